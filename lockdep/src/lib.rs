@@ -1,2 +1,56 @@
-//! Runtime.
+//! A lock-order checker for kernels: every acquisition against the declared order, across domains.
+//!
+//! Declare the locks and their order with [`lock_order!`], give each lock its class with [`mm_lock`] or
+//! [`mm_locks`], say which type owns locks with [`lock_owner`] and which operations work on whose behalf with
+//! [`operation`]. Then every acquisition is checked *before* it waits, so an inversion is reported on its first
+//! run on any CPU, whether or not two CPUs ever met in it. `cargo lockdep analyze` proves the same rule for all
+//! paths from MIR.
+//!
+//! # The argument
+//!
+//! A circular wait needs a CPU that waits for a lock while it holds one, and so on around. Each such pair (held,
+//! wanted) was put to [`order::permits`] on the CPU that waits; under `hierarchy` the permitted pairs climb a strict
+//! order (see [`order`]), so they cannot close. Limits: locks outside the declared order are not seen; a CPU whose
+//! number is unknown, whose stack is full, or that is interrupted inside the checker is counted
+//! ([`counters`]) and not checked; waits for anything but locks (pausing a domain) are not modelled.
+//!
+//! # Switches
+//!
+//! On under `debug_assertions` or `--cfg lockdep`; off otherwise and under `--cfg lockdep_off`. Off means gone:
+//! [`CHECKED`] is false, locks have the size of the raw locks, calls inline to theirs. There are no Cargo features.
 #![no_std]
+#![cfg_attr(
+    not(all(not(lockdep_off), any(lockdep, debug_assertions))),
+    expect(dead_code, reason = "with checking off, the validator and what only it uses have no caller")
+)]
+
+pub mod class;
+pub mod cpu;
+pub mod held;
+pub mod observed;
+pub mod order;
+pub mod owner;
+pub mod report;
+
+mod lock;
+mod role;
+mod spin;
+mod track;
+mod validator;
+
+pub use lock::{
+    Mutex, MutexGuard, ReentrantMutex, ReentrantMutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
+// pub use lockdep_macros::{lock_order, lock_owner, mm_lock, mm_locks, operation};
+pub use owner::{LockOwner, Owner, OwnerError, OwnerId};
+pub use report::{Report, set_sink};
+pub use role::InRole;
+pub use track::CHECKED;
+pub use validator::{Counters, counters, discipline, set_current, set_discipline};
+
+/// What macro output names. Not for users; it may change in any version.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::class::{Class, Declaration, Declared};
+    pub use crate::role::{RoleAt, RoleName, enter_operation};
+}

@@ -1,0 +1,101 @@
+//! What a lock class is, and how a type names one.
+//!
+//! A class is all instances made by one declaration. Macro output makes a marker type per class and spells the
+//! class of a lock as [`Declared<marker, LEVEL, FLAGS>`](Declared), so that class, level and properties can be
+//! read off any type that mentions the lock, in MIR as in an error message. This file is not the ordering rule
+//! (`order.rs`) and not the record of who holds what (`held.rs`).
+
+use core::marker::PhantomData;
+use core::sync::atomic::{AtomicU16, Ordering};
+
+use crate::order::Level;
+
+/// Properties of a class, packed as they stand in the type.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Flags(u8);
+
+impl Flags {
+    /// No property.
+    pub const NONE: Flags = Flags(0);
+    /// The holder may acquire the same instance again.
+    pub const RECURSIVE: Flags = Flags(1);
+    /// Instances of the class nest in ascending order of a key.
+    pub const ORDERED: Flags = Flags(2);
+
+    /// The flags that `bits` stand for, as in [`Declared`].
+    pub const fn from_bits(bits: u8) -> Flags {
+        Flags(bits)
+    }
+
+    /// The bits for a type argument.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Whether every flag of `other` is set.
+    pub const fn contains(self, other: Flags) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// One lock class at run time. A `static` in macro output; the address is its identity.
+#[derive(Debug)]
+pub struct Class {
+    /// The declared order it belongs to, such as `mm`.
+    pub order: &'static str,
+    /// Its name in that order, such as `p2m`.
+    pub name: &'static str,
+    /// Its level in that order.
+    pub level: Level,
+    /// Its properties.
+    pub flags: Flags,
+    index: AtomicU16,
+}
+
+impl Class {
+    /// A class that has not been used yet.
+    pub const fn new(order: &'static str, name: &'static str, level: u16, flags: u8) -> Class {
+        Class { order, name, level: Level::new(level), flags: Flags(flags), index: AtomicU16::new(u16::MAX) }
+    }
+
+    /// The row of this class in the table of observed nestings, given out by `next` on first use.
+    pub(crate) fn index(&self, next: impl FnOnce() -> u16) -> u16 {
+        let seen = self.index.load(Ordering::Relaxed);
+        if seen != u16::MAX {
+            return seen;
+        }
+        // Two CPUs may both call `next`; one row is then left unused, which costs a row and no correctness.
+        let fresh = next();
+        match self.index.compare_exchange(u16::MAX, fresh, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => fresh,
+            Err(theirs) => theirs,
+        }
+    }
+}
+
+/// A type that names a lock class.
+///
+/// Implemented by [`Declared`]; users never implement it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a lock class",
+    label = "expected a class of a `lock_order!`, such as `mm::p2m`"
+)]
+pub trait LockClass: 'static {
+    /// The class.
+    fn class() -> &'static Class;
+}
+
+/// Implemented by the marker type of each class that `lock_order!` declares.
+pub trait Declaration: 'static {
+    /// The `static` behind the marker.
+    fn class() -> &'static Class;
+}
+
+/// The class declared by marker `D`, with its level and [`Flags`] spelt out.
+pub struct Declared<D, const LEVEL: u16, const FLAGS: u8>(PhantomData<fn() -> D>);
+
+impl<D: Declaration, const LEVEL: u16, const FLAGS: u8> LockClass for Declared<D, LEVEL, FLAGS> {
+    fn class() -> &'static Class {
+        D::class()
+    }
+}

@@ -1,0 +1,288 @@
+//! The ordering rule: whether one lock may be acquired while another is held.
+//!
+//! [`permits`] is the only place in the project that compares levels. The runtime asks it before an
+//! acquisition, the analyzer asks it about every nesting found in MIR, so the two can disagree about which
+//! nestings exist and never about the rule. A [`Discipline`] is data that [`permits`] reads, not a code path.
+//! This file holds no state and knows no lock, no CPU and no domain.
+//!
+//! Why `hierarchy` is free of circular waits: order acquisitions by (height of the owner in `controls`, level,
+//! instance key), with locks of nobody above every domain. `Up` raises the first component, `Same` the second or
+//! third, and a lock of nobody is never left for a domain's. Every permitted step climbs a strict order, so no
+//! sequence of permitted waits can return to its start. What is *not* claimed: anything about try-acquisitions
+//! (they never wait), nor about locks that the rule is never asked about.
+//!
+//! Sources: Xen `arch/x86/mm/mm-locks.h` (levels, the strict comparison, the control-domain bias of 64), the
+//! xen-devel thread of December 2018 (per-domain levels, bias by `current`).
+
+/// The position of a lock class in a declared order; lower is acquired first. Unit-less, as Xen's levels.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Level(u16);
+
+impl Level {
+    /// A level; the macros refuse 0, which Xen reserves for "nothing held".
+    pub const fn new(value: u16) -> Self {
+        Level(value)
+    }
+
+    /// The number that was declared.
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+}
+
+/// How the owner of the wanted lock stands to the owner of the held one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Relation {
+    /// One owner, or neither lock has an owner.
+    Same = 0,
+    /// The wanted lock's owner controls the held lock's owner.
+    Up = 1,
+    /// The held lock's owner controls the wanted lock's owner.
+    Down = 2,
+    /// Unrelated, unknown, or exactly one of the locks has an owner.
+    Other = 3,
+}
+
+impl Relation {
+    /// Every relation, in the order of its number.
+    pub const ALL: [Relation; 4] = [Relation::Same, Relation::Up, Relation::Down, Relation::Other];
+
+    /// The word used in reports, goldens and JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Relation::Same => "Same",
+            Relation::Up => "Up",
+            Relation::Down => "Down",
+            Relation::Other => "Other",
+        }
+    }
+}
+
+/// What the rule needs to know of one lock instance.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rank {
+    /// The declared level of its class.
+    pub level: Level,
+    /// The declared instance order (`ordered_by`), if the instance has a key.
+    pub key: Option<u64>,
+    /// Whether a domain owns it.
+    pub owned: bool,
+    /// Whether its owner is the domain that this CPU is working for.
+    pub current: bool,
+    /// Whether its owner is a control domain.
+    pub control: bool,
+}
+
+/// What a discipline says to a meeting of two locks before it looks at their levels.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Meeting {
+    /// Permitted whatever the levels.
+    Allow,
+    /// Refused whatever the levels.
+    Refuse,
+    /// Decided by the levels.
+    Compare,
+}
+
+/// Which locks count [`BIAS`] levels higher.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Bias {
+    /// None.
+    None,
+    /// Those of the domain this CPU is working for.
+    Current,
+    /// Those of a control domain (what Xen has shipped since 4.12).
+    Control,
+}
+
+/// Two locks of equal level.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Equal {
+    /// Nest freely, in either order: Xen's comparison is strict.
+    Pass,
+    /// Nest only where both have an instance key and the keys ascend.
+    ByKey,
+}
+
+/// By how much a biased lock counts higher; Xen's `MM_LOCK_ORDER_MAX`.
+pub const BIAS: u16 = 64;
+
+/// A policy of the mailing-list thread, as data for [`permits`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Discipline {
+    /// The name used on the command line.
+    pub name: &'static str,
+    /// Indexed by [`Relation`]; `Other` here means two domains that are strangers.
+    by_relation: [Meeting; 4],
+    /// A lock of nobody wanted under a domain's.
+    into_unowned: Meeting,
+    /// A domain's lock wanted under a lock of nobody.
+    out_of_unowned: Meeting,
+    bias: Bias,
+    equal: Equal,
+}
+
+impl Discipline {
+    /// One level per CPU: Xen until 4.11.
+    pub const FLAT: Discipline = Discipline {
+        name: "flat",
+        by_relation: [Meeting::Compare; 4],
+        into_unowned: Meeting::Compare,
+        out_of_unowned: Meeting::Compare,
+        bias: Bias::None,
+        equal: Equal::Pass,
+    };
+
+    /// Levels kept apart by domain; nothing is checked across domains.
+    pub const PER_DOMAIN: Discipline = Discipline {
+        name: "per-domain",
+        by_relation: [Meeting::Compare, Meeting::Allow, Meeting::Allow, Meeting::Allow],
+        into_unowned: Meeting::Allow,
+        out_of_unowned: Meeting::Allow,
+        ..Self::FLAT
+    };
+
+    /// Locks of the current domain count [`BIAS`] higher.
+    pub const BIAS_CURRENT: Discipline =
+        Discipline { name: "bias-current", bias: Bias::Current, ..Self::FLAT };
+
+    /// Locks owned by a control domain count [`BIAS`] higher.
+    pub const BIAS_CONTROL: Discipline =
+        Discipline { name: "bias-control", bias: Bias::Control, ..Self::FLAT };
+
+    /// Ours: up the hierarchy, or deeper in one domain; never down, never to a stranger.
+    pub const HIERARCHY: Discipline = Discipline {
+        name: "hierarchy",
+        by_relation: [Meeting::Compare, Meeting::Allow, Meeting::Refuse, Meeting::Refuse],
+        into_unowned: Meeting::Compare,
+        out_of_unowned: Meeting::Refuse,
+        bias: Bias::None,
+        equal: Equal::ByKey,
+    };
+
+    /// Every discipline; the default comes first.
+    pub const ALL: [Discipline; 5] =
+        [Self::HIERARCHY, Self::FLAT, Self::PER_DOMAIN, Self::BIAS_CURRENT, Self::BIAS_CONTROL];
+
+    /// The level of `rank` after the bias.
+    pub const fn effective(&self, rank: Rank) -> u16 {
+        let biased = match self.bias {
+            Bias::None => false,
+            Bias::Current => rank.current,
+            Bias::Control => rank.control,
+        };
+        if biased { rank.level.0.saturating_add(BIAS) } else { rank.level.0 }
+    }
+
+    const fn meeting(&self, held: Rank, wanted: Rank, relation: Relation) -> Meeting {
+        match (relation, held.owned, wanted.owned) {
+            (Relation::Other, true, false) => self.into_unowned,
+            (Relation::Other, false, true) => self.out_of_unowned,
+            _ => self.by_relation[relation as usize],
+        }
+    }
+}
+
+/// Whether `wanted` may be acquired (waiting for it if need be) while `held` is held, `relation` being how
+/// the wanted lock's owner stands to the held lock's. Re-acquiring the very same instance is not a nesting and
+/// is not asked here.
+pub const fn permits(discipline: &Discipline, held: Rank, wanted: Rank, relation: Relation) -> bool {
+    match discipline.meeting(held, wanted, relation) {
+        Meeting::Allow => true,
+        Meeting::Refuse => false,
+        Meeting::Compare => {
+            let (below, above) = (discipline.effective(held), discipline.effective(wanted));
+            if below != above {
+                return below < above;
+            }
+            match (discipline.equal, held.key, wanted.key) {
+                (Equal::Pass, _, _) => true,
+                (Equal::ByKey, Some(first), Some(second)) => first < second,
+                (Equal::ByKey, _, _) => false,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn rank(level: u16) -> Rank {
+        Rank { level: Level::new(level), key: None, owned: true, current: false, control: false }
+    }
+
+    /// The nesting of the thread: paging of the subject is held, p2m of the caller is wanted.
+    #[test]
+    fn every_discipline_on_the_nesting_of_the_thread() {
+        let paging = rank(64);
+        let p2m = Rank { current: true, control: true, ..rank(16) };
+        let verdicts: [(&str, bool); 5] =
+            Discipline::ALL.map(|d| (d.name, permits(&d, paging, p2m, Relation::Up)));
+        assert_eq!(
+            verdicts,
+            [
+                ("hierarchy", true),
+                ("flat", false),
+                ("per-domain", true),
+                ("bias-current", true),
+                ("bias-control", true)
+            ]
+        );
+    }
+
+    #[test]
+    fn hierarchy_refuses_down_and_strangers_whatever_the_levels() {
+        for relation in [Relation::Down, Relation::Other] {
+            assert!(!permits(&Discipline::HIERARCHY, rank(16), rank(64), relation));
+        }
+        assert!(permits(&Discipline::FLAT, rank(16), rank(64), Relation::Other));
+    }
+
+    #[test]
+    fn equal_levels_nest_by_key_only() {
+        let keyed = |key| Rank { key: Some(key), ..rank(24) };
+        let hierarchy = |held, wanted| permits(&Discipline::HIERARCHY, held, wanted, Relation::Same);
+        assert!(hierarchy(keyed(1), keyed(2)));
+        assert!(!hierarchy(keyed(2), keyed(1)));
+        assert!(!hierarchy(keyed(1), keyed(1)));
+        assert!(!hierarchy(rank(24), keyed(2)));
+        assert!(permits(&Discipline::FLAT, rank(24), rank(24), Relation::Same), "Xen's comparison is strict");
+    }
+
+    #[test]
+    fn a_lock_of_nobody_is_innermost() {
+        let heap = Rank { owned: false, ..rank(72) };
+        assert!(permits(&Discipline::HIERARCHY, rank(64), heap, Relation::Other));
+        assert!(!permits(&Discipline::HIERARCHY, heap, rank(80), Relation::Other));
+        assert!(!permits(&Discipline::HIERARCHY, rank(80), heap, Relation::Other));
+    }
+
+    /// No cycle of permitted waits under `hierarchy`: all closed walks of two and three ranks over two levels,
+    /// three owners in a chain and one unowned lock.
+    #[test]
+    fn hierarchy_permits_no_short_cycle() {
+        // Owner 0 is nobody; 1 < 2 < 3 in `controls`.
+        let locks: [(u8, u16); 8] = [(0, 16), (0, 64), (1, 16), (1, 64), (2, 16), (2, 64), (3, 16), (3, 64)];
+        let may = |held: (u8, u16), wanted: (u8, u16)| {
+            let relation = match (held.0, wanted.0) {
+                (h, w) if h == w => Relation::Same,
+                (0, _) | (_, 0) => Relation::Other,
+                (h, w) if h < w => Relation::Up,
+                _ => Relation::Down,
+            };
+            let of = |(owner, level): (u8, u16)| Rank { owned: owner != 0, ..rank(level) };
+            permits(&Discipline::HIERARCHY, of(held), of(wanted), relation)
+        };
+        for a in locks {
+            assert!(!may(a, a));
+            for b in locks {
+                assert!(!(may(a, b) && may(b, a)), "{a:?} {b:?}");
+                for c in locks {
+                    assert!(!(may(a, b) && may(b, c) && may(c, a)), "{a:?} {b:?} {c:?}");
+                }
+            }
+        }
+    }
+}

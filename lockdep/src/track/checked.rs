@@ -1,0 +1,77 @@
+//! The tracker of a checked build: a lock's identity, and the calls into the validator.
+
+use core::marker::PhantomData;
+use core::panic::Location;
+
+use crate::class::LockClass;
+use crate::held::{Instance, Mode};
+use crate::owner::OwnerId;
+use crate::report::Attempt;
+use crate::validator;
+
+const KEY_BITS: u32 = 48;
+const NO_KEY: u64 = (1 << KEY_BITS) - 1;
+
+/// Identity of one lock in 8 bytes: 16 bits of owner, 48 bits of instance key.
+pub(crate) struct Tracker<C> {
+    identity: u64,
+    class: PhantomData<fn() -> C>,
+}
+
+impl<C> Tracker<C> {
+    pub(crate) const fn new(owner: OwnerId, key: Option<u64>) -> Self {
+        let key = match key {
+            // Keys that do not fit count as the largest one: two such instances then do not nest.
+            Some(key) if key < NO_KEY => key,
+            Some(_) => NO_KEY - 1,
+            None => NO_KEY,
+        };
+        Tracker { identity: (owner.get() as u64) << KEY_BITS | key, class: PhantomData }
+    }
+}
+
+/// What has to be undone for one acquisition.
+pub(crate) struct Acquired(Attempt);
+
+impl<C: LockClass> Tracker<C> {
+    #[track_caller]
+    fn attempt(&self, mode: Mode) -> Attempt {
+        let key = self.identity & NO_KEY;
+        let instance = Instance {
+            class: C::class(),
+            owner: OwnerId::from_raw((self.identity >> KEY_BITS) as u16),
+            key: (key != NO_KEY).then_some(key),
+            address: core::ptr::from_ref(self).addr(),
+        };
+        Attempt { instance, mode, site: Location::caller() }
+    }
+
+    /// Checks, acquires with `wait`, records.
+    #[track_caller]
+    pub(crate) fn acquire<G>(&self, mode: Mode, wait: impl FnOnce() -> G) -> (Acquired, G) {
+        let attempt = self.attempt(mode);
+        validator::about_to_acquire(&attempt);
+        let guard = wait();
+        validator::acquired(&attempt);
+        (Acquired(attempt), guard)
+    }
+
+    /// Tries with `attempt`, records a success. Not checked: it never waits.
+    #[track_caller]
+    pub(crate) fn try_acquire<G>(
+        &self,
+        mode: Mode,
+        attempt: impl FnOnce() -> Option<G>,
+    ) -> Option<(Acquired, G)> {
+        let guard = attempt()?;
+        let attempt = self.attempt(mode);
+        validator::acquired(&attempt);
+        Some((Acquired(attempt), guard))
+    }
+}
+
+impl Drop for Acquired {
+    fn drop(&mut self) {
+        validator::released(&self.0);
+    }
+}

@@ -1,0 +1,32 @@
+//! The tracker of an unchecked build: nothing, and the same calls.
+
+use core::marker::PhantomData;
+
+use crate::held::Mode;
+use crate::owner::OwnerId;
+
+/// No size, no state.
+pub(crate) struct Tracker<C>(PhantomData<fn() -> C>);
+
+/// Nothing to undo.
+pub(crate) struct Acquired;
+
+impl<C> Tracker<C> {
+    pub(crate) const fn new(_owner: OwnerId, _key: Option<u64>) -> Self {
+        Tracker(PhantomData)
+    }
+
+    #[inline(always)]
+    pub(crate) fn acquire<G>(&self, _mode: Mode, wait: impl FnOnce() -> G) -> (Acquired, G) {
+        (Acquired, wait())
+    }
+
+    #[inline(always)]
+    pub(crate) fn try_acquire<G>(
+        &self,
+        _mode: Mode,
+        attempt: impl FnOnce() -> Option<G>,
+    ) -> Option<(Acquired, G)> {
+        Some((Acquired, attempt()?))
+    }
+}
