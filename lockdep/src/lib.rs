@@ -41,7 +41,7 @@ mod validator;
 pub use lock::{
     Mutex, MutexGuard, ReentrantMutex, ReentrantMutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
 };
-// pub use lockdep_macros::{lock_order, lock_owner, mm_lock, mm_locks, operation};
+pub use lockdep_macros::{lock_order, lock_owner, mm_lock, mm_locks, operation};
 pub use owner::{LockOwner, Owner, OwnerError, OwnerId};
 pub use report::{Report, set_sink};
 pub use role::InRole;
@@ -51,6 +51,8 @@ pub use validator::{Counters, counters, discipline, set_current, set_discipline}
 /// What macro output names. Not for users; it may change in any version.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::class::{Class, Declaration, Declared};
+    pub use crate::class::{Class, Declaration, Declared, Unknown};
     pub use crate::role::{RoleAt, RoleName, enter_operation};
+    pub use core;
+    pub use lockdep_macros::answer;
 }

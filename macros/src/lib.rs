@@ -1,1 +1,137 @@
-//! Macros.
+//! Declares lock orders, locks, owners and roles for `lockdep`, which re-exports everything here.
+//!
+//! Each macro is parse → model → expand, in files of these names; this file is the list of entry points and
+//! nothing else. It is not a place for rules: levels are compared by `lockdep::order` alone.
+
+mod ask;
+mod diagnostics;
+mod expand;
+mod model;
+mod parse;
+mod pipeline;
+
+use proc_macro::TokenStream;
+
+use ask::Attribute;
+
+/// Declares a lock order: which locks there are, in which order they nest, and which roles domains play.
+///
+/// ```
+/// lockdep::lock_order! {
+///     /// The pieces, weakest first.
+///     pub order Board {
+///         /// The squares that pawns stand on.
+///         pawn   = 8;
+///         /// One lock per knight; two are taken in ascending square.
+///         knight = 16, ordered_by = square;
+///         /// Held by a queen that moves as a rook and then as a bishop.
+///         queen  = 32, recursive = "a queen is a rook and a bishop";
+///     }
+///     /// A controller's locks may be taken while a subject's are held, never the other way.
+///     roles { subject < control }
+/// }
+/// # fn main() {}
+/// ```
+///
+/// It stands in a module, not in a function. Levels are from 1 to 65471, each used once; lower is acquired first.
+/// The expansion is a module `board` with a type per lock and per role, for each role a type for parameters such as
+/// `Subject<'a, D>`, and `board::classes()`. The module is also called `levels`, which is what the other macros take
+/// where no order is named, so one module of a program declares one order. Where locks are declared,
+/// `use crate::locks::levels;` must be in scope.
+#[proc_macro]
+pub fn lock_order(input: TokenStream) -> TokenStream {
+    pipeline::lock_order(input.into()).into()
+}
+
+/// Gives a lock its class. On a newtype, the lock type of a class; on a static, the only lock of its class.
+///
+/// ```
+/// # mod locks { lockdep::lock_order! { pub order Board { pawn = 8; queen = 32; } } }
+/// use crate::locks::levels;
+/// use lockdep::mm_lock;
+///
+/// type Mutex<T, C> = lockdep::Mutex<spin::Mutex<()>, T, C>;
+///
+/// #[mm_lock(order = pawn)]
+/// pub struct PawnLock(Mutex<u64>);
+///
+/// #[mm_lock(order = crate::locks::board::queen)]
+/// static QUEEN: Mutex<u8> = Mutex::new(3);
+/// # fn main() { *PawnLock::from(Mutex::new(0xff00)).lock() |= 1 << *QUEEN.lock(); }
+/// ```
+///
+/// The class becomes the last argument of the lock's type. A newtype also gets `Deref` to the lock and `From` it,
+/// so the type of the data must be as visible as the newtype. For fields see [`macro@mm_locks`].
+#[proc_macro_attribute]
+pub fn mm_lock(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    pipeline::attribute(Attribute::MmLock, arguments.into(), item.into()).into()
+}
+
+/// Gives the marked fields of a struct their classes.
+///
+/// ```
+/// # lockdep::lock_order! { pub order Board { pawn = 8; queen = 32; } }
+/// # type Mutex<T, C> = lockdep::Mutex<spin::Mutex<()>, T, C>;
+/// # use lockdep::mm_locks;
+/// #[mm_locks]
+/// pub struct Player {
+///     #[mm_lock(order = pawn)]
+///     pawns: Mutex<u64>,
+///     #[mm_lock(order = queen)]
+///     queen: Mutex<u8>,
+///     moves: u32,
+/// }
+/// # fn main() {}
+/// ```
+///
+/// It is an attribute of the struct because Rust lets no attribute macro stand on a field alone.
+#[proc_macro_attribute]
+pub fn mm_locks(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    pipeline::attribute(Attribute::MmLocks, arguments.into(), item.into()).into()
+}
+
+/// Makes a struct the owner of the locks inside it; the marked field says who that is.
+///
+/// ```
+/// # use lockdep::lock_owner;
+/// #[lock_owner]
+/// pub struct Player {
+///     #[owner]
+///     owner: lockdep::Owner,
+/// }
+/// ```
+///
+/// The field is a `lockdep::Owner`, or anything with a method `id()` that returns a `lockdep::OwnerId`. It goes
+/// with [`macro@mm_locks`] on the same struct, in either order.
+#[proc_macro_attribute]
+pub fn lock_owner(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    pipeline::lock_owner(arguments.into(), item.into()).into()
+}
+
+/// Checks on entry to a function that its parameters really stand to each other as their roles say.
+///
+/// ```
+/// # lockdep::lock_order! { pub order Board { pawn = 8; } roles { subject < control } }
+/// # #[lockdep::lock_owner] struct Player { #[owner] owner: lockdep::Owner }
+/// # use lockdep::operation;
+/// type Subject<'a> = levels::Subject<'a, Player>;
+/// type Control<'a> = levels::Control<'a, Player>;
+///
+/// #[operation]
+/// fn capture(#[role(subject)] theirs: Subject<'_>, #[role(control)] ours: Control<'_>) { /* … */ }
+/// # fn main() {}
+/// ```
+///
+/// A parameter of another type than its role's is an error at the parameter. Roles are looked up in `levels`, or
+/// in the order of `#[operation(order = crate::locks::board)]`.
+#[proc_macro_attribute]
+pub fn operation(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    pipeline::attribute(Attribute::Operation, arguments.into(), item.into()).into()
+}
+
+/// Where a table answers an attribute. Not for users: `lockdep` re-exports it in `__private`.
+#[doc(hidden)]
+#[proc_macro]
+pub fn answer(input: TokenStream) -> TokenStream {
+    pipeline::answer(input.into()).into()
+}

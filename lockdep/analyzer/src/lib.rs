@@ -1,1 +1,82 @@
-//! Analyzer.
+//! The analyzer: from rustc's MIR text to a proved or refuted lock order.
+//!
+//! The pipeline, one module each, in this order: read ([`mir`], [`facts`]) → find names ([`index`]) and classes
+//! ([`context`]) → flow inside a function (`flow`, `state`, `path`) → calls (`apply`, `instantiate`, [`model`]) →
+//! summaries to a fixpoint (`fixpoint`, `summary`) → graph (`link`, [`graph`]) → prove ([`proof`]), check the
+//! certificate ([`certificate`]), show the deadlock ([`witness`]) → findings ([`judge`], [`finding`]) → text
+//! ([`render`]). Library only: it starts no process, reads no file, never prints and never exits.
+
+pub mod certificate;
+pub mod context;
+pub mod facts;
+pub mod finding;
+pub mod graph;
+pub mod index;
+pub mod judge;
+pub mod mir;
+pub mod model;
+pub mod path;
+pub mod proof;
+pub mod render;
+pub mod summary;
+pub mod witness;
+
+mod apply;
+mod fixpoint;
+mod flow;
+mod instantiate;
+mod link;
+mod state;
+
+use std::fmt;
+
+use crate::context::Context;
+use crate::facts::Facts;
+use crate::graph::LockGraph;
+use crate::index::Index;
+use crate::model::Models;
+
+/// Why there is nothing to judge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnalyzeError {
+    /// No function of these crates acquires a declared lock.
+    NoLocks(Vec<String>),
+}
+
+impl fmt::Display for AnalyzeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AnalyzeError::NoLocks(crates) => write!(
+                f,
+                "no function of {} acquires a declared lock, so there is nothing to prove",
+                crates.join(", ")
+            ),
+        }
+    }
+}
+
+impl std::error::Error for AnalyzeError {}
+
+/// The lock graph of the crates in `facts`, taken as one program.
+///
+/// # Errors
+/// [`AnalyzeError::NoLocks`] when there is none to speak of.
+pub fn analyze(facts: Vec<Facts>) -> Result<LockGraph, AnalyzeError> {
+    let mut problems: Vec<String> = Vec::new();
+    let mut programs = Vec::new();
+    for facts in facts {
+        problems.extend(facts.problems);
+        programs.push(facts.program);
+    }
+    programs.sort_by(|a, b| a.krate.cmp(&b.krate));
+    let index = Index::new(&programs);
+    let models = Models::shipped();
+    let classes = context::classes(&programs);
+    let mut context = Context { index: &index, models: &models, classes: &classes, summaries: Vec::new() };
+    let entries = fixpoint::run(&mut context);
+    let graph = link::run(&context, &entries, &problems, context::roles(&programs));
+    if graph.acquisitions.is_empty() {
+        return Err(AnalyzeError::NoLocks(programs.into_iter().map(|program| program.krate).collect()));
+    }
+    Ok(graph)
+}

@@ -1,0 +1,363 @@
+//! Calls and drops: what a callee does to the state of its caller.
+//!
+//! A known function's effect comes from the model table, a read function's from its summary
+//! (`instantiate.rs`), and anything else is foreign: it is assumed to take none of the locks, to call the closures
+//! it is given in place, and to keep a guard exactly if its result has room for one. What is assumed is noted.
+
+use std::collections::BTreeSet;
+
+use crate::flow::{Flow, slot_of};
+use crate::graph::{Held, Step as ChainStep};
+use crate::index::{BodyId, pointee};
+use crate::instantiate::Arguments;
+use crate::mir::ir::{Call, Callee, Operand, Place, Span, Ty};
+use crate::model::{Effect, canonical};
+use crate::path::{Path, Root, Step, Value};
+use crate::state::{Holding, State};
+use crate::summary::{Acquire, Chain, CodeCall, HeldLock, Lock, Note, keep};
+
+impl Flow<'_, '_> {
+    /// A call that returns normally.
+    pub(crate) fn call(&mut self, state: &mut State, call: &Call, block: usize, span: &Span) {
+        let effect = self.context.models.effect(&call.callee);
+        if let Some(Effect::Acquire { .. } | Effect::Roles | Effect::Forget | Effect::Spawn) = effect {
+            return self.modelled(state, call, effect, block, span);
+        }
+        if let Callee::Qualified { of: Some(Ty::Path(of, _)), method, .. } = &call.callee
+            && matches!(of.rsplit("::").next(), Some("Fn" | "FnMut" | "FnOnce"))
+            && method.starts_with("call")
+        {
+            return self.call_code(state, call, block, span);
+        }
+        if let Callee::Place(place) = &call.callee {
+            let value = state.load(self.lvalue(state, place));
+            let args = call.args.iter().map(|arg| self.value(state, arg)).collect();
+            self.apply_code(state, &value, args, "a function pointer", span);
+            self.pass_through(state, call);
+            return self.set_unknown(state, &call.dest, block);
+        }
+        let resolution = self.context.resolve(self.krate, &call.callee);
+        if resolution.bodies.is_empty() {
+            return self.modelled(state, call, effect, block, span);
+        }
+        if !resolution.certain {
+            self.note(Note::Unresolved(describe(&call.callee), span.clone()));
+        }
+        let before = state.clone();
+        let mut after: Option<State> = None;
+        for body in resolution.bodies {
+            let mut branch = before.clone();
+            let arguments = self.arguments(&branch, &call.args);
+            let chain = self.chain_step(body, span, !resolution.certain);
+            self.instantiate(&mut branch, body, &arguments, Some((&call.dest, block)), &chain);
+            match &mut after {
+                Some(known) => {
+                    known.join(&branch);
+                }
+                None => after = Some(branch),
+            }
+        }
+        if let Some(after) = after {
+            *state = after;
+        }
+    }
+
+    fn arguments(&self, state: &State, operands: &[Operand]) -> Arguments {
+        Arguments {
+            values: operands.iter().map(|operand| self.value(state, operand)).collect(),
+            moved: operands
+                .iter()
+                .map(|operand| match operand {
+                    Operand::Move(place) => Some(place.clone()),
+                    _ => None,
+                })
+                .collect(),
+        }
+    }
+
+    fn modelled(&mut self, state: &mut State, call: &Call, effect: Option<Effect>, block: usize, span: &Span) {
+        let first = call.args.first().map_or(Value::Unknown, |arg| self.value(state, arg));
+        let to = |path: Path| vec![(Vec::new(), Value::To(path))];
+        let made = block * 4096;
+        match effect {
+            Some(Effect::Acquire { class, wanted, held, attempt }) => {
+                let path = first.pointee();
+                let Some(class_id) = self.context.class(&class) else {
+                    self.note(Note::Unclassed(class.to_string(), span.clone()));
+                    return self.set_unknown(state, &call.dest, block);
+                };
+                let lock = Lock { class: class_id, path };
+                let how = match held {
+                    Held::Exclusive => "exclusive",
+                    Held::Shared => "shared",
+                };
+                let verb = if attempt { "tries" } else { "acquires" };
+                let chain = Chain::of(ChainStep {
+                    function: self.context.function_name(self.id),
+                    action: format!("{verb} {} ({how})", self.context.classes[class_id].name),
+                    span: span.clone(),
+                });
+                if !attempt {
+                    self.acquire(state, &Acquire { lock: lock.clone(), wanted }, &chain);
+                }
+                let holder = self.holder_at(state, &call.dest);
+                let at = if attempt { vec![Step::Variant("Some".into()), Step::Field(0)] } else { Vec::new() };
+                self.put(state, &call.dest, vec![(at, Value::GuardOf(lock.path.clone()))], made);
+                keep(&mut state.held, Holding { lock: HeldLock::Known(lock, held), holder }, chain);
+            }
+            Some(Effect::Roles) => {
+                let second = call.args.get(1).map_or(Value::Unknown, |arg| self.value(state, arg));
+                let domain = |value: &Value| state.step(value.pointee(), &Step::Deref).bare();
+                let (lower, upper) = (domain(&first), domain(&second));
+                if lower.is_definite() && upper.is_definite() {
+                    state.roles.insert((lower, upper));
+                }
+                self.set_unknown(state, &call.dest, block);
+            }
+            Some(Effect::Same) => self.put(state, &call.dest, vec![(Vec::new(), first)], made),
+            Some(Effect::Copy) if self.context.models.is_pointer(&self.type_of(&call.dest)) => {
+                let value = state.load(first.pointee());
+                self.put(state, &call.dest, vec![(Vec::new(), value)], made);
+            }
+            Some(Effect::Deref) => {
+                let mut path = state.step(first.pointee(), &Step::Deref);
+                if self.context.index.is_owner(self.krate, &pointee(&self.type_of(&call.dest))) {
+                    path = path.owning();
+                }
+                self.put(state, &call.dest, to(path), made);
+            }
+            Some(Effect::Element) => {
+                let mut path = state.step(first.pointee(), &Step::Index);
+                if self.context.index.is_owner(self.krate, &pointee(&self.type_of(&call.dest))) {
+                    path = path.owning();
+                }
+                self.put(state, &call.dest, to(path), made);
+            }
+            Some(Effect::Forget | Effect::Spawn) => {
+                for operand in &call.args {
+                    if let Operand::Move(place) = operand {
+                        self.move_out(state, place, None);
+                    }
+                }
+                self.set_unknown(state, &call.dest, block);
+            }
+            Some(Effect::Copy) | None => self.foreign(state, call, block, span),
+        }
+    }
+
+    /// A call of a body that was not read.
+    fn foreign(&mut self, state: &mut State, call: &Call, block: usize, span: &Span) {
+        let name = canonical(&call.callee).unwrap_or_else(|| describe(&call.callee));
+        let krate = self.context.index.foreign_crate(self.krate, &name);
+        match krate {
+            Some(krate) if self.context.models.trusts(&krate) => {}
+            Some(krate) => self.note(Note::Foreign(krate, name.clone())),
+            None => self.note(Note::Unresolved(describe(&call.callee), span.clone())),
+        }
+        let codes: Vec<(Value, Ty)> =
+            call.args.iter().flat_map(|operand| self.codes_in(state, operand)).collect();
+        for (code, _) in &codes {
+            self.apply_code(state, code, Vec::new(), &name, span);
+        }
+        let kept: Vec<Value> =
+            codes.into_iter().filter(|(code, _)| matches!(code, Value::Code(..))).map(|(code, _)| code).collect();
+        let captures: Vec<(Value, Vec<(Vec<Step>, Value)>)> = kept
+            .into_iter()
+            .map(|code| match &code {
+                Value::Code(_, (local, steps)) => (code.clone(), state.subtree(*local, steps)),
+                _ => (code, Vec::new()),
+            })
+            .collect();
+        self.pass_through(state, call);
+        self.set_unknown(state, &call.dest, block);
+        // An adaptor that was given a closure may call it later, when it is itself passed on.
+        let lasting = self.type_of(&call.dest).any(&mut |ty| matches!(ty, Ty::Closure(_) | Ty::Opaque(_)));
+        if lasting && let Some(slot) = slot_of(&call.dest) {
+            for (position, (_, tree)) in captures.into_iter().enumerate() {
+                let mut within = slot.clone();
+                within.1.push(Step::Field(u32::MAX - position as u32));
+                state.store(&within, tree);
+            }
+        }
+    }
+
+    /// Guards in moved arguments go to the result if it has room for one, and are dropped otherwise.
+    fn pass_through(&self, state: &mut State, call: &Call) {
+        let result = self.type_of(&call.dest);
+        let keeps = self.context.holds_guard(self.krate, &result)
+            || result.any(&mut |ty| matches!(ty, Ty::Closure(_) | Ty::Opaque(_)));
+        let to = if keeps { self.holder_at(state, &call.dest) } else { None };
+        for operand in &call.args {
+            if let Operand::Move(place) = operand {
+                if keeps {
+                    self.move_out(state, place, to);
+                } else {
+                    state.release(place.local);
+                    self.move_out(state, place, None);
+                }
+            }
+        }
+    }
+
+    /// Closures, function items and parameters that are code, in an argument.
+    fn codes_in(&self, state: &State, operand: &Operand) -> Vec<(Value, Ty)> {
+        let value = self.value(state, operand);
+        let ty = operand.place().map_or(Ty::Never, |place| self.type_of(place));
+        let mut found = Vec::new();
+        let looked = match &value {
+            Value::To(path) => state.load(path.clone()),
+            other => other.clone(),
+        };
+        match &looked {
+            Value::Code(..) => found.push((looked.clone(), ty.clone())),
+            Value::At(path) if path.is_open() && self.is_code_parameter(&ty) => {
+                found.push((looked.clone(), ty.clone()));
+            }
+            _ => {}
+        }
+        if let Some(place) = operand.place()
+            && let Some((local, steps)) = slot_of(place)
+        {
+            let inner = state.subtree(local, &steps).into_iter().filter(|(steps, _)| !steps.is_empty());
+            found.extend(inner.filter(|(_, v)| matches!(v, Value::Code(..))).map(|(_, v)| (v, ty.clone())));
+        }
+        found
+    }
+
+    fn is_code_parameter(&self, ty: &Ty) -> bool {
+        match ty {
+            Ty::Ref(_, inner) => self.is_code_parameter(inner),
+            Ty::Opaque(bounds) => bounds.contains("Fn"),
+            Ty::Path(path, _) => self.context.index.is_parameter(self.krate, path),
+            _ => false,
+        }
+    }
+
+    /// `<F as Fn…>::call…(code, (args,))`.
+    fn call_code(&mut self, state: &mut State, call: &Call, block: usize, span: &Span) {
+        let code = call.args.first().map_or(Value::Unknown, |arg| self.value(state, arg));
+        let args = match call.args.get(1).and_then(Operand::place) {
+            Some(tuple) => {
+                let Ty::Tuple(types) = self.type_of(tuple) else { return self.foreign(state, call, block, span) };
+                let at = self.lvalue(state, tuple);
+                let field = |k: usize| state.load(state.step(at.clone(), &Step::Field(k as u32)));
+                (0..types.len()).map(field).collect()
+            }
+            None => Vec::new(),
+        };
+        self.apply_code(state, &code, args, &describe(&call.callee), span);
+        self.pass_through(state, call);
+        self.set_unknown(state, &call.dest, block);
+    }
+
+    /// Calls code in place: its effects happen under what is held now.
+    pub(crate) fn apply_code(&mut self, state: &State, code: &Value, args: Vec<Value>, what: &str, span: &Span) {
+        let code = match code {
+            Value::To(path) => state.load(path.clone()),
+            other => other.clone(),
+        };
+        match &code {
+            Value::Code(body, slot) => {
+                let closure = self.context.index.bodies[*body].body.id.contains("{closure#");
+                let mut values = if closure { vec![code.clone()] } else { Vec::new() };
+                values.extend(args);
+                let moved = vec![None; values.len()];
+                let chain = self.chain_step(*body, span, false);
+                debug_assert!(closure || slot.0 == usize::MAX || slot.1.is_empty());
+                self.instantiate(&mut state.clone(), *body, &Arguments { values, moved }, None, &chain);
+            }
+            Value::At(path) if path.is_open() => {
+                let chain = Chain::of(ChainStep {
+                    function: self.context.function_name(self.id),
+                    action: "calls the code it was given".to_owned(),
+                    span: span.clone(),
+                });
+                let held = state.held.keys().map(|holding| holding.lock.clone()).collect();
+                let chains = state.held.iter().map(|(h, chain)| (h.lock.clone(), chain.clone())).collect();
+                if let Some(output) = &mut self.output {
+                    let key = CodeCall { code: path.bare(), args, held };
+                    output.calls.entry(key).or_insert((chains, chain));
+                }
+            }
+            _ => self.note(Note::Unresolved(what.to_owned(), span.clone())),
+        }
+    }
+
+    /// Runs the destructors of a value of type `ty` at `target`, outermost first.
+    pub(crate) fn run_destructors(&mut self, state: &mut State, ty: &Ty, target: &Path, span: &Span) {
+        if self.context.index.has_destructors() {
+            self.destroy(state, self.krate, ty, target, span, &mut BTreeSet::new());
+        }
+    }
+
+    fn destroy(
+        &mut self,
+        state: &mut State,
+        krate: usize,
+        ty: &Ty,
+        target: &Path,
+        span: &Span,
+        seen: &mut BTreeSet<String>,
+    ) {
+        match ty {
+            Ty::Path(path, args) => {
+                if self.context.models.is_guard(ty) || !seen.insert(ty.to_string()) {
+                    return;
+                }
+                if let Some(body) = self.context.index.drop_impl(krate, path) {
+                    let arguments =
+                        Arguments { values: vec![Value::To(target.clone())], moved: vec![None] };
+                    let chain = self.chain_step(body, span, false);
+                    self.instantiate(state, body, &arguments, None, &chain);
+                }
+                let fields: Vec<(u32, usize, Ty)> = self
+                    .context
+                    .index
+                    .fields(krate, path)
+                    .map(|((_, field), (home, ty))| (*field, *home, ty.clone()))
+                    .collect();
+                for (field, home, ty) in fields {
+                    let place = state.step(target.clone(), &Step::Field(field));
+                    self.destroy(state, home, &ty, &place, span, seen);
+                }
+                for arg in args {
+                    self.destroy(state, krate, arg, &Path::unknown(), span, seen);
+                }
+            }
+            Ty::Tuple(types) => {
+                for (field, ty) in types.iter().enumerate() {
+                    let place = state.step(target.clone(), &Step::Field(field as u32));
+                    self.destroy(state, krate, ty, &place, span, seen);
+                }
+            }
+            Ty::Slice(inner) | Ty::Array(inner, _) => {
+                let place = state.step(target.clone(), &Step::Index);
+                self.destroy(state, krate, inner, &place, span, seen);
+            }
+            Ty::Dyn(bounds) => self.note(Note::DynamicDrop(bounds.to_string(), span.clone())),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn chain_step(&self, callee: BodyId, span: &Span, possible: bool) -> Chain {
+        let action = format!("calls {}", self.context.function_name(callee));
+        let function = self.context.function_name(self.id);
+        Chain { possible, ..Chain::of(ChainStep { function, action, span: span.clone() }) }
+    }
+
+    pub(crate) fn note(&mut self, note: Note) {
+        if let Some(output) = &mut self.output {
+            output.notes.insert(note);
+        }
+    }
+}
+
+/// A callee as a person would write it.
+pub(crate) fn describe(callee: &Callee) -> String {
+    match callee {
+        Callee::Path { path, .. } => path.clone(),
+        Callee::Qualified { this, of: Some(of), method, .. } => format!("<{this} as {of}>::{method}"),
+        Callee::Qualified { this, of: None, method, .. } => format!("<{this}>::{method}"),
+        Callee::Place(Place { local, .. }) => format!("the function pointer in _{local}"),
+    }
+}

@@ -1,0 +1,196 @@
+//! The certificate of a proof, and the loop that checks it.
+//!
+//! A certificate gives every node of the split graph a layer and a rank, and every layer a direction. Positions
+//! of lock instances are then compared by (layer, height of the owner in the layer's direction, rank, instance
+//! key), and [`check`] tests that every nesting climbs. A strict order has no closed walk, so an accepted
+//! certificate alone shows that no circular wait exists; how it was found need not be trusted. Therefore this
+//! file shares only the data types of `graph.rs` with the rest: no graph library, nothing of `proof.rs`. It does
+//! not find certificates (`proof.rs`) and says nothing about graphs that have none (`witness.rs`). Called by the
+//! pipeline for every verdict, and by whoever reads a certificate from a file.
+//!
+//! Why climbing is enough: in a layer with direction `Up`, an `Up` nesting goes to a domain that controls the
+//! former, a `Same` nesting stays in the domain and raises the rank, and nothing else is in the layer; `controls`
+//! has no cycle, so neither has the layer. `Down` is the same seen from above. Two instances of an ordered class
+//! in one domain climb by their key, if the rank does not fall.
+//!
+//! Sources: the idea of certifying algorithms (McConnell, Mehlhorn, Näher, Schweitzer, "Certifying algorithms",
+//! 2011); the split into N and R nodes is lockdep's strong dependency path (Linux
+//! `Documentation/locking/lockdep-design.rst`, "Recursive read locks").
+
+use std::fmt;
+
+use lockdep::order::Relation;
+use serde::{Deserialize, Serialize};
+
+use crate::graph::{Held, Instances, LockGraph, Nesting, Wanted};
+
+/// Which way nestings between domains go in one layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// None stays in the layer.
+    None,
+    /// To the domain in control.
+    Up,
+    /// To the domain under control.
+    Down,
+}
+
+/// Where a node of the split graph stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Position {
+    /// The layer; compared first.
+    pub layer: usize,
+    /// The rank in the layer; compared after the height of the owner.
+    pub rank: usize,
+}
+
+/// A proof that no circular wait exists.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// The direction of each layer.
+    pub directions: Vec<Direction>,
+    /// By class: where its node reached by non-recursive acquisitions (N) stands.
+    pub non_recursive: Vec<Position>,
+    /// By class: where its node reached by recursive reads (R) stands.
+    pub recursive: Vec<Position>,
+}
+
+/// Why a certificate is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It has not one position per class and kind.
+    Size {
+        /// Classes in the graph.
+        classes: usize,
+        /// Positions of N nodes.
+        non_recursive: usize,
+        /// Positions of R nodes.
+        recursive: usize,
+    },
+    /// A nesting names a class that the graph does not have.
+    Class(Nesting),
+    /// A nesting does not climb.
+    Nesting {
+        /// Which.
+        nesting: Nesting,
+        /// The name of the held class.
+        held: String,
+        /// The name of the wanted class.
+        wanted: String,
+        /// Where the certificate puts the held lock.
+        from: Position,
+        /// Where it puts the wanted lock.
+        to: Position,
+    },
+    /// A holder acquires again what it holds, which no order permits.
+    Recursion {
+        /// Which.
+        nesting: Nesting,
+        /// The name of the class.
+        class: String,
+    },
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Size { classes, non_recursive, recursive } => {
+                write!(f, "certificate with {non_recursive} and {recursive} positions for {classes} classes")
+            }
+            Fault::Class(nesting) => {
+                write!(
+                    f,
+                    "nesting of class {} in class {}, which do not both exist",
+                    nesting.wanted, nesting.held
+                )
+            }
+            Fault::Nesting { nesting, held, wanted, from, to } => write!(
+                f,
+                "certificate does not cover `{held}` -> `{wanted}` ({}): from layer {} rank {} to layer {} rank {}",
+                nesting.relation.name(),
+                from.layer,
+                from.rank,
+                to.layer,
+                to.rank
+            ),
+            Fault::Recursion { class, .. } => {
+                write!(f, "certificate for a graph in which `{class}` waits for itself")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// Whether the certificate covers every nesting of the graph; the fault names the first one that it does not.
+pub fn check(graph: &LockGraph, certificate: &Certificate) -> Result<(), Fault> {
+    let classes = graph.classes.len();
+    let (non_recursive, recursive) = (certificate.non_recursive.len(), certificate.recursive.len());
+    if non_recursive != classes || recursive != classes {
+        return Err(Fault::Size { classes, non_recursive, recursive });
+    }
+    for nesting in graph.nestings.keys() {
+        if nesting.held >= classes || nesting.wanted >= classes {
+            return Err(Fault::Class(*nesting));
+        }
+        if nesting.is_recursion() {
+            if waits_for_itself(graph, nesting) {
+                let class = graph.name(nesting.held).to_owned();
+                return Err(Fault::Recursion { nesting: *nesting, class });
+            }
+            continue;
+        }
+        let to = match nesting.wanted_as {
+            Wanted::Exclusive | Wanted::Shared => certificate.non_recursive[nesting.wanted],
+            Wanted::SharedRecursive => certificate.recursive[nesting.wanted],
+        };
+        // A reader blocks those who want the N node only; a writer blocks both.
+        let blocked = match nesting.held_as {
+            Held::Shared => &[certificate.non_recursive[nesting.held]][..],
+            Held::Exclusive => {
+                &[certificate.non_recursive[nesting.held], certificate.recursive[nesting.held]]
+            }
+        };
+        if let Some(from) = blocked.iter().find(|&&from| !climbs(graph, certificate, nesting, from, to)) {
+            let (held, wanted) = (graph.name(nesting.held).to_owned(), graph.name(nesting.wanted).to_owned());
+            return Err(Fault::Nesting { nesting: *nesting, held, wanted, from: *from, to });
+        }
+    }
+    Ok(())
+}
+
+fn climbs(
+    graph: &LockGraph,
+    certificate: &Certificate,
+    nesting: &Nesting,
+    from: Position,
+    to: Position,
+) -> bool {
+    if from.layer != to.layer {
+        return from.layer < to.layer;
+    }
+    let direction = certificate.directions.get(from.layer).copied().unwrap_or(Direction::None);
+    match graph.relation(nesting) {
+        Relation::Same => from.rank < to.rank || (from.rank == to.rank && raises_key(graph, nesting)),
+        Relation::Up => direction == Direction::Up,
+        Relation::Down => direction == Direction::Down,
+        Relation::Other => false,
+    }
+}
+
+/// Two instances of an ordered class in one domain, which nest by ascending key.
+fn raises_key(graph: &LockGraph, nesting: &Nesting) -> bool {
+    nesting.held == nesting.wanted
+        && nesting.instances == Instances::Any
+        && graph.classes[nesting.held].ordered
+}
+
+/// Whether acquiring again what is held blocks: a recursive reader never waits for a reader, and only the
+/// exclusive holder of a recursive class is let in again (a reader that turns writer waits for itself).
+fn waits_for_itself(graph: &LockGraph, nesting: &Nesting) -> bool {
+    match nesting.held_as {
+        Held::Shared => nesting.wanted_as != Wanted::SharedRecursive,
+        Held::Exclusive => !graph.classes[nesting.held].recursive,
+    }
+}

@@ -1,0 +1,205 @@
+//! What every function's analysis may ask: names, models, classes, and the summaries so far.
+//!
+//! Immutable while functions are analyzed. It decides nothing about locks held.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::graph::{Class, Ownership};
+use crate::index::{BodyId, Index};
+use crate::mir::ir::{Callee, Program, StatementKind, Terminator, Ty};
+use crate::model::Models;
+use crate::summary::{ClassId, Summary};
+
+/// The surroundings of a function's analysis.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// Names.
+    pub index: &'a Index<'a>,
+    /// Known foreign code.
+    pub models: &'a Models,
+    /// Lock classes, in the graph's order.
+    pub classes: &'a [Class],
+    /// Summaries by body.
+    pub summaries: Vec<Summary>,
+}
+
+/// Which bodies a callee may be.
+#[derive(Debug, Default)]
+pub struct Resolution {
+    /// The bodies, ascending.
+    pub bodies: Vec<BodyId>,
+    /// Whether there can be no other.
+    pub certain: bool,
+}
+
+impl Resolution {
+    /// The body, if there is exactly one and no doubt.
+    pub fn exactly_one(&self) -> Option<BodyId> {
+        match self.bodies[..] {
+            [body] if self.certain => Some(body),
+            _ => None,
+        }
+    }
+}
+
+impl Context<'_> {
+    /// The bodies that `callee`, printed in crate `krate`, may be.
+    pub fn resolve(&self, krate: usize, callee: &Callee) -> Resolution {
+        match callee {
+            Callee::Path { path, .. } => {
+                let bodies: Vec<BodyId> = self.index.function(krate, path).into_iter().collect();
+                Resolution { certain: !bodies.is_empty(), bodies }
+            }
+            Callee::Qualified { this, of: Some(of), method, .. } => {
+                let mut bodies = self.index.implementations(krate, this, of, method);
+                bodies.sort_unstable();
+                bodies.dedup();
+                let concrete = match this {
+                    Ty::Path(path, _) => !self.index.is_parameter(krate, path),
+                    Ty::Dyn(_) | Ty::Opaque(_) | Ty::Projection(_) => false,
+                    _ => true,
+                };
+                Resolution { certain: concrete && bodies.len() == 1, bodies }
+            }
+            Callee::Qualified { this: Ty::Path(path, _), of: None, method, .. } => {
+                let bodies: Vec<BodyId> =
+                    self.index.function(krate, &format!("{path}::{method}")).into_iter().collect();
+                Resolution { certain: !bodies.is_empty(), bodies }
+            }
+            Callee::Qualified { .. } | Callee::Place(_) => Resolution::default(),
+        }
+    }
+
+    /// Whether a value of this type may contain a guard.
+    pub fn holds_guard(&self, krate: usize, ty: &Ty) -> bool {
+        self.holds_guard_within(krate, ty, &mut BTreeSet::new())
+    }
+
+    fn holds_guard_within(&self, krate: usize, ty: &Ty, seen: &mut BTreeSet<String>) -> bool {
+        match ty {
+            // A reference to a guard does not keep the lock.
+            Ty::Ref(..) | Ty::Ptr(..) => false,
+            Ty::Path(path, args) => {
+                if self.models.is_guard(ty) {
+                    return true;
+                }
+                if args.iter().any(|arg| self.holds_guard_within(krate, arg, seen)) {
+                    return true;
+                }
+                if !seen.insert(path.to_string()) {
+                    return false;
+                }
+                self.index.fields(krate, path).any(|(_, (home, field))| {
+                    self.holds_guard_within(*home, field, seen)
+                })
+            }
+            Ty::Tuple(types) => types.iter().any(|ty| self.holds_guard_within(krate, ty, seen)),
+            Ty::Slice(inner) | Ty::Array(inner, _) => self.holds_guard_within(krate, inner, seen),
+            _ => false,
+        }
+    }
+
+    /// A body as a person would name it.
+    pub fn function_name(&self, body: BodyId) -> String {
+        self.index.shown(body)
+    }
+
+    /// The class that a type argument names.
+    pub fn class(&self, ty: &Ty) -> Option<ClassId> {
+        let (name, ..) = declared(ty)?;
+        self.classes.iter().position(|class| class.name == name)
+    }
+
+    /// The class of the first guard inside a type.
+    pub fn class_of_guard(&self, ty: &Ty) -> Option<ClassId> {
+        let mut found = None;
+        ty.any(&mut |inner| {
+            if let Ty::Path(_, args) = inner
+                && self.models.is_guard(inner)
+            {
+                found = found.or_else(|| args.last().and_then(|class| self.class(class)));
+            }
+            found.is_some()
+        });
+        found
+    }
+}
+
+/// Every class that the programs' types mention, in the graph's order.
+pub fn classes(programs: &[Program]) -> Vec<Class> {
+    let mut found: BTreeMap<(u16, String), Class> = BTreeMap::new();
+    let mut visit = |ty: &Ty| {
+        ty.any(&mut |inner| {
+            if let Some((name, level, flags)) = declared(inner) {
+                found.entry((level, name.clone())).or_insert(Class {
+                    name,
+                    level: Some(level),
+                    recursive: flags & 1 != 0,
+                    ordered: flags & 2 != 0,
+                    ownership: Ownership::Unknown,
+                });
+            }
+            false
+        });
+    };
+    for body in programs.iter().flat_map(|program| &program.bodies) {
+        body.locals.iter().for_each(&mut visit);
+        for block in &body.blocks {
+            for statement in &block.statements {
+                if let StatementKind::Assign(place, _) = &statement.kind {
+                    for projection in &place.projection {
+                        if let crate::mir::ir::Projection::Field(_, ty) = projection {
+                            visit(ty);
+                        }
+                    }
+                }
+            }
+            if let Terminator::Call(call) = &block.terminator
+                && let Callee::Path { generics, .. } = &call.callee
+            {
+                generics.iter().flat_map(|(_, types)| types).for_each(&mut visit);
+            }
+        }
+    }
+    found.into_values().collect()
+}
+
+/// Role names that the programs' types mention, lowest first.
+pub fn roles(programs: &[Program]) -> Vec<String> {
+    let mut found: BTreeSet<(u16, String)> = BTreeSet::new();
+    for ty in programs.iter().flat_map(|program| &program.bodies).flat_map(|body| &body.locals) {
+        ty.any(&mut |inner| {
+            if let Ty::Path(path, args) = inner
+                && is_lockdep(path, "RoleAt")
+                && let [Ty::Path(name, _), Ty::Const(rank)] = &args[..]
+                && let Some(rank) = number(rank)
+            {
+                found.insert((rank, name.rsplit("::").next().unwrap_or(name).to_owned()));
+            }
+            false
+        });
+    }
+    found.into_iter().map(|(_, name)| name).collect()
+}
+
+/// (`order::class`, level, flags) of `lockdep::class::Declared<krate::order::decl::class, 16, 1>`.
+fn declared(ty: &Ty) -> Option<(String, u16, u16)> {
+    let Ty::Path(path, args) = ty else { return None };
+    if !is_lockdep(path, "Declared") {
+        return None;
+    }
+    let [Ty::Path(marker, _), Ty::Const(level), Ty::Const(flags)] = &args[..] else { return None };
+    let mut segments = marker.rsplit("::");
+    let class = segments.next()?;
+    let order = segments.nth(1)?;
+    Some((format!("{order}::{class}"), number(level)?, number(flags)?))
+}
+
+fn is_lockdep(path: &str, item: &str) -> bool {
+    path.starts_with("lockdep::") && path.rsplit("::").next() == Some(item)
+}
+
+/// `16`, `16_u16`.
+fn number(text: &str) -> Option<u16> {
+    text.split('_').next()?.parse().ok()
+}

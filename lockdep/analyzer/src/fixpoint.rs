@@ -1,0 +1,63 @@
+//! Summaries of all functions, to a fixpoint over the call graph.
+//!
+//! A worklist: a function is analyzed again when a summary it used has changed. It ends because summaries only
+//! grow in finite sets (see `summary.rs`). Order affects speed, not the result.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use petgraph::algo::tarjan_scc;
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use crate::context::Context;
+use crate::flow::Flow;
+use crate::index::BodyId;
+use crate::summary::Summary;
+
+/// Computes `context.summaries`; returns the entry points: functions that nobody else in the programs calls.
+pub fn run(context: &mut Context<'_>) -> BTreeSet<BodyId> {
+    let count = context.index.bodies.len();
+    context.summaries = vec![Summary::default(); count];
+    let mut users: BTreeMap<BodyId, BTreeSet<BodyId>> = BTreeMap::new();
+    let mut uses: Vec<BTreeSet<BodyId>> = vec![BTreeSet::new(); count];
+    let mut pending: BTreeSet<BodyId> = (0..count).collect();
+    while let Some(body) = pending.pop_first() {
+        let (summary, used) = Flow::run(context, body);
+        for callee in &used {
+            users.entry(*callee).or_default().insert(body);
+        }
+        uses[body] = used;
+        if context.summaries[body] != summary {
+            context.summaries[body] = summary;
+            pending.extend(users.get(&body).into_iter().flatten());
+        }
+    }
+    entry_points(&uses)
+}
+
+/// Members of call-graph components that no other component calls.
+fn entry_points(uses: &[BTreeSet<BodyId>]) -> BTreeSet<BodyId> {
+    let mut graph = DiGraph::<(), ()>::new();
+    for _ in uses {
+        graph.add_node(());
+    }
+    for (caller, callees) in uses.iter().enumerate() {
+        for callee in callees {
+            graph.add_edge(NodeIndex::new(caller), NodeIndex::new(*callee), ());
+        }
+    }
+    let mut component = vec![0; uses.len()];
+    let components = tarjan_scc(&graph);
+    for (number, members) in components.iter().enumerate() {
+        for member in members {
+            component[member.index()] = number;
+        }
+    }
+    let called: BTreeSet<usize> = uses
+        .iter()
+        .enumerate()
+        .flat_map(|(caller, callees)| callees.iter().map(move |callee| (caller, *callee)))
+        .filter(|(caller, callee)| component[*caller] != component[*callee])
+        .map(|(_, callee)| component[callee])
+        .collect();
+    (0..uses.len()).filter(|body| !called.contains(&component[*body])).collect()
+}

@@ -1,0 +1,456 @@
+//! The data-flow inside one function: which locks may be held at each point, and which objects locals mean.
+//!
+//! Forward, over normal (not unwinding) edges, on the lattice of `state.rs`; the transfer functions are monotone
+//! and chains of values are two high, so a worklist over blocks ends. Effects (nestings, acquisitions) are read
+//! off in a second pass, from the fixpoint only. What is *not* followed: unwinding, and writes of other threads to
+//! the pointers that a path goes through (see the assumptions in ARCHITECTURE.md).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::context::Context;
+use crate::index::{BodyId, element, pointee};
+use crate::mir::ir::{
+    Aggregate, AggregateKind, Body, Operand, Place, Projection, Rvalue, Span, StatementKind, Terminator, Ty,
+};
+use crate::path::{Path, Root, Slot, Step, Value};
+use crate::state::{Holding, State};
+use crate::summary::{Chain, HeldLock, Summary};
+
+/// One function under analysis.
+pub struct Flow<'c, 'a> {
+    pub(crate) context: &'c Context<'a>,
+    pub(crate) id: BodyId,
+    pub(crate) krate: usize,
+    pub(crate) body: &'a Body,
+    /// Where effects go; none while the fixpoint is sought.
+    pub(crate) output: Option<Summary>,
+    /// Bodies whose summaries were used.
+    pub(crate) used: BTreeSet<BodyId>,
+}
+
+impl<'c, 'a> Flow<'c, 'a> {
+    /// The summary of body `id` by the summaries in `context`, and the bodies it was made from.
+    pub fn run(context: &'c Context<'a>, id: BodyId) -> (Summary, BTreeSet<BodyId>) {
+        let entry = context.index.bodies[id];
+        let mut flow = Flow {
+            context,
+            id,
+            krate: entry.krate,
+            body: entry.body,
+            output: None,
+            used: BTreeSet::new(),
+        };
+        let entries = flow.fixpoint();
+        flow.output = Some(Summary::default());
+        for (block, state) in entries {
+            flow.block(block, state);
+        }
+        (flow.output.unwrap_or_default(), flow.used)
+    }
+
+    /// The summary of an entry point: what it leaves open is closed.
+    pub fn run_entry(context: &'c Context<'a>, id: BodyId) -> Summary {
+        let entry = context.index.bodies[id];
+        let output = Some(context.summaries[id].clone());
+        let mut flow =
+            Flow { context, id, krate: entry.krate, body: entry.body, output, used: BTreeSet::new() };
+        flow.close_entry();
+        flow.output.unwrap_or_default()
+    }
+
+    fn fixpoint(&mut self) -> BTreeMap<usize, State> {
+        let mut entries: BTreeMap<usize, State> = BTreeMap::new();
+        if self.body.blocks.is_empty() {
+            return entries;
+        }
+        entries.insert(0, self.initial());
+        let mut pending = BTreeSet::from([0]);
+        while let Some(block) = pending.pop_first() {
+            let Some(state) = entries.get(&block).cloned() else { continue };
+            for (next, state) in self.block(block, state) {
+                if self.body.blocks.get(next).is_none_or(|b| b.cleanup) {
+                    continue;
+                }
+                let changed = match entries.get_mut(&next) {
+                    Some(known) => known.join(&state),
+                    None => {
+                        entries.insert(next, state);
+                        true
+                    }
+                };
+                if changed {
+                    pending.insert(next);
+                }
+            }
+        }
+        entries
+    }
+
+    fn initial(&self) -> State {
+        let mut state = State::default();
+        for param in 1..=self.body.params {
+            let ty = self.body.locals.get(param).cloned().unwrap_or(Ty::Never);
+            // A closure body gets itself by value or by reference; its path is the closure either way.
+            let itself = param == 1 && matches!(&ty, Ty::Ref(_, inner) if matches!(**inner, Ty::Closure(_)));
+            let mut path = Path::from(Root::Param(param));
+            if self.context.index.is_owner(self.krate, &ty) {
+                path = path.owning();
+            }
+            state.values.insert((param, Vec::new()), if itself { Value::To(path) } else { Value::At(path) });
+            if self.context.holds_guard(self.krate, &ty) {
+                let holding = Holding { lock: HeldLock::Argument(param), holder: Some(param) };
+                state.held.insert(holding, Chain::default());
+            }
+        }
+        state
+    }
+
+    /// Runs one block; the states on its outgoing edges.
+    fn block(&mut self, number: usize, mut state: State) -> Vec<(usize, State)> {
+        let block = &self.body.blocks[number];
+        for (at, statement) in block.statements.iter().enumerate() {
+            match &statement.kind {
+                StatementKind::Assign(place, rvalue) => self.assign(&mut state, place, rvalue, number, at),
+                StatementKind::StorageLive(local) | StatementKind::StorageDead(local) => {
+                    state.release(*local);
+                    state.clear(&(*local, Vec::new()));
+                    state.moved.remove(local);
+                }
+            }
+        }
+        match &block.terminator {
+            Terminator::Goto(next) => vec![(*next, state)],
+            Terminator::Switch { on, targets, otherwise } => {
+                let mut next: Vec<(usize, State)> = Vec::new();
+                let looked_at = self.discriminant_of(number, on);
+                let cases = targets.iter().map(|(value, block)| (Some(*value), *block));
+                for (value, block) in cases.chain(otherwise.map(|block| (None, block))) {
+                    let mut state = state.clone();
+                    if let Some(local) = looked_at
+                        && !self.variant_may_hold(local, value, targets)
+                    {
+                        state.release(local);
+                    }
+                    next.push((block, state));
+                }
+                next
+            }
+            Terminator::Return => {
+                self.finish(&state);
+                Vec::new()
+            }
+            Terminator::End | Terminator::Unread => Vec::new(),
+            Terminator::Drop(place, next) => {
+                self.drop_place(&mut state, place, &block.span);
+                vec![(*next, state)]
+            }
+            Terminator::Call(call) => {
+                self.call(&mut state, call, number, &block.span);
+                call.target.map(|next| (next, state)).into_iter().collect()
+            }
+            Terminator::Yield(place, next) => {
+                self.set_unknown(&mut state, place, number);
+                vec![(*next, state)]
+            }
+            Terminator::Asm(next) => next.iter().map(|next| (*next, state.clone())).collect(),
+        }
+    }
+
+    fn assign(&mut self, state: &mut State, dest: &Place, rvalue: &Rvalue, block: usize, at: usize) {
+        let made = block * 4096 + at.min(4094) + 1;
+        let tree = match rvalue {
+            Rvalue::Use(operand) | Rvalue::Cast(operand, _) => self.take(state, operand, dest),
+            Rvalue::DerefCopy(place) => self.copy_tree(state, place),
+            Rvalue::Ref { place, .. } | Rvalue::RawPtr(place) => {
+                vec![(Vec::new(), Value::To(self.lvalue(state, place)))]
+            }
+            Rvalue::ThreadLocal(path) => {
+                vec![(Vec::new(), Value::To(Path::from(Root::Static(self.static_name(path)))))]
+            }
+            Rvalue::Aggregate(aggregate) => self.build(state, aggregate, dest),
+            Rvalue::Discriminant(_) | Rvalue::Other(_) => vec![(Vec::new(), Value::Unknown)],
+        };
+        self.put(state, dest, tree, made);
+    }
+
+    /// The value of an operand with its parts; a move takes the guards along to `dest`.
+    fn take(&self, state: &mut State, operand: &Operand, dest: &Place) -> Vec<(Vec<Step>, Value)> {
+        match operand {
+            Operand::Copy(place) => self.copy_tree(state, place),
+            Operand::Move(place) => {
+                let tree = self.copy_tree(state, place);
+                self.move_out(state, place, self.holder_at(state, dest));
+                tree
+            }
+            Operand::Static(path) => {
+                vec![(Vec::new(), Value::To(Path::from(Root::Static(self.static_name(path)))))]
+            }
+            Operand::Fn(callee) => {
+                let body = self.context.resolve(self.krate, callee).exactly_one();
+                let slot = (dest.local, Vec::new());
+                vec![(Vec::new(), body.map_or(Value::Unknown, |body| Value::Code(body, slot)))]
+            }
+            Operand::Const(_) => vec![(Vec::new(), Value::Unknown)],
+        }
+    }
+
+    /// Takes guards and contents out of `place`.
+    pub(crate) fn move_out(&self, state: &mut State, place: &Place, to: Option<usize>) {
+        // A guard inside a part moves with the part; which part a local's guard is in is not tracked.
+        state.rehold(place.local, to);
+        if let Some(slot) = slot_of(place) {
+            state.clear(&slot);
+            if slot.1.is_empty() {
+                state.moved.insert(place.local);
+            }
+        }
+    }
+
+    /// The local whose drop releases what is put into `place`.
+    pub(crate) fn holder_at(&self, state: &State, place: &Place) -> Option<usize> {
+        if slot_of(place).is_some() {
+            return Some(place.local);
+        }
+        match self.lvalue(state, place).root {
+            Root::Local(local) => Some(local),
+            _ => None,
+        }
+    }
+
+    fn copy_tree(&self, state: &State, place: &Place) -> Vec<(Vec<Step>, Value)> {
+        let source = self.lvalue(state, place);
+        let mut tree = Vec::new();
+        match state.load(source.clone()) {
+            // Storage of a local about which nothing is known as a whole: only its parts say something.
+            Value::At(path) if matches!(path.root, Root::Local(_)) => {}
+            value => tree.push((Vec::new(), value)),
+        }
+        if let Root::Local(local) = source.root {
+            tree.extend(state.subtree(local, &source.steps).into_iter().filter(|(steps, _)| !steps.is_empty()));
+        }
+        if tree.is_empty() {
+            tree.push((Vec::new(), Value::Unknown));
+        }
+        tree
+    }
+
+    fn build(&self, state: &mut State, aggregate: &Aggregate, dest: &Place) -> Vec<(Vec<Step>, Value)> {
+        let mut tree = Vec::new();
+        if let AggregateKind::Closure(id, _) = &aggregate.kind {
+            let slot = slot_of(dest).unwrap_or((dest.local, Vec::new()));
+            let code = self.context.index.by_id(self.krate, id);
+            tree.push((Vec::new(), code.map_or(Value::Unknown, |body| Value::Code(body, slot))));
+        }
+        for (position, (_, operand)) in aggregate.fields.iter().enumerate() {
+            let field = match aggregate.kind {
+                AggregateKind::Array => Step::Index,
+                _ => Step::Field(position as u32),
+            };
+            for (steps, value) in self.take(state, operand, dest) {
+                let below: Vec<Step> = [field.clone()].into_iter().chain(steps).collect();
+                if let AggregateKind::Adt(path) = &aggregate.kind {
+                    // Whether the path names a struct or a variant is not printed; readers say it.
+                    let variant = path.rsplit("::").next().unwrap_or(path);
+                    let within = [Step::Variant(variant.into())].into_iter().chain(below.iter().cloned());
+                    tree.push((within.collect(), value.clone()));
+                }
+                tree.push((below, value));
+            }
+        }
+        if matches!(aggregate.kind, AggregateKind::Array) {
+            // Elements are not told apart: keep what they agree on.
+            let whole: BTreeMap<Vec<Step>, Value> = tree.drain(..).fold(BTreeMap::new(), |mut map, (steps, value)| {
+                map.entry(steps).and_modify(|v| if *v != value { *v = Value::Unknown }).or_insert(value);
+                map
+            });
+            tree.extend(whole);
+        }
+        tree
+    }
+
+    /// Puts values into a place; `made` names them if they are not known.
+    pub(crate) fn put(&self, state: &mut State, dest: &Place, tree: Vec<(Vec<Step>, Value)>, made: usize) {
+        let stale = |path: &Path| path.root == Root::Made(self.id, made);
+        state.age(stale);
+        let slot = match slot_of(dest) {
+            Some(slot) => slot,
+            None => {
+                let target = self.lvalue(state, dest);
+                let Root::Local(local) = target.root else {
+                    // A write through a pointer: whatever was reached through the old content is another object.
+                    state.age(|path| path.goes_through(&target));
+                    return;
+                };
+                (local, target.steps)
+            }
+        };
+        state.clear(&slot);
+        if slot.1.is_empty() {
+            state.moved.remove(&slot.0);
+        }
+        state.store(&slot, tree);
+    }
+
+    /// A fresh value, named by where it is made.
+    pub(crate) fn set_unknown(&self, state: &mut State, dest: &Place, block: usize) {
+        let made = block * 4096;
+        let owning = self.context.index.is_owner(self.krate, &self.type_of(dest));
+        let path = Path::from(Root::Made(self.id, made));
+        let value = Value::At(if owning { path.owning() } else { path });
+        self.put(state, dest, vec![(Vec::new(), value)], made);
+    }
+
+    /// The path of a place, with its owner marked.
+    pub(crate) fn lvalue(&self, state: &State, place: &Place) -> Path {
+        let mut path = Path::from(Root::Local(place.local));
+        let mut ty = self.body.locals.get(place.local).cloned().unwrap_or(Ty::Never);
+        for projection in &place.projection {
+            let step = match projection {
+                Projection::Deref => Step::Deref,
+                Projection::Field(field, _) => Step::Field(*field),
+                Projection::Downcast(variant) => Step::Variant(variant.as_str().into()),
+                Projection::Index => Step::Index,
+                Projection::Cast(to) => {
+                    ty = to.clone();
+                    continue;
+                }
+            };
+            path = state.step(path, &step);
+            ty = match projection {
+                Projection::Deref => pointee(&ty),
+                Projection::Field(_, of) => of.clone(),
+                Projection::Index => element(&ty),
+                Projection::Downcast(_) | Projection::Cast(_) => ty,
+            };
+            if self.context.index.is_owner(self.krate, &ty) {
+                path = path.owning();
+            }
+        }
+        path
+    }
+
+    /// The type of a place, as far as the text says.
+    pub(crate) fn type_of(&self, place: &Place) -> Ty {
+        let mut ty = self.body.locals.get(place.local).cloned().unwrap_or(Ty::Never);
+        for projection in &place.projection {
+            ty = match projection {
+                Projection::Deref => pointee(&ty),
+                Projection::Field(_, of) | Projection::Cast(of) => of.clone(),
+                Projection::Index => element(&ty),
+                Projection::Downcast(_) => ty,
+            };
+        }
+        ty
+    }
+
+    /// The value of an operand.
+    pub(crate) fn value(&self, state: &State, operand: &Operand) -> Value {
+        match operand {
+            Operand::Copy(place) | Operand::Move(place) => match state.load(self.lvalue(state, place)) {
+                // An aggregate known by its parts is passed as its storage.
+                Value::At(path) if matches!(path.root, Root::Local(_)) => Value::At(path),
+                value => value,
+            },
+            Operand::Static(path) => Value::To(Path::from(Root::Static(self.static_name(path)))),
+            Operand::Fn(callee) => match self.context.resolve(self.krate, callee).exactly_one() {
+                Some(body) => Value::Code(body, (usize::MAX, Vec::new())),
+                None => Value::Unknown,
+            },
+            Operand::Const(_) => Value::Unknown,
+        }
+    }
+
+    fn static_name(&self, path: &str) -> std::sync::Arc<str> {
+        let name = self.context.index.name(self.krate, path);
+        if name.krate.is_empty() { name.path.into() } else { format!("{}::{}", name.krate, name.path).into() }
+    }
+
+    /// The local whose variant a switch looks at.
+    fn discriminant_of(&self, block: usize, on: &Operand) -> Option<usize> {
+        let switched = on.place().filter(|place| place.projection.is_empty())?.local;
+        let statements = &self.body.blocks[block].statements;
+        statements.iter().rev().find_map(|statement| match &statement.kind {
+            StatementKind::Assign(dest, Rvalue::Discriminant(place))
+                if dest.local == switched && dest.projection.is_empty() && place.projection.is_empty() =>
+            {
+                Some(place.local)
+            }
+            _ => None,
+        })
+    }
+
+    /// Whether the variant taken on this edge of a switch may contain a guard.
+    fn variant_may_hold(&self, local: usize, value: Option<i128>, targets: &[(i128, usize)]) -> bool {
+        let Some(Ty::Path(path, args)) = self.body.locals.get(local) else { return true };
+        let (last, two) = (path.rsplit("::").next().unwrap_or(path), args.len() == 2);
+        // Which argument each variant carries, by the variant's number.
+        let carries: [Option<usize>; 2] = match last {
+            "Option" => [None, Some(0)],
+            "Result" if two => [Some(0), Some(1)],
+            "ControlFlow" if two => [Some(1), Some(0)],
+            "Poll" => [Some(0), None],
+            _ => return true,
+        };
+        let holds = |variant: usize| {
+            carries.get(variant).is_none_or(|carried| {
+                carried.is_some_and(|arg| self.context.holds_guard(self.krate, &args[arg]))
+            })
+        };
+        match value {
+            Some(value) => usize::try_from(value).map_or(true, holds),
+            None => (0..2).filter(|v| targets.iter().all(|(t, _)| *t != *v as i128)).any(holds),
+        }
+    }
+
+    fn finish(&mut self, state: &State) {
+        let result: BTreeMap<Vec<Step>, Value> = state
+            .subtree(0, &[])
+            .into_iter()
+            .filter(|(_, value)| match value {
+                Value::To(path) | Value::At(path) | Value::GuardOf(path) => {
+                    matches!(path.root, Root::Param(_) | Root::Static(_))
+                }
+                Value::Code(..) | Value::Unknown => false,
+            })
+            .collect();
+        let Some(output) = &mut self.output else { return };
+        for (holding, chain) in &state.held {
+            let target = if holding.holder == Some(0) { &mut output.returned } else { &mut output.left };
+            crate::summary::keep(target, holding.lock.clone(), chain.clone());
+        }
+        if output.result.is_empty() {
+            output.result = result;
+        } else {
+            output.result.retain(|steps, value| result.get(steps) == Some(value));
+        }
+    }
+
+    /// Drops a place: runs destructors, releases guards.
+    fn drop_place(&mut self, state: &mut State, place: &Place, span: &Span) {
+        let whole = slot_of(place).is_some_and(|slot| slot.1.is_empty());
+        if whole && state.moved.contains(&place.local) {
+            return;
+        }
+        let (ty, target) = (self.type_of(place), self.lvalue(state, place));
+        self.run_destructors(state, &ty, &target, span);
+        if whole {
+            state.release(place.local);
+            state.clear(&(place.local, Vec::new()));
+            state.moved.insert(place.local);
+        }
+    }
+}
+
+/// The slot of a place that stays inside its local.
+pub(crate) fn slot_of(place: &Place) -> Option<Slot> {
+    let mut steps = Vec::new();
+    for projection in &place.projection {
+        match projection {
+            Projection::Field(field, _) => steps.push(Step::Field(*field)),
+            Projection::Downcast(variant) => steps.push(Step::Variant(variant.as_str().into())),
+            Projection::Cast(_) => {}
+            Projection::Deref | Projection::Index => return None,
+        }
+    }
+    Some((place.local, steps))
+}

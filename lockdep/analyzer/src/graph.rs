@@ -1,0 +1,196 @@
+//! The lock graph: which class is acquired while which is held, how the owners stand, and where.
+//!
+//! This is the data that the decision (`proof.rs`), the checker of certificates (`certificate.rs`) and the
+//! renderers share. It neither finds nestings (`flow.rs`, `summary.rs`) nor judges them.
+
+use std::collections::BTreeMap;
+
+use lockdep::order::Relation;
+use serde::{Deserialize, Serialize};
+
+use crate::mir::ir::Span;
+
+/// How the held lock is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Held {
+    /// By a writer or a mutex holder: nobody else gets in.
+    Exclusive,
+    /// By a reader.
+    Shared,
+}
+
+/// How the wanted lock is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wanted {
+    /// By a mutex holder or a writer: waits for every holder.
+    Exclusive,
+    /// By a fair reader: waits for writers, waiting ones included, and hence may wait behind readers.
+    Shared,
+    /// By a recursive reader: waits for a writer that holds, never for one that waits.
+    SharedRecursive,
+}
+
+impl Wanted {
+    /// Whether this is lockdep's R (recursive read); both others are N.
+    pub fn is_recursive(self) -> bool {
+        self == Wanted::SharedRecursive
+    }
+}
+
+/// Whether the instances of a class have owners, as far as the code shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ownership {
+    /// Every acquisition seen was of an instance inside an owner.
+    Owned,
+    /// Every acquisition seen was of an instance that belongs to nobody.
+    Unowned,
+    /// The code does not show it, or shows both.
+    Unknown,
+}
+
+/// A lock class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Class {
+    /// `mm::p2m` for a declared class, `krate::Type.field` or a static's path otherwise. Unique in the graph.
+    pub name: String,
+    /// The declared level, with the order's name in front of `name`.
+    pub level: Option<u16>,
+    /// The holder may acquire the same instance again.
+    pub recursive: bool,
+    /// Instances nest by a declared key.
+    pub ordered: bool,
+    /// Whether instances belong to domains.
+    pub ownership: Ownership,
+}
+
+/// One step of a call chain, outermost first; the last step is the acquisition itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Step {
+    /// The function in which the step stands, as a person writes it: `hv_core::paging::Paging::mark_dirty`.
+    pub function: String,
+    /// What happens there: `calls p2m::lookup`, `acquires mm::p2m (shared)`.
+    pub action: String,
+    /// Where.
+    pub span: Span,
+}
+
+/// What is known of the two instances of a nesting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Instances {
+    /// One and the same instance: the holder acquires what it holds.
+    SameOne,
+    /// Two different ones, or not known.
+    Any,
+}
+
+/// A nesting, without the evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Nesting {
+    /// Index of the held class.
+    pub held: usize,
+    /// Index of the wanted class.
+    pub wanted: usize,
+    /// How the wanted lock's owner stands to the held lock's.
+    pub relation: Relation,
+    /// How the first is held.
+    pub held_as: Held,
+    /// How the second is wanted.
+    pub wanted_as: Wanted,
+    /// Whether it is one instance.
+    pub instances: Instances,
+}
+
+impl Nesting {
+    /// Whether the holder acquires what it holds; such a nesting waits for nobody else, if it waits at all.
+    pub fn is_recursion(&self) -> bool {
+        self.instances == Instances::SameOne && self.held == self.wanted
+    }
+}
+
+/// Where a nesting comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Evidence {
+    /// From the entry point to the acquisition of the held lock.
+    pub held: Vec<Step>,
+    /// From the same entry point to the acquisition of the wanted lock.
+    pub wanted: Vec<Step>,
+    /// How the holder's owner and the wanted lock's owner are called in the code (`subject`, `caller`), if known.
+    pub owners: (String, String),
+    /// The edge rests on a call that could not be resolved to one callee.
+    pub possible: bool,
+    /// Locks held exclusively over both acquisitions, as `class@owner`: candidates for a gate.
+    pub gates: Vec<String>,
+}
+
+/// What the proof rests on and the analysis could not check.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Assumption {
+    /// A kebab-case kind: `closed-world`, `unread-body`, `unresolved-call`, `foreign-code`, ….
+    pub kind: String,
+    /// The assumption in one sentence.
+    pub text: String,
+    /// Places it is about, if it is about places.
+    pub sites: Vec<Span>,
+}
+
+/// The lock graph of a program.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LockGraph {
+    /// Classes in ascending order of (level, name), undeclared ones last.
+    pub classes: Vec<Class>,
+    /// Nestings with the best evidence of each: not merely possible, then the shortest chains, then the
+    /// smallest in order.
+    pub nestings: BTreeMap<Nesting, Evidence>,
+    /// Roles of each declared order, lowest first (`subject`, `control`).
+    pub roles: Vec<String>,
+    /// What was assumed, sorted.
+    pub assumptions: Vec<Assumption>,
+    /// Distinct acquisitions in the code: (class, where).
+    pub acquisitions: Vec<(usize, Span)>,
+    /// How many bodies were analyzed.
+    pub bodies: usize,
+}
+
+impl LockGraph {
+    /// The index of the class called `name`.
+    pub fn class(&self, name: &str) -> Option<usize> {
+        self.classes.iter().position(|class| class.name == name)
+    }
+
+    /// The name of a class, for text.
+    pub fn name(&self, class: usize) -> &str {
+        self.classes.get(class).map_or("(unknown class)", |class| class.name.as_str())
+    }
+
+    /// Whether no instance of a class belongs to a domain. A class of unknown ownership may have an owner.
+    pub fn is_unowned(&self, class: usize) -> bool {
+        self.classes.get(class).is_some_and(|class| class.ownership == Ownership::Unowned)
+    }
+
+    /// The relation of a nesting's owners. The ownership of the classes overrides what the nesting says: between
+    /// two locks of nobody it is `Same`, between a lock of nobody and a domain's `Other`.
+    pub fn relation(&self, nesting: &Nesting) -> Relation {
+        match (self.is_unowned(nesting.held), self.is_unowned(nesting.wanted)) {
+            (true, true) => Relation::Same,
+            (false, false) if nesting.is_recursion() => Relation::Same,
+            (false, false) => nesting.relation,
+            _ => Relation::Other,
+        }
+    }
+
+    /// Adds a nesting, keeping the better evidence where it is known already.
+    pub fn add(&mut self, nesting: Nesting, evidence: Evidence) {
+        let weight = |e: &Evidence| (e.possible, e.held.len() + e.wanted.len());
+        match self.nestings.get_mut(&nesting) {
+            Some(known) if (weight(known), &*known) <= (weight(&evidence), &evidence) => {}
+            Some(known) => *known = evidence,
+            None => {
+                self.nestings.insert(nesting, evidence);
+            }
+        }
+    }
+}

@@ -1,0 +1,456 @@
+//! Finding things by name: which body a callee is, which types own locks, what fields a type has.
+//!
+//! Names in MIR text are relative to the crate that printed them; a [`Name`] is a path with its crate. This file
+//! reads the bodies once and answers questions; it knows nothing of locks beyond which types are owners.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::mir::ir::{AggregateKind, Body, BodyKind, Place, Program, Projection, Rvalue, StatementKind, Ty};
+
+/// A body by its position in [`Index::bodies`].
+pub type BodyId = usize;
+
+/// A path with the crate that defines it; foreign crates' items keep their whole path and an empty crate.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name {
+    /// The analyzed crate, or empty.
+    pub krate: String,
+    /// The path in it.
+    pub path: String,
+}
+
+impl Name {
+    /// The last segment.
+    pub fn last(&self) -> &str {
+        self.path.rsplit("::").next().unwrap_or(&self.path)
+    }
+}
+
+/// A body with its crate.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// The crate's position.
+    pub krate: usize,
+    /// The body.
+    pub body: &'a Body,
+}
+
+/// A method of an `impl`.
+#[derive(Debug)]
+struct Method {
+    this: Option<Name>,
+    of: Of,
+    body: BodyId,
+}
+
+/// What a method's `impl` implements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Of {
+    /// Nothing: an inherent `impl`.
+    Nothing,
+    /// The trait with this last segment.
+    Trait(String),
+    /// Not known: a macro made the `impl`, and the text at its place is the macro's call.
+    Unread,
+}
+
+impl Of {
+    fn may_be(&self, name: &str) -> bool {
+        match self {
+            Of::Nothing => false,
+            Of::Trait(known) => known == name,
+            Of::Unread => true,
+        }
+    }
+}
+
+/// The answers.
+#[derive(Debug)]
+pub struct Index<'a> {
+    /// All function bodies, in the order of crates and ids.
+    pub bodies: Vec<Entry<'a>>,
+    crates: Vec<&'a str>,
+    modules: Vec<BTreeSet<&'a str>>,
+    by_id: BTreeMap<(usize, &'a str), BodyId>,
+    by_path: BTreeMap<(usize, &'a str), BodyId>,
+    methods: BTreeMap<&'a str, Vec<Method>>,
+    closures: BTreeMap<(usize, String), BodyId>,
+    owners: BTreeSet<Name>,
+    fields: BTreeMap<Name, BTreeMap<(String, u32), (usize, Ty)>>,
+    shown: BTreeMap<(usize, &'a str), String>,
+}
+
+impl<'a> Index<'a> {
+    /// Reads `programs` once.
+    pub fn new(programs: &'a [Program]) -> Index<'a> {
+        let mut index = Index {
+            bodies: Vec::new(),
+            crates: programs.iter().map(|program| program.krate.as_str()).collect(),
+            modules: programs.iter().map(modules).collect(),
+            by_id: BTreeMap::new(),
+            by_path: BTreeMap::new(),
+            methods: BTreeMap::new(),
+            closures: BTreeMap::new(),
+            owners: BTreeSet::new(),
+            fields: BTreeMap::new(),
+            shown: BTreeMap::new(),
+        };
+        for (krate, program) in programs.iter().enumerate() {
+            for body in &program.bodies {
+                index.read_fields(krate, body);
+                if body.kind == BodyKind::Fn {
+                    let id = index.bodies.len();
+                    index.bodies.push(Entry { krate, body });
+                    index.by_id.insert((krate, &body.id), id);
+                    index.by_path.insert((krate, &body.path), id);
+                }
+            }
+        }
+        index.read_closures();
+        index.read_impls();
+        index
+    }
+
+    /// The name that `path`, printed in crate `krate`, stands for.
+    pub fn name(&self, krate: usize, path: &str) -> Name {
+        let first = path.split("::").next().unwrap_or(path);
+        if let Some(rest) = path.strip_prefix(first).and_then(|rest| rest.strip_prefix("::")) {
+            if self.modules[krate].contains(first) {
+                return Name { krate: self.crates[krate].to_owned(), path: path.to_owned() };
+            }
+            if self.crates.contains(&first) {
+                return Name { krate: first.to_owned(), path: rest.to_owned() };
+            }
+            if first.starts_with(char::is_lowercase) {
+                return Name { krate: String::new(), path: path.to_owned() };
+            }
+        }
+        let primitive = first.starts_with(char::is_lowercase) && !self.modules[krate].contains(first);
+        let krate = if primitive { String::new() } else { self.crates[krate].to_owned() };
+        Name { krate, path: path.to_owned() }
+    }
+
+    /// Whether two names may be one item: equal, or one a re-export seen from another crate.
+    fn agree(a: &Name, b: &Name) -> bool {
+        a == b || (a.krate == b.krate && !a.krate.is_empty() && a.last() == b.last())
+    }
+
+    /// Whether the type, printed in crate `krate`, owns the locks inside it.
+    pub fn is_owner(&self, krate: usize, ty: &Ty) -> bool {
+        match ty {
+            Ty::Path(path, _) if !self.owners.is_empty() => {
+                let name = self.name(krate, path);
+                self.owners.contains(&name) || self.owners.iter().any(|owner| Self::agree(owner, &name))
+            }
+            _ => false,
+        }
+    }
+
+    /// Known field types of a type, with the crate that printed them.
+    pub fn fields(&self, krate: usize, path: &str) -> impl Iterator<Item = (&(String, u32), &(usize, Ty))> {
+        self.fields.get(&self.name(krate, path)).into_iter().flatten()
+    }
+
+    /// A body as a person would name it: `hv_core::p2m::P2mTable::lookup`, `…::lookup::{closure#0}`.
+    pub fn shown(&self, body: BodyId) -> String {
+        let Entry { krate, body } = self.bodies[body];
+        let home = self.crates[krate];
+        let known = impl_group(&body.id).and_then(|group| Some((group, self.shown.get(&(krate, group))?)));
+        match known {
+            Some((group, this)) => format!("{home}::{this}{}", &body.id[group.len()..]),
+            None => format!("{home}::{}", body.id),
+        }
+    }
+
+    /// The crate of a function that is not among the bodies; none if it should have been.
+    pub fn foreign_crate(&self, krate: usize, name: &str) -> Option<String> {
+        let bare = name.trim_start_matches(['<', '&', '[', '(', ' ']);
+        let first = bare.split("::").next().unwrap_or(bare);
+        let plain = !first.is_empty() && first.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let ours = self.modules[krate].contains(first) || self.crates.contains(&first);
+        (plain && bare.contains("::") && !ours && first.starts_with(char::is_lowercase)).then(|| first.to_owned())
+    }
+
+    /// Whether any type of the analyzed crates has a destructor.
+    pub fn has_destructors(&self) -> bool {
+        self.methods.get("drop").is_some_and(|drops| drops.iter().any(|m| m.of.may_be("Drop")))
+    }
+
+    /// The body of a closure type as printed in crate `krate`.
+    pub fn closure(&self, krate: usize, text: &str) -> Option<BodyId> {
+        self.closures.get(&(krate, text.to_owned())).copied()
+    }
+
+    /// The body with this definition path in crate `krate`.
+    pub fn by_id(&self, krate: usize, id: &str) -> Option<BodyId> {
+        self.by_id.get(&(krate, id)).copied()
+    }
+
+    /// The body of a free function, inherent method or associated function called by `path` in crate `krate`.
+    pub fn function(&self, krate: usize, path: &str) -> Option<BodyId> {
+        if let Some(&body) = self.by_path.get(&(krate, path)) {
+            return Some(body);
+        }
+        let name = self.name(krate, path);
+        let home = self.crates.iter().position(|known| *known == name.krate)?;
+        if let Some(&body) = self.by_path.get(&(home, name.path.as_str())) {
+            return Some(body);
+        }
+        let (ty, method) = path.rsplit_once("::")?;
+        let this = self.name(krate, ty);
+        let candidates = self.methods.get(method)?;
+        let inherent = |exact: bool| {
+            let mut found = candidates.iter().filter(|candidate| {
+                matches!(candidate.of, Of::Nothing | Of::Unread)
+                    && candidate.this.as_ref().is_some_and(|known| {
+                        if exact { *known == this } else { Self::agree(known, &this) }
+                    })
+            });
+            // Several `impl` blocks of one type with different arguments: not told apart by name.
+            let first = found.next()?.body;
+            found.next().is_none().then_some(first)
+        };
+        inherent(true).or_else(|| inherent(false))
+    }
+
+    /// Bodies that `<this as of>::method` may be. With a concrete type: its implementation or the trait's default.
+    /// Without one: every implementation in the analyzed crates.
+    pub fn implementations(&self, krate: usize, this: &Ty, of: &Ty, method: &str) -> Vec<BodyId> {
+        let Ty::Path(of_path, _) = of else { return Vec::new() };
+        let of_name = self.name(krate, of_path);
+        let candidates = self.methods.get(method).map(Vec::as_slice).unwrap_or_default();
+        let of_trait = |m: &&Method| m.of.may_be(of_name.last());
+        let default = self.default_method(&of_name, method);
+        match this {
+            Ty::Path(path, _) if !self.is_parameter(krate, path) => {
+                let name = self.name(krate, path);
+                let own: Vec<BodyId> = candidates
+                    .iter()
+                    .filter(of_trait)
+                    .filter(|m| m.this.as_ref().is_some_and(|known| Self::agree(known, &name)))
+                    .map(|m| m.body)
+                    .collect();
+                if own.is_empty() { default.into_iter().collect() } else { own }
+            }
+            Ty::Path(..) | Ty::Dyn(_) | Ty::Opaque(_) | Ty::Projection(_) => {
+                // A foreign trait has implementations nobody listed; only a trait of ours is closed.
+                if of_name.krate.is_empty() {
+                    return Vec::new();
+                }
+                candidates.iter().filter(of_trait).map(|m| m.body).chain(default).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Implementations of `Drop` for the type.
+    pub fn drop_impl(&self, krate: usize, path: &str) -> Option<BodyId> {
+        let name = self.name(krate, path);
+        let drops = self.methods.get("drop")?;
+        drops
+            .iter()
+            .find(|m| m.of.may_be("Drop") && m.this.as_ref().is_some_and(|t| Self::agree(t, &name)))
+            .map(|m| m.body)
+    }
+
+    /// Whether a path is a generic parameter: one segment, capitalised, and no type seen with fields or methods.
+    pub fn is_parameter(&self, krate: usize, path: &str) -> bool {
+        let short = !path.contains("::") && path.starts_with(char::is_uppercase);
+        let name = self.name(krate, path);
+        short
+            && !self.fields.contains_key(&name)
+            && !self.methods.values().flatten().any(|m| m.this.as_ref() == Some(&name))
+    }
+
+    fn default_method(&self, of: &Name, method: &str) -> Option<BodyId> {
+        let home = self.crates.iter().position(|known| *known == of.krate)?;
+        self.by_path.get(&(home, format!("{}::{method}", of.path).as_str())).copied()
+    }
+
+    fn read_fields(&mut self, krate: usize, body: &Body) {
+        let mut places: Vec<&Place> = Vec::new();
+        for block in &body.blocks {
+            for statement in &block.statements {
+                if let StatementKind::Assign(place, rvalue) = &statement.kind {
+                    places.push(place);
+                    match rvalue {
+                        Rvalue::Use(operand) | Rvalue::Cast(operand, _) => places.extend(operand.place()),
+                        Rvalue::Ref { place, .. } | Rvalue::RawPtr(place) | Rvalue::DerefCopy(place) => {
+                            places.push(place);
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+        for place in places {
+            let mut ty = body.locals.get(place.local).cloned().unwrap_or(Ty::Never);
+            let mut variant = String::new();
+            for step in &place.projection {
+                match step {
+                    Projection::Field(field, of) => {
+                        if let Ty::Path(path, _) = &ty {
+                            let name = self.name(krate, path);
+                            let known = self.fields.entry(name).or_default();
+                            known.entry((variant.clone(), *field)).or_insert((krate, of.clone()));
+                        }
+                        variant.clear();
+                        ty = of.clone();
+                    }
+                    Projection::Downcast(name) => variant.clone_from(name),
+                    Projection::Deref => ty = pointee(&ty),
+                    Projection::Cast(to) => ty = to.clone(),
+                    Projection::Index => ty = element(&ty),
+                }
+            }
+        }
+    }
+
+    fn read_closures(&mut self) {
+        for &Entry { krate, body } in &self.bodies {
+            for statement in body.blocks.iter().flat_map(|block| &block.statements) {
+                if let StatementKind::Assign(_, Rvalue::Aggregate(aggregate)) = &statement.kind
+                    && let AggregateKind::Closure(id, Ty::Closure(text)) = &aggregate.kind
+                    && let Some(&target) = self.by_id.get(&(krate, id.as_str()))
+                {
+                    self.closures.insert((krate, text.to_string()), target);
+                }
+            }
+        }
+    }
+
+    fn read_impls(&mut self) {
+        let mut selves: BTreeMap<(usize, &'a str), Name> = BTreeMap::new();
+        for &Entry { krate, body } in &self.bodies {
+            if let (Some(group), Some(this)) = (impl_group(&body.id), self.receiver(krate, body)) {
+                selves.entry((krate, group)).or_insert(this);
+            }
+        }
+        for (id, &Entry { krate, body }) in self.bodies.iter().enumerate() {
+            let Some(group) = impl_group(&body.id) else { continue };
+            let Some(method) = body.id[group.len()..].strip_prefix("::").filter(|m| !m.contains("::")) else {
+                continue;
+            };
+            let header = body.impl_header.as_deref().unwrap_or_default();
+            let (of, this_text) = split_header(header);
+            let this = match selves.get(&(krate, group)) {
+                Some(name) => Some(name.clone()),
+                None => self.named_in_source(krate, group, this_text),
+            };
+            if let Some(this) = &this {
+                self.shown.entry((krate, group)).or_insert_with(|| this.path.clone());
+            }
+            if method == "owner_id" && of.may_be("LockOwner") {
+                self.owners.extend(this.clone());
+            }
+            self.methods.entry(method).or_default().push(Method { this, of, body: id });
+        }
+    }
+
+    /// The self type of a method with a receiver.
+    fn receiver(&self, krate: usize, body: &Body) -> Option<Name> {
+        let named = body.names.get(&1).is_some_and(|name| name == "self");
+        if !named || body.params == 0 {
+            return None;
+        }
+        let mut ty = body.locals.get(1)?.clone();
+        loop {
+            match &ty {
+                Ty::Ref(_, inner) => ty = Ty::clone(inner),
+                Ty::Path(path, args)
+                    if args.len() == 1 && matches!(&**path, "core::pin::Pin" | "std::pin::Pin") =>
+                {
+                    ty = args[0].clone();
+                }
+                Ty::Path(path, _) => return Some(self.name(krate, path)),
+                _ => return None,
+            }
+        }
+    }
+
+    /// A self type known only as written in the `impl` header: the type of that name in or nearest the module.
+    fn named_in_source(&self, krate: usize, group: &str, text: &str) -> Option<Name> {
+        let bare = text.trim_start_matches(['&', ' ']).split(['<', ' ']).next()?;
+        let last = bare.rsplit("::").next()?;
+        if last.is_empty() {
+            return None;
+        }
+        let mut module = group.rsplit_once("::").map_or("", |(module, _)| module);
+        loop {
+            let path = if module.is_empty() { last.to_owned() } else { format!("{module}::{last}") };
+            let name = Name { krate: self.crates[krate].to_owned(), path };
+            if self.fields.contains_key(&name) || module.is_empty() {
+                return Some(name);
+            }
+            module = module.rsplit_once("::").map_or("", |(outer, _)| outer);
+        }
+    }
+}
+
+/// What a pointer type points to, as far as the type says.
+pub fn pointee(ty: &Ty) -> Ty {
+    match ty {
+        Ty::Ref(_, inner) | Ty::Ptr(_, inner) => Ty::clone(inner),
+        Ty::Path(_, args) => args.first().cloned().unwrap_or(Ty::Never),
+        _ => Ty::Never,
+    }
+}
+
+/// The element type of an array or slice.
+pub fn element(ty: &Ty) -> Ty {
+    match ty {
+        Ty::Array(inner, _) | Ty::Slice(inner) => Ty::clone(inner),
+        _ => Ty::Never,
+    }
+}
+
+/// `p2m::{impl#0}` of `p2m::{impl#0}::lookup::inner`.
+fn impl_group(id: &str) -> Option<&str> {
+    let start = id.find("{impl#")?;
+    let end = start + id[start..].find('}')? + 1;
+    (id[end..].starts_with("::")).then(|| &id[..end])
+}
+
+/// (what is implemented, the self type's text) of `impl<T> a::Tr<X> for S<T>`.
+fn split_header(header: &str) -> (Of, &str) {
+    let Some(rest) = header.trim_start_matches("unsafe ").strip_prefix("impl") else {
+        // A derive's place is the trait's own name; any other macro's place is its call.
+        let name = header.rsplit("::").next().unwrap_or(header).trim();
+        let plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+        return (if plain { Of::Trait(name.to_owned()) } else { Of::Unread }, "");
+    };
+    let mut depth = 0usize;
+    let mut start = 0;
+    if rest.starts_with('<') {
+        for (at, ch) in rest.char_indices() {
+            match ch {
+                '<' => depth += 1,
+                '>' if !rest[..at].ends_with(['-', '=']) => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 {
+                start = at + 1;
+                break;
+            }
+        }
+    }
+    let rest = rest[start..].trim();
+    match rest.split_once(" for ") {
+        Some((of, this)) => {
+            let of = of.split('<').next().unwrap_or(of).trim();
+            (Of::Trait(of.rsplit("::").next().unwrap_or(of).to_owned()), this.trim())
+        }
+        None => (Of::Nothing, rest),
+    }
+}
+
+/// First segments of the paths that the crate defines.
+fn modules(program: &Program) -> BTreeSet<&str> {
+    program
+        .bodies
+        .iter()
+        .filter_map(|body| body.id.split_once("::"))
+        .map(|(first, _)| first)
+        .filter(|first| !first.starts_with(['{', '<']))
+        .collect()
+}

@@ -1,0 +1,313 @@
+//! A summary at a call: its paths become the caller's, and what the caller holds meets what the callee takes.
+//!
+//! Here nestings are made, and their owners' relation is decided or left to the callers. Used by `apply.rs` only.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lockdep::order::Relation;
+
+use crate::flow::Flow;
+use crate::graph::{Evidence, Held, Instances, Nesting};
+use crate::index::BodyId;
+use crate::mir::ir::{Place, Ty};
+use crate::path::{Path, Root, Step, Value};
+use crate::state::{Holding, State};
+use crate::summary::{Acquire, Chain, ClosedNesting, HeldLock, Lock, OpenNesting, keep};
+
+/// What a callee is given.
+pub(crate) struct Arguments {
+    /// Values by position.
+    pub values: Vec<Value>,
+    /// The places that are moved in, by position.
+    pub moved: Vec<Option<Place>>,
+}
+
+impl Arguments {
+    /// The caller's path for a path of the callee.
+    fn path(&self, state: &State, path: &Path) -> Path {
+        let Root::Param(param) = path.root else {
+            // What the callee made or kept in locals is a stranger to its caller.
+            return if matches!(path.root, Root::Static(_)) { path.clone() } else { Path::unknown() };
+        };
+        let Some(value) = param.checked_sub(1).and_then(|at| self.values.get(at)) else { return Path::unknown() };
+        let mut place = None;
+        for (at, step) in path.steps.iter().enumerate() {
+            let next = match place {
+                None => state.place_from(value.clone(), std::slice::from_ref(step)),
+                Some(place) => state.step(place, step),
+            };
+            place = Some(if path.owner == Some(at + 1) { next.owning() } else { next });
+        }
+        match (place, value) {
+            (Some(place), _) => place,
+            (None, Value::At(path)) => path.clone(),
+            (None, _) => Path::unknown(),
+        }
+    }
+
+    fn value(&self, state: &State, value: &Value) -> Value {
+        match value {
+            Value::To(path) => Value::To(self.path(state, path)),
+            Value::GuardOf(path) => Value::GuardOf(self.path(state, path)),
+            Value::At(Path { root: Root::Param(param), steps, .. }) if steps.is_empty() => {
+                param.checked_sub(1).and_then(|at| self.values.get(at)).cloned().unwrap_or(Value::Unknown)
+            }
+            Value::At(path) => state.load(self.path(state, path)),
+            Value::Code(..) | Value::Unknown => Value::Unknown,
+        }
+    }
+}
+
+impl Flow<'_, '_> {
+    /// Calls `body`; `dest` is where the result goes and the block that makes it, none for code called in place.
+    pub(crate) fn instantiate(
+        &mut self,
+        state: &mut State,
+        body: BodyId,
+        arguments: &Arguments,
+        dest: Option<(&Place, usize)>,
+        call: &Chain,
+    ) {
+        self.used.insert(body);
+        let context = self.context;
+        let (summary, callee) = (&context.summaries[body], context.index.bodies[body]);
+        // Guards that the callee knows it is given are its business from here on.
+        let mut given: BTreeMap<usize, Vec<(HeldLock, Chain)>> = BTreeMap::new();
+        for (at, place) in arguments.moved.iter().enumerate() {
+            let knows = callee.body.locals.get(at + 1).is_some_and(|ty| context.holds_guard(callee.krate, ty));
+            if let (true, Some(place)) = (knows, place) {
+                let held = state.held_by(place.local).map(|(lock, chain)| (lock.clone(), chain.clone()));
+                given.insert(at + 1, held.collect());
+                state.release(place.local);
+            }
+        }
+        let seen = state.clone();
+        let translate = |held: &HeldLock, chain: &Chain| -> Vec<(HeldLock, Chain)> {
+            match held {
+                HeldLock::Known(lock, how) => {
+                    let lock = Lock { class: lock.class, path: arguments.path(&seen, &lock.path) };
+                    vec![(HeldLock::Known(lock, *how), chain.through(call))]
+                }
+                HeldLock::Argument(param) => given.get(param).cloned().unwrap_or_default(),
+            }
+        };
+        for (open, (held_chain, wanted_chain)) in &summary.open {
+            let acquire = self.translated(&seen, arguments, &open.acquire);
+            for (held, chain) in translate(&open.held, held_chain) {
+                self.nest(&seen, &held, &chain, &acquire, &wanted_chain.through(call));
+            }
+        }
+        for (acquire, chain) in &summary.acquires {
+            let acquire = self.translated(&seen, arguments, acquire);
+            self.acquire(&seen, &acquire, &chain.through(call));
+        }
+        for (code_call, (chains, chain)) in &summary.calls {
+            let mut during = seen.clone();
+            for held in &code_call.held {
+                let known = chains.get(held).cloned().unwrap_or_default();
+                for (lock, chain) in translate(held, &known) {
+                    keep(&mut during.held, Holding { lock, holder: None }, chain);
+                }
+            }
+            let code = arguments.value(&seen, &Value::At(code_call.code.clone()));
+            let args = code_call.args.iter().map(|value| arguments.value(&seen, value)).collect();
+            let span = call.steps.first().map(|step| step.span.clone()).unwrap_or_default();
+            let span = chain.steps.last().map_or(span, |step| step.span.clone());
+            self.apply_code(&during, &code, args, "the code a parameter holds", &span);
+        }
+        let returned: Vec<_> = summary.returned.iter().flat_map(|(h, c)| translate(h, c)).collect();
+        let left: Vec<_> = summary.left.iter().flat_map(|(h, c)| translate(h, c)).collect();
+        let result: Vec<(Vec<Step>, Value)> = summary
+            .result
+            .iter()
+            .map(|(steps, value)| (steps.clone(), arguments.value(&seen, value)))
+            .collect();
+        let mut holder = None;
+        if let Some((dest, block)) = dest {
+            holder = self.holder_at(state, dest);
+            self.hand_over(state, arguments, &given, dest);
+            self.set_unknown(state, dest, block);
+            if !result.is_empty() {
+                let whole = result.iter().any(|(steps, _)| steps.is_empty());
+                let mut tree = state.subtree(dest.local, &[]);
+                tree.retain(|(steps, _)| steps.is_empty() && !whole);
+                tree.extend(result);
+                self.put(state, dest, tree, block * 4096);
+            }
+        }
+        for (lock, chain) in returned {
+            keep(&mut state.held, Holding { lock, holder }, chain);
+        }
+        for (lock, chain) in left {
+            keep(&mut state.held, Holding { lock, holder: None }, chain);
+        }
+    }
+
+    /// Moved arguments that the callee did not know to hold guards: the result keeps them if it has room.
+    fn hand_over(
+        &self,
+        state: &mut State,
+        arguments: &Arguments,
+        given: &BTreeMap<usize, Vec<(HeldLock, Chain)>>,
+        dest: &Place,
+    ) {
+        let keeps = self.context.holds_guard(self.krate, &self.type_of(dest));
+        for (at, place) in arguments.moved.iter().enumerate() {
+            let Some(place) = place else { continue };
+            if keeps && !given.contains_key(&(at + 1)) {
+                self.move_out(state, place, self.holder_at(state, dest));
+            } else {
+                state.release(place.local);
+                self.move_out(state, place, None);
+            }
+        }
+    }
+
+    fn translated(&self, state: &State, arguments: &Arguments, acquire: &Acquire) -> Acquire {
+        let path = arguments.path(state, &acquire.lock.path);
+        Acquire { lock: Lock { class: acquire.lock.class, path }, wanted: acquire.wanted }
+    }
+
+    /// A lock is waited for: it nests in everything held.
+    pub(crate) fn acquire(&mut self, state: &State, acquire: &Acquire, chain: &Chain) {
+        let class = &self.context.classes[acquire.lock.class];
+        let path = &acquire.lock.path;
+        let owned_already = class.recursive
+            && path.is_definite()
+            && state.held.keys().any(|holding| {
+                matches!(&holding.lock, HeldLock::Known(lock, Held::Exclusive)
+                    if lock.class == acquire.lock.class && lock.path.same_way(path))
+            });
+        if owned_already {
+            return;
+        }
+        for (holding, held_chain) in &state.held {
+            self.nest(state, &holding.lock, held_chain, acquire, chain);
+        }
+        if let Some(output) = &mut self.output {
+            keep(&mut output.acquires, acquire.clone(), chain.clone());
+        }
+    }
+
+    fn nest(&mut self, state: &State, held: &HeldLock, held_chain: &Chain, acquire: &Acquire, chain: &Chain) {
+        if self.output.is_none() {
+            return;
+        }
+        let decided = match held {
+            HeldLock::Argument(_) => None,
+            HeldLock::Known(lock, _) => decide(state, lock, &acquire.lock),
+        };
+        match (held, decided) {
+            (HeldLock::Known(lock, how), Some((relation, instances))) => {
+                let closed = close(lock, *how, acquire, relation, instances);
+                let evidence = self.evidence(lock, held_chain, acquire, chain);
+                if let Some(output) = &mut self.output {
+                    better(&mut output.closed, closed, evidence);
+                }
+            }
+            _ => {
+                let open = OpenNesting { held: held.clone(), acquire: acquire.clone() };
+                let chains = (held_chain.clone(), chain.clone());
+                if let Some(output) = &mut self.output {
+                    let known = output.open.entry(open).or_insert_with(|| chains.clone());
+                    let length = |(a, b): &(Chain, Chain)| {
+                        (a.possible || b.possible, a.steps.len() + b.steps.len())
+                    };
+                    if (length(&chains), &chains) < (length(known), &*known) {
+                        *known = chains;
+                    }
+                }
+            }
+        }
+    }
+
+    fn evidence(&self, held: &Lock, held_chain: &Chain, acquire: &Acquire, chain: &Chain) -> Evidence {
+        let owner = |lock: &Lock| {
+            let names = |local: usize| self.body.names.get(&local).cloned();
+            lock.path.owner_path().map_or_else(String::new, |path| path.describe(&names))
+        };
+        Evidence {
+            held: held_chain.steps.clone(),
+            wanted: chain.steps.clone(),
+            owners: (owner(held), owner(&acquire.lock)),
+            possible: held_chain.possible || chain.possible,
+            gates: Vec::new(),
+        }
+    }
+
+    /// Nestings of an entry point that nobody calls: what is open stays a meeting of strangers.
+    pub(crate) fn close_entry(&mut self) {
+        let Some(mut output) = self.output.take() else { return };
+        for (open, (held_chain, chain)) in std::mem::take(&mut output.open) {
+            let (lock, how) = match &open.held {
+                HeldLock::Known(lock, how) => (lock.clone(), *how),
+                HeldLock::Argument(param) => {
+                    // A guard from outside: its type says the class, nothing says the instance.
+                    let ty = self.body.locals.get(*param).cloned().unwrap_or(Ty::Never);
+                    let Some(class) = self.context.class_of_guard(&ty) else { continue };
+                    (Lock { class, path: Path::unknown() }, Held::Exclusive)
+                }
+            };
+            let closed = close(&lock, how, &open.acquire, Relation::Other, Instances::Any);
+            let evidence = self.evidence(&lock, &held_chain, &open.acquire, &chain);
+            better(&mut output.closed, closed, evidence);
+        }
+        self.output = Some(output);
+    }
+}
+
+fn close(held: &Lock, how: Held, acquire: &Acquire, relation: Relation, instances: Instances) -> ClosedNesting {
+    let nesting = Nesting {
+        held: held.class,
+        wanted: acquire.lock.class,
+        relation,
+        held_as: how,
+        wanted_as: acquire.wanted,
+        instances,
+    };
+    let ownerless = (held.path.owner.is_none(), acquire.lock.path.owner.is_none());
+    ClosedNesting { nesting, ownerless }
+}
+
+fn better(map: &mut BTreeMap<ClosedNesting, Evidence>, key: ClosedNesting, evidence: Evidence) {
+    let weight = |e: &Evidence| (e.possible, e.held.len() + e.wanted.len());
+    let known = map.entry(key).or_insert_with(|| evidence.clone());
+    if (weight(&evidence), &evidence) < (weight(known), &*known) {
+        *known = evidence;
+    }
+}
+
+/// The relation of two owners and of the two instances, unless a caller may know more.
+fn decide(state: &State, held: &Lock, wanted: &Lock) -> Option<(Relation, Instances)> {
+    let (from, to) = (&held.path, &wanted.path);
+    if held.class == wanted.class && from.same_way(to) && from.is_definite() {
+        return Some((Relation::Same, Instances::SameOne));
+    }
+    let replaceable = |path: &Path| matches!(path.root, Root::Param(_) | Root::Static(_));
+    let open = (from.is_open() || to.is_open()) && replaceable(from) && replaceable(to);
+    let relation = match (from.owner_path(), to.owner_path()) {
+        (Some(from), Some(to)) if from.same_way(&to) && from.is_definite() => Relation::Same,
+        (Some(from), Some(to)) if controls(state, &to, &from) => Relation::Up,
+        (Some(from), Some(to)) if controls(state, &from, &to) => Relation::Down,
+        _ if open => return None,
+        _ => Relation::Other,
+    };
+    Some((relation, Instances::Any))
+}
+
+/// Whether roles established here make `upper` control `lower`.
+fn controls(state: &State, upper: &Path, lower: &Path) -> bool {
+    let mut reached = BTreeSet::from([lower.clone()]);
+    loop {
+        let next: Vec<Path> = state
+            .roles
+            .iter()
+            .filter(|(below, above)| reached.contains(below) && !reached.contains(above))
+            .map(|(_, above)| above.clone())
+            .collect();
+        if next.is_empty() {
+            return reached.contains(upper) && upper != lower;
+        }
+        reached.extend(next);
+    }
+}

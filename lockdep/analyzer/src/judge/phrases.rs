@@ -1,0 +1,243 @@
+//! The phrases of findings: title, rule, remarks, help. Data for the renderers, which lay them out.
+//!
+//! No judgement is made here; `judge.rs` has made it and is the only caller.
+
+use std::collections::BTreeSet;
+
+use lockdep::order::{Discipline, Relation};
+
+use crate::finding::{Code, Finding, Level, Link, Refusal};
+use crate::graph::{Assumption, Held, LockGraph, Nesting, Wanted};
+use crate::witness::Witness;
+
+/// What phrases need to know.
+pub struct Phrases<'a> {
+    /// For the names.
+    pub graph: &'a LockGraph,
+    /// For its name.
+    pub discipline: &'a Discipline,
+}
+
+impl Phrases<'_> {
+    fn held(&self, nesting: &Nesting) -> String {
+        format!("`{}`", self.graph.name(nesting.held))
+    }
+
+    fn wanted(&self, nesting: &Nesting) -> String {
+        format!("`{}`", self.graph.name(nesting.wanted))
+    }
+
+    /// The wanted lock and whose it is, seen from the held one: "`p2m` of an unrelated domain".
+    fn wanted_of(&self, nesting: &Nesting) -> String {
+        let wanted = self.wanted(nesting);
+        let unowned = (self.graph.is_unowned(nesting.held), self.graph.is_unowned(nesting.wanted));
+        match (self.graph.relation(nesting), unowned) {
+            (Relation::Same, _) => wanted,
+            (Relation::Up, _) => format!("{wanted} of the controlling domain"),
+            (Relation::Down, _) => format!("{wanted} of a domain under control"),
+            (Relation::Other, (false, false)) => format!("{wanted} of an unrelated domain"),
+            (Relation::Other, (_, true)) => format!("{wanted}, which belongs to nobody,"),
+            (Relation::Other, (true, false)) => format!("{wanted} of a domain"),
+        }
+    }
+
+    fn acquired_while(&self, nesting: &Nesting) -> String {
+        format!("{} acquired while {} is held", self.wanted_of(nesting), self.held(nesting))
+    }
+
+    /// The finding of a circular wait.
+    pub fn circle(&self, code: Code, level: Level, links: Vec<Link>, witness: &Witness) -> Finding {
+        let main = witness.cpus[0].nesting;
+        let main = links.first().map_or(main, |link| link.nesting);
+        let classes: BTreeSet<usize> = witness.cpus.iter().map(|cpu| cpu.nesting.held).collect();
+        let title = match code {
+            Code::Recursion => format!("{} acquired again by its holder", self.held(&main)),
+            Code::ReaderRecursion => format!("{} read again by its reader", self.held(&main)),
+            Code::UnorderedInstances => {
+                format!("two instances of {} are held at once in no declared order", self.held(&main))
+            }
+            Code::LockOrderCycle if classes.len() > 1 => {
+                let names: Vec<String> =
+                    classes.iter().map(|&class| format!("`{}`", self.graph.name(class))).collect();
+                match names.as_slice() {
+                    [one, other] => format!("{one} and {other} are acquired in both orders"),
+                    [most @ .., last] => format!("{} and {last} are acquired in a circle", most.join(", ")),
+                    [] => String::new(),
+                }
+            }
+            _ => self.acquired_while(&main),
+        };
+        let mut notes = Vec::new();
+        for link in &links {
+            if let Some(refusal) = link.refused {
+                notes.push(format!(
+                    "the declared order refuses {} -> {} ({}): {}",
+                    self.held(&link.nesting),
+                    self.wanted(&link.nesting),
+                    self.graph.relation(&link.nesting).name(),
+                    self.reason(&link.nesting, refusal)
+                ));
+            }
+        }
+        notes.extend(self.behind_writers(witness));
+        notes.extend(self.gates(witness));
+        if level == Level::Warning {
+            notes.push("merely possible: a call on the way could not be resolved to one function".to_owned());
+        }
+        let rule = match code {
+            Code::Recursion => "a holder that is not let in again must not acquire what it holds",
+            Code::ReaderRecursion => "a fair reader waits behind waiting writers, so it must not read again",
+            Code::UnorderedInstances => "instances of one class in one domain nest by a declared key only",
+            Code::CrossDomainNesting => {
+                "between domains, nestings that can close a circle go up the hierarchy or down it, \
+                 never both, and never to strangers"
+            }
+            _ => "locks of one domain nest in one order only",
+        };
+        let help = self.circle_help(code, &main, links.first().and_then(|link| link.refused));
+        Finding {
+            code,
+            level,
+            title,
+            links,
+            witness: Some(witness.clone()),
+            rule: rule.to_owned(),
+            notes,
+            help,
+            sites: Vec::new(),
+        }
+    }
+
+    fn circle_help(&self, code: Code, main: &Nesting, refused: Option<Refusal>) -> String {
+        let (held, wanted) = (self.held(main), self.wanted(main));
+        match code {
+            Code::Recursion if main.held_as == Held::Shared => {
+                format!("end the read of {held} before it is acquired exclusively, or acquire it so at once")
+            }
+            Code::Recursion => {
+                format!(
+                    "pass the guard of {held} on, or declare the class `recursive` if its lock lets the holder in"
+                )
+            }
+            Code::ReaderRecursion => format!("pass the guard of {held} on, or use a recursive read"),
+            Code::UnorderedInstances => {
+                format!("acquire instances of {held} by ascending key and declare it with `ordered_by`")
+            }
+            Code::CrossDomainNesting => match self.graph.relation(main) {
+                Relation::Other => format!(
+                    "release {held} before {wanted} is acquired, or, if the one domain always controls the other, \
+                     say so in the types of the operation"
+                ),
+                _ => format!("release {held} before {wanted} is acquired"),
+            },
+            _ if refused.is_some() => {
+                format!("release {held} before {wanted} is acquired, or acquire {wanted} first, as declared")
+            }
+            _ => format!(
+                "choose one order: release {held} before {wanted} is acquired, or acquire {wanted} first; \
+                 `lock_order!` keeps it"
+            ),
+        }
+    }
+
+    /// Which fair readers of the schedule wait for a reader, which takes a waiting writer in between.
+    fn behind_writers(&self, witness: &Witness) -> Option<String> {
+        let steps = witness.cpus.len();
+        let behind: Vec<String> = (0..steps)
+            .filter(|&at| {
+                let (this, next) = (&witness.cpus[at], &witness.cpus[(at + 1) % steps]);
+                this.nesting.wanted_as == Wanted::Shared && next.nesting.held_as == Held::Shared
+            })
+            .map(|at| format!("CPU {at}"))
+            .collect();
+        (!behind.is_empty()).then(|| {
+            format!(
+                "{} reads a lock that is held by a reader: it waits once a writer waits there",
+                behind.join(", ")
+            )
+        })
+    }
+
+    /// Locks that two CPUs of the schedule would both hold exclusively, if they are one instance.
+    fn gates(&self, witness: &Witness) -> Vec<String> {
+        let nestings = witness.nestings();
+        let gates: Vec<BTreeSet<&String>> = nestings
+            .iter()
+            .filter_map(|nesting| self.graph.nestings.get(nesting))
+            .map(|evidence| evidence.gates.iter().collect())
+            .collect();
+        let mut shared = BTreeSet::new();
+        for (at, some) in gates.iter().enumerate() {
+            for others in &gates[at + 1..] {
+                shared.extend(some.intersection(others).copied());
+            }
+        }
+        let word = |gate: &String| {
+            format!(
+                "`{gate}` is held over two of these nestings: if it is one instance, they cannot meet (a gate)"
+            )
+        };
+        shared.into_iter().map(word).collect()
+    }
+
+    /// The finding of a nesting that the discipline refuses.
+    pub fn violation(&self, level: Level, link: Link) -> Finding {
+        let nesting = link.nesting;
+        let mut notes = Vec::new();
+        let mut rule = format!("the `{}` discipline", self.discipline.name);
+        if let Some(refusal) = link.refused {
+            rule = format!("{rule} {}", self.reason(&nesting, refusal));
+            if *self.discipline != Discipline::HIERARCHY && !refusal.at_any_level {
+                notes.push(format!("Xen prints: mm locking order violation: {refusal}"));
+            }
+        }
+        if level == Level::Warning {
+            notes.push("merely possible: a call on the way could not be resolved to one function".to_owned());
+        }
+        let help = format!(
+            "release {} before {} is acquired, or change the declared order",
+            self.held(&nesting),
+            self.wanted(&nesting)
+        );
+        Finding {
+            code: Code::OrderViolation,
+            level,
+            title: self.acquired_while(&nesting),
+            links: vec![link],
+            witness: None,
+            rule,
+            notes,
+            help,
+            sites: Vec::new(),
+        }
+    }
+
+    /// Continues "the discipline …" or "the declared order refuses it: …".
+    fn reason(&self, nesting: &Nesting, refusal: Refusal) -> String {
+        if refusal.at_any_level {
+            return format!(
+                "allows no `{}` nesting, whatever the levels ({refusal})",
+                self.graph.relation(nesting).name()
+            );
+        }
+        if refusal.held == refusal.wanted {
+            return format!("lets equal levels nest by ascending key only ({refusal})");
+        }
+        format!("lets levels only rise, but {refusal}")
+    }
+}
+
+/// The note of an assumption.
+pub fn assumption(assumption: &Assumption) -> Finding {
+    Finding {
+        code: Code::Assumption,
+        level: Code::Assumption.level(),
+        title: format!("{}: {}", assumption.kind, assumption.text),
+        links: Vec::new(),
+        witness: None,
+        rule: "the verdict holds if the assumptions do".to_owned(),
+        notes: Vec::new(),
+        help: "none needed; each assumption that goes away makes the verdict stronger".to_owned(),
+        sites: assumption.sites.clone(),
+    }
+}

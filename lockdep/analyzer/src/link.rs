@@ -1,0 +1,155 @@
+//! From summaries to the lock graph: nestings of all functions together, ownership of classes, assumptions.
+//!
+//! It adds no nesting and drops none; it only settles what no single function can know (whether a class belongs to
+//! domains at all) and words what the analysis took for granted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lockdep::order::Relation;
+
+use crate::context::Context;
+use crate::flow::Flow;
+use crate::graph::{Assumption, Class, LockGraph, Ownership};
+use crate::index::BodyId;
+use crate::mir::ir::Span;
+use crate::path::Root;
+use crate::summary::{ClosedNesting, Note};
+
+/// Puts the graph together.
+pub fn run(context: &Context<'_>, entries: &BTreeSet<BodyId>, problems: &[String], roles: Vec<String>) -> LockGraph {
+    let ownership = ownership(context);
+    let mut graph = LockGraph { roles, bodies: context.index.bodies.len(), ..LockGraph::default() };
+    for (class, ownership) in context.classes.iter().zip(&ownership) {
+        graph.classes.push(Class { ownership: *ownership, ..class.clone() });
+    }
+    let mut sites: BTreeSet<(usize, Span)> = BTreeSet::new();
+    for body in 0..context.summaries.len() {
+        let summary = if entries.contains(&body) { &Flow::run_entry(context, body) } else { &context.summaries[body] };
+        for (closed, evidence) in &summary.closed {
+            let mut nesting = closed.nesting;
+            nesting.relation = settle(closed, &ownership);
+            graph.add(nesting, evidence.clone());
+        }
+        for (acquire, chain) in &summary.acquires {
+            if let Some(step) = chain.steps.last() {
+                sites.insert((acquire.lock.class, step.span.clone()));
+            }
+        }
+    }
+    graph.acquisitions = sites.into_iter().collect();
+    graph.assumptions = assumptions(context, entries, problems);
+    graph
+}
+
+/// A lock of a class that belongs to nobody anywhere is known to have no owner.
+fn settle(closed: &ClosedNesting, ownership: &[Ownership]) -> Relation {
+    let unowned = |class: usize, ownerless: bool| ownerless && ownership[class] == Ownership::Unowned;
+    let nesting = &closed.nesting;
+    if unowned(nesting.held, closed.ownerless.0) && unowned(nesting.wanted, closed.ownerless.1) {
+        Relation::Same
+    } else {
+        nesting.relation
+    }
+}
+
+/// Per class: whether the acquisitions went through an owner, as the entry points and the outermost callers see it.
+fn ownership(context: &Context<'_>) -> Vec<Ownership> {
+    let mut seen: Vec<(bool, bool)> = vec![(false, false); context.classes.len()];
+    for summary in &context.summaries {
+        for acquire in summary.acquires.keys() {
+            let (owned, unowned) = &mut seen[acquire.lock.class];
+            match (&acquire.lock.path.owner, &acquire.lock.path.root) {
+                (Some(_), _) => *owned = true,
+                (None, Root::Static(_)) => *unowned = true,
+                // Seen from further out, the same acquisition may have an owner; nothing is concluded here.
+                (None, _) => {}
+            }
+        }
+    }
+    seen.into_iter()
+        .map(|seen| match seen {
+            (true, false) => Ownership::Owned,
+            // No owner was ever on the way to any instance of the class.
+            (false, _) => Ownership::Unowned,
+            (true, true) => Ownership::Unknown,
+        })
+        .collect()
+}
+
+fn assumptions(context: &Context<'_>, entries: &BTreeSet<BodyId>, problems: &[String]) -> Vec<Assumption> {
+    let mut found: Vec<Assumption> = Vec::new();
+    let mut add = |kind: &str, text: String, sites: Vec<Span>| {
+        found.push(Assumption { kind: kind.to_owned(), text, sites });
+    };
+    add(
+        "closed-world",
+        format!(
+            "the code that takes these locks is the code analyzed: {} bodies, entered through {} functions that none \
+             of it calls; code outside neither nests these locks nor combines their guards",
+            context.index.bodies.len(),
+            entries.len()
+        ),
+        Vec::new(),
+    );
+    add(
+        "stable-path",
+        "an access path names one object while an operation runs: pointers it goes through are not changed \
+         by others meanwhile"
+            .to_owned(),
+        Vec::new(),
+    );
+    let mut foreign: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut unresolved: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
+    let mut drops: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
+    let mut unclassed: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
+    for note in context.summaries.iter().flat_map(|summary| &summary.notes) {
+        match note {
+            Note::Foreign(krate, function) => {
+                foreign.entry(krate).or_default().insert(function);
+            }
+            Note::Unresolved(what, span) => {
+                unresolved.entry(what).or_default().insert(span.clone());
+            }
+            Note::DynamicDrop(what, span) => {
+                drops.entry(what).or_default().insert(span.clone());
+            }
+            Note::Unclassed(what, span) => {
+                unclassed.entry(what).or_default().insert(span.clone());
+            }
+        }
+    }
+    for (krate, functions) in foreign {
+        let text = format!(
+            "{} functions of `{krate}` take none of these locks and call back only the closures given to them",
+            functions.len()
+        );
+        add("foreign-code", text, Vec::new());
+    }
+    for (what, sites) in unresolved {
+        let text = format!("`{what}` runs none but the implementations read, or takes none of these locks");
+        add("unresolved-call", text, sites.into_iter().collect());
+    }
+    for (what, sites) in drops {
+        let text = format!("destroying a `dyn {what}` takes none of these locks");
+        add("dynamic-drop", text, sites.into_iter().collect());
+    }
+    for (what, sites) in unclassed {
+        let text = format!("locks whose class is the parameter `{what}` nest with none of these locks");
+        add("generic-class", text, sites.into_iter().collect());
+    }
+    for entry in &context.index.bodies {
+        if !entry.body.unread.is_empty() {
+            let text = format!(
+                "{} lines of `{}` could not be read and do nothing to these locks",
+                entry.body.unread.len(),
+                entry.body.path
+            );
+            add("unread-body", text, vec![entry.body.span.clone()]);
+        }
+    }
+    for problem in problems {
+        add("unread-text", problem.clone(), Vec::new());
+    }
+    found.sort();
+    found
+}

@@ -1,0 +1,89 @@
+//! The reader of rustc's MIR: text of `-Zdump-mir=analysis` → [`ir`].
+//!
+//! The text is that of rustc 1.95 to 1.97 (stable and nightly print the same), made with `-Zmir-include-spans=on
+//! -Ztrim-diagnostic-paths=no -Zspan-free-formats -Zdump-mir-exclude-alloc-bytes`. Other versions are not refused:
+//! the reader is total, and what it cannot read is a [`Problem`] and stands in [`ir::Body::unread`], never silence.
+//! It runs no compiler, reads no files and knows nothing of locks. Called by whoever obtained the text; everything
+//! after it works on [`ir`] only.
+
+mod lex;
+
+pub mod ir;
+
+mod bodies;
+mod callees;
+mod captures;
+mod impl_headers;
+mod items;
+mod operands;
+mod rvalues;
+mod statements;
+mod types;
+
+use rayon::prelude::*;
+
+pub use impl_headers::impl_header;
+pub use items::Problem;
+
+/// How the names of the files end that hold the stage this reads.
+const SUFFIX: &str = ".analysis.after.mir";
+
+/// Reads one dump file; its first body gets the definition path `id`.
+///
+/// What is in a body can be relied on: every local and every block that is mentioned exists. A body whose parts do
+/// not fit together has no blocks, and says so in [`ir::Body::unread`].
+pub fn read_body(id: &str, text: &str) -> (Vec<ir::Body>, Vec<Problem>) {
+    items::read_file(id, text)
+}
+
+/// The crate and the definition path in the name of a dump file: `probe.ld-{impl#0}-lock.2-1-000.analysis.after.mir`
+/// → `probe`, `ld::{impl#0}::lock`. None for files of other stages.
+pub fn id_of_file(name: &str) -> Option<(String, String)> {
+    let name = name.strip_suffix(SUFFIX)?;
+    let (krate, mut path) = name.split_once('.')?;
+    // `.2-1-000` is the number of the pass; it can be left out.
+    if let Some((before, pass)) = path.rsplit_once('.')
+        && pass.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
+    {
+        path = before;
+    }
+    (!krate.is_empty() && !path.is_empty()).then(|| (krate.to_owned(), path.replace('-', "::")))
+}
+
+/// Reads the dump files of one crate, given as (file name, text). Files of other stages are not looked at.
+///
+/// The result depends on the set of files only, not on their order.
+pub fn read_dump(krate: &str, files: &[(String, String)]) -> (ir::Program, Vec<Problem>) {
+    let mut read: Vec<_> = files
+        .par_iter()
+        .filter_map(|(name, text)| {
+            let (owner, id) = id_of_file(name)?;
+            let (bodies, mut problems) = read_body(&id, text);
+            if owner != krate {
+                let text = format!("the file belongs to the crate `{owner}`, not `{krate}`");
+                problems.push(Problem { file: String::new(), line: 0, text });
+            }
+            for problem in &mut problems {
+                problem.file.clone_from(name);
+            }
+            Some((name, bodies, problems))
+        })
+        .collect();
+    read.sort_by_key(|(name, ..)| *name);
+    let mut program = ir::Program { krate: krate.to_owned(), bodies: Vec::new() };
+    let mut problems = Vec::new();
+    for (_, bodies, unread) in read {
+        program.bodies.extend(bodies);
+        problems.extend(unread);
+    }
+    program.bodies.sort_by(|a, b| a.id.cmp(&b.id));
+    for pair in program.bodies.windows(2) {
+        if let [first, second] = pair
+            && first.id == second.id
+        {
+            let text = "two bodies have this definition path".to_owned();
+            problems.push(Problem { file: second.id.clone(), line: 0, text });
+        }
+    }
+    (program, problems)
+}

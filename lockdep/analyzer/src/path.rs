@@ -1,0 +1,163 @@
+//! Access paths: how the code of one function gets to an object, written from where the function got it.
+//!
+//! `caller.p2m` is `Param(2).*.Field(3)`. Two equal paths of one function name one object (ARCHITECTURE.md
+//! states the assumption); different paths may still name one. A path remembers which prefix of it is the *owner*
+//! of the locks below, so that relations between owners are relations between prefixes. Paths know nothing of
+//! locks or of types.
+
+use std::sync::Arc;
+
+/// Where a path starts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Root {
+    /// The value that parameter `_n` had on entry. For a closure, `_1` is the closure itself.
+    Param(usize),
+    /// A static, by its path.
+    Static(Arc<str>),
+    /// The storage of local `_n`; resolved through the state whenever something is known of it.
+    Local(usize),
+    /// What the call or statement in this block of this body produced.
+    Made(usize, usize),
+    /// Not known; never equal to anything, itself included.
+    Unknown,
+}
+
+/// One step of a path.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// What a reference, box, counted pointer, role or guard points to.
+    Deref,
+    /// A field.
+    Field(u32),
+    /// A variant's fields.
+    Variant(Arc<str>),
+    /// Some element.
+    Index,
+}
+
+/// Longer paths are cut to [`Root::Unknown`], so that recursion over a linked structure ends.
+const MAX_STEPS: usize = 16;
+
+/// An access path.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Path {
+    /// Where it starts.
+    pub root: Root,
+    /// The way from there.
+    pub steps: Vec<Step>,
+    /// How many of the steps lead to the owner, if the path goes through one.
+    pub owner: Option<usize>,
+}
+
+impl Path {
+    /// The path without steps.
+    pub fn from(root: Root) -> Path {
+        Path { root, steps: Vec::new(), owner: None }
+    }
+
+    /// Nothing known.
+    pub fn unknown() -> Path {
+        Path::from(Root::Unknown)
+    }
+
+    /// One step further.
+    pub fn then(mut self, step: Step) -> Path {
+        if self.root == Root::Unknown {
+            return self;
+        }
+        if self.steps.len() == MAX_STEPS {
+            return Path::unknown();
+        }
+        self.steps.push(step);
+        self
+    }
+
+    /// The same path, its end being an owner.
+    pub fn owning(mut self) -> Path {
+        if self.root != Root::Unknown {
+            self.owner = Some(self.steps.len());
+        }
+        self
+    }
+
+    /// The owner's own path.
+    pub fn owner_path(&self) -> Option<Path> {
+        let end = self.owner?;
+        Some(Path { root: self.root.clone(), steps: self.steps[..end].to_vec(), owner: None })
+    }
+
+    /// The path without its memory of an owner, for comparing objects.
+    pub fn bare(&self) -> Path {
+        Path { owner: None, ..self.clone() }
+    }
+
+    /// Whether both lead the same way from one start that is known. "Some element" is equal to itself here; see
+    /// [`Path::is_definite`].
+    pub fn same_way(&self, other: &Path) -> bool {
+        self.root != Root::Unknown && self.root == other.root && self.steps == other.steps
+    }
+
+    /// Whether the path starts with all of `prefix` and goes on.
+    pub fn goes_through(&self, prefix: &Path) -> bool {
+        self.root == prefix.root && self.steps.len() > prefix.steps.len() && self.steps.starts_with(&prefix.steps)
+    }
+
+    /// Whether two equal paths like this one name one object: no unknown start, no "some element".
+    pub fn is_definite(&self) -> bool {
+        self.root != Root::Unknown && !self.steps.contains(&Step::Index)
+    }
+
+    /// Whether a caller may know more of it than this function does.
+    pub fn is_open(&self) -> bool {
+        matches!(self.root, Root::Param(_))
+    }
+
+    /// As a person would write it, `names` giving names to parameters.
+    pub fn describe(&self, names: &dyn Fn(usize) -> Option<String>) -> String {
+        let mut text = match &self.root {
+            Root::Param(n) | Root::Local(n) => names(*n).unwrap_or_else(|| format!("parameter {n}")),
+            Root::Static(path) => path.to_string(),
+            Root::Made(..) => "a value made here".to_owned(),
+            Root::Unknown => "an unknown value".to_owned(),
+        };
+        for step in &self.steps {
+            match step {
+                Step::Deref => {}
+                Step::Field(k) => text.push_str(&format!(".{k}")),
+                Step::Variant(name) => text.push_str(&format!(".{name}")),
+                Step::Index => text.push_str("[_]"),
+            }
+        }
+        text
+    }
+}
+
+/// Part of a local: the local and the fields (and variants) on the way.
+pub type Slot = (usize, Vec<Step>);
+
+/// What is known of a value.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Value {
+    /// A pointer to the object at the path.
+    To(Path),
+    /// The value that is stored at the path.
+    At(Path),
+    /// A closure or function item, by its body. What a closure captured is in the fields of this slot.
+    Code(usize, Slot),
+    /// A guard of the lock at the path; dereferencing it gives what the lock protects.
+    GuardOf(Path),
+    /// Nothing.
+    Unknown,
+}
+
+impl Value {
+    /// The path of what this value points to.
+    pub fn pointee(&self) -> Path {
+        match self {
+            Value::To(path) => path.clone(),
+            Value::At(path) => path.clone().then(Step::Deref),
+            Value::GuardOf(lock) => lock.clone().then(Step::Deref),
+            Value::Code(..) | Value::Unknown => Path::unknown(),
+        }
+    }
+}

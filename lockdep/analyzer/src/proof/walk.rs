@@ -1,0 +1,183 @@
+//! The smallest closed walk through one nesting that some domains can carry out.
+//!
+//! Whether domains exist for a closed walk depends on little: how often its owners are strangers (0, 1, more) and
+//! whether it goes up and down. So the search is breadth-first over (node, [`Turns`]), at most twelve states per
+//! node: exact, and linear in the graph however large the component is. Among the shortest walks the one with the
+//! fewest domains wins, then the one with the shortest call chains. Called by `proof/causes.rs` only.
+//!
+//! # Which closed walks domains can carry out
+//!
+//! Join owners that are `Same` and give every remaining stop a domain of its own. `Up` and `Down` steps then link
+//! the domains to a ring that is cut at every `Other` step and at every lock of nobody (which is entered and left
+//! by `Other`).
+//! - No cut: the ring is a strict order iff it has both directions (or has one stop: all steps were `Same`).
+//! - One cut: a path, always a strict order; but its ends must be unrelated, so it must turn.
+//! - More cuts: several paths, and every `Other` step joins two different ones, or a path and a lock of nobody.
+//!
+//! These are the cases of [`Turns::close`]. The converse holds too: a ring in one direction would make a domain
+//! control itself, and the ends of a path that never turns are equal or related.
+
+use std::collections::{BTreeMap, HashMap};
+
+use lockdep::order::Relation;
+
+use super::split::{Edge, Split};
+use crate::graph::{LockGraph, Nesting};
+use crate::witness::Witness;
+
+/// What of a walk decides whether domains fit it.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Turns {
+    /// Steps to a stranger; 2 stands for more as well.
+    strangers: u8,
+    up: bool,
+    down: bool,
+}
+
+impl Turns {
+    fn after(self, relation: Relation) -> Turns {
+        match relation {
+            Relation::Same => self,
+            Relation::Up => Turns { up: true, ..self },
+            Relation::Down => Turns { down: true, ..self },
+            Relation::Other => Turns { strangers: (self.strangers + 1).min(2), ..self },
+        }
+    }
+
+    fn close(self) -> bool {
+        match self.strangers {
+            0 => self.up == self.down,
+            1 => self.up && self.down,
+            _ => true,
+        }
+    }
+}
+
+/// A node and how the walk came there.
+type State = (usize, Turns);
+
+/// The state before (none: the walk's first step), and the edge from there.
+type Way = (Option<State>, usize);
+
+/// How a state was first reached.
+struct Reached {
+    distance: usize,
+    /// All ways of that length.
+    ways: Vec<Way>,
+}
+
+/// Steps of equally short walks that are compared; the rest of them are not looked at.
+const COMPARED: usize = 4096;
+
+/// The smallest witness that starts with `first` and else uses edges that `keep` keeps; `work` counts down the
+/// states visited. None if there is no closed walk, or if two CPUs would have to hold one lock in the shortest.
+pub fn smallest(
+    graph: &LockGraph,
+    split: &Split,
+    first: usize,
+    keep: &dyn Fn(&Edge) -> bool,
+    work: &mut usize,
+) -> Option<Witness> {
+    let (reached, ends) = search(split, first, keep, work)?;
+    let mut best: Option<(usize, usize, Witness)> = None;
+    for walk in walks(split, &reached, &ends) {
+        *work = work.saturating_sub(walk.len());
+        let nestings: Vec<Nesting> = walk.iter().map(|&edge| split.edges[edge].nesting).collect();
+        let Some(witness) = Witness::of(graph, &nestings) else { continue };
+        let candidate = (witness.domains.len(), witness.chain_length(graph), witness);
+        if best.as_ref().is_none_or(|best| candidate < *best) {
+            best = Some(candidate);
+        }
+    }
+    best.map(|(_, _, witness)| witness)
+}
+
+/// Breadth first from `first` to the nearest states from which the walk closes.
+fn search(
+    split: &Split,
+    first: usize,
+    keep: &dyn Fn(&Edge) -> bool,
+    work: &mut usize,
+) -> Option<(HashMap<State, Reached>, Vec<State>)> {
+    let start = &split.edges[first];
+    // Looked up only, never iterated: its order cannot show.
+    let mut reached = HashMap::new();
+    let mut level = vec![(start.to, Turns::default().after(start.relation))];
+    reached.insert(level[0], Reached { distance: 1, ways: vec![(None, first)] });
+    let mut distance = 1;
+    while !level.is_empty() {
+        let closed = |&&(node, turns): &&State| turns.close() && start.from().any(|from| from == node);
+        let ends: Vec<State> = level.iter().filter(closed).copied().collect();
+        if !ends.is_empty() {
+            return Some((reached, ends));
+        }
+        distance += 1;
+        let mut next = Vec::new();
+        for &state in &level {
+            *work = work.saturating_sub(1 + split.out[state.0].len());
+            for &index in &split.out[state.0] {
+                let edge = &split.edges[index];
+                if !keep(edge) {
+                    continue;
+                }
+                let to = (edge.to, state.1.after(edge.relation));
+                let entry = reached.entry(to).or_insert_with(|| {
+                    next.push(to);
+                    Reached { distance, ways: Vec::new() }
+                });
+                if entry.distance == distance {
+                    entry.ways.push((Some(state), index));
+                }
+            }
+        }
+        level = next;
+    }
+    None
+}
+
+/// The shortest walks, as edges; those with better evidence first, as far as that shows from behind.
+fn walks(split: &Split, reached: &HashMap<State, Reached>, ends: &[State]) -> Vec<Vec<usize>> {
+    let mut sorted = BTreeMap::new();
+    let mut walks = Vec::new();
+    let mut steps = 0;
+    for &end in ends {
+        // A stack of choices: the ways still to try at each stop, and the edge taken there.
+        let mut choices = vec![ways(split, reached, &mut sorted, end).into_iter()];
+        let mut taken: Vec<usize> = Vec::new();
+        while let Some(stop) = choices.last_mut() {
+            let choice = stop.next();
+            taken.truncate(choices.len() - 1);
+            match choice {
+                None => drop(choices.pop()),
+                Some((Some(before), edge)) => {
+                    taken.push(edge);
+                    choices.push(ways(split, reached, &mut sorted, before).into_iter());
+                }
+                Some((None, edge)) => {
+                    taken.push(edge);
+                    walks.push(taken.iter().rev().copied().collect());
+                    steps += taken.len();
+                    if steps >= COMPARED {
+                        return walks;
+                    }
+                }
+            }
+        }
+    }
+    walks
+}
+
+/// The ways to `state`, best evidence first; remembered in `sorted`.
+fn ways(
+    split: &Split,
+    reached: &HashMap<State, Reached>,
+    sorted: &mut BTreeMap<State, Vec<Way>>,
+    state: State,
+) -> Vec<Way> {
+    let list = sorted.entry(state).or_insert_with(|| {
+        let mut list = reached.get(&state).map_or(Vec::new(), |reached| reached.ways.clone());
+        list.sort_by_key(|&(_, edge)| (split.edges[edge].possible, split.edges[edge].chain, edge));
+        list
+    });
+    list.clone()
+}

@@ -1,0 +1,60 @@
+//! Renderers: a judgement as text, JSON, DOT or lines.
+//!
+//! Each child is one format. Nothing here judges; nothing here prints: the caller brings the writer, and the way to
+//! look up source text. No output has a clock, an absolute path or the order of a hash map in it.
+
+mod dot;
+mod json;
+mod list;
+mod report;
+mod text;
+mod words;
+
+use std::fmt;
+
+use crate::judge::Judgement;
+
+/// An output format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One document for programs; see `render/json.rs` for its fields.
+    Json,
+    /// For Graphviz.
+    Dot,
+    /// The graph, one line per class and nesting: to be committed and compared.
+    List,
+}
+
+impl Format {
+    /// Every format, by the name used on the command line.
+    pub const ALL: [(&'static str, Format); 4] =
+        [("text", Format::Text), ("json", Format::Json), ("dot", Format::Dot), ("list", Format::List)];
+}
+
+/// What the reader wants.
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    /// The text of a source file, by its path as in the spans.
+    pub sources: &'a dyn Fn(&str) -> Option<String>,
+    /// Terminal colours.
+    pub color: bool,
+    /// The width of the terminal, for cutting long source lines.
+    pub width: usize,
+}
+
+/// Writes `judgement` in `format` to `w`.
+pub fn render(
+    judgement: &Judgement,
+    options: &Options,
+    format: Format,
+    w: &mut dyn fmt::Write,
+) -> fmt::Result {
+    match format {
+        Format::Text => text::render(judgement, options, w),
+        Format::Json => json::render(judgement, w),
+        Format::Dot => dot::render(judgement, w),
+        Format::List => list::render(&judgement.graph, w),
+    }
+}

@@ -1,0 +1,188 @@
+//! What is known at one point of a function: values of locals, locks held, locals moved out, roles established.
+//!
+//! The lattice of the data-flow in `flow.rs`. Order: more locks held, fewer locals surely moved, fewer roles
+//! established, less known of values. `join` is the least upper bound, except that two different values of one
+//! slot become unknown at once, which bounds the height. Only `flow.rs` and `apply.rs` change a state.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::path::{Path, Root, Slot, Step, Value};
+use crate::summary::{Chain, HeldLock, keep};
+
+/// A lock held, and the local whose drop releases it; none if it got out of sight.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Holding {
+    /// The lock.
+    pub lock: HeldLock,
+    /// The local that contains the guard.
+    pub holder: Option<usize>,
+}
+
+/// What is known at one point.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    /// Values of locals and of their fields.
+    pub values: BTreeMap<Slot, Value>,
+    /// What may be held.
+    pub held: BTreeMap<Holding, Chain>,
+    /// Locals that are surely moved out.
+    pub moved: BTreeSet<usize>,
+    /// (subject, controller): the second surely controls the first.
+    pub roles: BTreeSet<(Path, Path)>,
+}
+
+impl State {
+    /// The value stored at `path`.
+    pub fn load(&self, path: Path) -> Value {
+        let Root::Local(local) = path.root else { return Value::At(path) };
+        for end in (0..=path.steps.len()).rev() {
+            let slot = (local, path.steps[..end].to_vec());
+            if let Some(value) = self.values.get(&slot) {
+                return self.walk(value.clone(), &path.steps[end..]);
+            }
+        }
+        Value::At(path)
+    }
+
+    /// The value at the end of `steps`, from a value.
+    pub fn walk(&self, value: Value, steps: &[Step]) -> Value {
+        if steps.is_empty() { value } else { self.load(self.place_from(value, steps)) }
+    }
+
+    /// The place at the end of `steps`, which are not empty, from a value.
+    pub fn place_from(&self, value: Value, steps: &[Step]) -> Path {
+        let Some((first, rest)) = steps.split_first() else { return Path::unknown() };
+        let mut place = match (first, value) {
+            (Step::Deref, value) => value.pointee(),
+            (step, Value::At(path)) => path.then(step.clone()),
+            (step, Value::Code(_, (local, fields))) => {
+                let path = Path { steps: fields, ..Path::from(Root::Local(local)) };
+                path.then(step.clone())
+            }
+            _ => Path::unknown(),
+        };
+        for step in rest {
+            place = self.step(place, step);
+        }
+        place
+    }
+
+    /// The place one step from a place.
+    pub fn step(&self, place: Path, step: &Step) -> Path {
+        let below = place.clone().then(step.clone());
+        if let Root::Local(local) = below.root
+            && self.values.range((local, below.steps.clone())..).next().is_some_and(|((owner, steps), _)| {
+                *owner == local && steps.starts_with(&below.steps)
+            })
+        {
+            return below;
+        }
+        match step {
+            Step::Deref => self.load(place).pointee(),
+            _ => match self.load(place) {
+                // A place inside a local that is known by its parts stays a place of the local.
+                Value::At(path) => path.then(step.clone()),
+                Value::Code(_, (local, fields)) => {
+                    Path { steps: fields, ..Path::from(Root::Local(local)) }.then(step.clone())
+                }
+                _ => Path::unknown(),
+            },
+        }
+    }
+
+    /// Everything known of `local` below `fields`, with those fields cut off.
+    pub fn subtree(&self, local: usize, fields: &[Step]) -> Vec<(Vec<Step>, Value)> {
+        self.values
+            .range((local, fields.to_vec())..)
+            .take_while(|((owner, steps), _)| *owner == local && steps.starts_with(fields))
+            .map(|((_, steps), value)| (steps[fields.len()..].to_vec(), value.clone()))
+            .collect()
+    }
+
+    /// Forgets everything known of the slot and its parts.
+    pub fn clear(&mut self, slot: &Slot) {
+        self.values.retain(|(local, steps), _| *local != slot.0 || !steps.starts_with(&slot.1));
+    }
+
+    /// Puts a tree of values into a slot that was cleared.
+    pub fn store(&mut self, slot: &Slot, tree: Vec<(Vec<Step>, Value)>) {
+        for (steps, mut value) in tree {
+            let place: Vec<Step> = slot.1.iter().chain(&steps).cloned().collect();
+            if let Value::Code(_, captures) = &mut value {
+                *captures = (slot.0, place.clone());
+            }
+            self.values.insert((slot.0, place), value);
+        }
+    }
+
+    /// Moves guards from one local to another, or out of sight.
+    pub fn rehold(&mut self, from: usize, to: Option<usize>) {
+        let moving: Vec<Holding> = self.held.keys().filter(|h| h.holder == Some(from)).cloned().collect();
+        for holding in moving {
+            if let Some(chain) = self.held.remove(&holding) {
+                keep(&mut self.held, Holding { holder: to, ..holding }, chain);
+            }
+        }
+    }
+
+    /// Releases what `local` holds.
+    pub fn release(&mut self, local: usize) {
+        self.held.retain(|holding, _| holding.holder != Some(local));
+    }
+
+    /// What `local` holds.
+    pub fn held_by(&self, local: usize) -> impl Iterator<Item = (&HeldLock, &Chain)> {
+        self.held.iter().filter(move |(h, _)| h.holder == Some(local)).map(|(h, chain)| (&h.lock, chain))
+    }
+
+    /// Replaces every path for which `stale` holds by the unknown one.
+    pub fn age(&mut self, stale: impl Fn(&Path) -> bool) {
+        for value in self.values.values_mut() {
+            match value {
+                Value::To(path) | Value::At(path) | Value::GuardOf(path) if stale(path) => {
+                    *value = Value::Unknown;
+                }
+                _ => {}
+            }
+        }
+        self.roles.retain(|(lower, upper)| !stale(lower) && !stale(upper));
+        let old = std::mem::take(&mut self.held);
+        for (mut holding, chain) in old {
+            if let HeldLock::Known(lock, _) = &mut holding.lock
+                && stale(&lock.path)
+            {
+                lock.path = Path::unknown();
+            }
+            keep(&mut self.held, holding, chain);
+        }
+    }
+
+    /// Takes in what is known on another way to the same point; whether that changed anything.
+    pub fn join(&mut self, other: &State) -> bool {
+        let before = self.clone();
+        let mut values = BTreeMap::new();
+        for slot in self.values.keys().chain(other.values.keys()) {
+            let value = match (self.values.get(slot), other.values.get(slot)) {
+                (Some(a), Some(b)) if a == b => a.clone(),
+                (Some(_), Some(_)) => Value::Unknown,
+                // Known on one way only: the other way did not initialise it (then nobody reads it before it is
+                // assigned), unless the other way knows of the whole that this is a part of.
+                (Some(a), None) if !other.knows_whole(slot) => a.clone(),
+                (None, Some(b)) if !before.knows_whole(slot) => b.clone(),
+                _ => Value::Unknown,
+            };
+            values.insert(slot.clone(), value);
+        }
+        self.values = values;
+        for (holding, chain) in &other.held {
+            keep(&mut self.held, holding.clone(), chain.clone());
+        }
+        self.moved.retain(|local| other.moved.contains(local));
+        self.roles.retain(|role| other.roles.contains(role));
+        *self != before
+    }
+
+    fn knows_whole(&self, slot: &Slot) -> bool {
+        (0..slot.1.len()).any(|end| self.values.contains_key(&(slot.0, slot.1[..end].to_vec())))
+    }
+}

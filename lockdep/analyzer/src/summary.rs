@@ -1,0 +1,143 @@
+//! What a function does to locks, in terms of its parameters: the vocabulary of the interprocedural analysis.
+//!
+//! A summary is computed once per function from the summaries of its callees (`flow.rs`) and is instantiated at
+//! every call with the caller's paths (`apply.rs`), so that `p2m.lookup()` called for the caller and for the
+//! subject gives two nestings. Lattice: finite maps that only grow; chains only get shorter; paths are cut at a
+//! fixed length. Hence the fixpoint over call-graph cycles (`fixpoint.rs`) ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::graph::{Evidence, Held, Nesting, Step as ChainStep, Wanted};
+use crate::mir::ir::Span;
+use crate::path::{Path, Step, Value};
+
+/// A class by its position in the graph's list.
+pub type ClassId = usize;
+
+/// A lock instance as seen from one function.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lock {
+    /// Its class.
+    pub class: ClassId,
+    /// Where it is.
+    pub path: Path,
+}
+
+/// A lock that is held, as far as this function knows which.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HeldLock {
+    /// This one.
+    Known(Lock, Held),
+    /// Whatever guards are inside the argument for parameter `_n`.
+    Argument(usize),
+}
+
+/// A call chain, outermost first, the acquisition last.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Chain {
+    /// It goes through a call that may have another callee.
+    pub possible: bool,
+    /// The steps.
+    pub steps: Vec<ChainStep>,
+}
+
+impl Chain {
+    /// The chain of one step.
+    pub fn of(step: ChainStep) -> Chain {
+        Chain { possible: false, steps: vec![step] }
+    }
+
+    /// The same, reached through `call`.
+    pub fn through(&self, call: &Chain) -> Chain {
+        let steps = call.steps.iter().chain(&self.steps).cloned().collect();
+        Chain { possible: self.possible || call.possible, steps }
+    }
+
+    fn weight(&self) -> (bool, usize, &[ChainStep]) {
+        (self.possible, self.steps.len(), &self.steps)
+    }
+}
+
+/// Keeps the better chain of each key: certain before possible, then short, then first in order.
+pub fn keep<K: Ord>(map: &mut BTreeMap<K, Chain>, key: K, chain: Chain) {
+    match map.get_mut(&key) {
+        Some(known) if known.weight() <= chain.weight() => {}
+        Some(known) => *known = chain,
+        None => {
+            map.insert(key, chain);
+        }
+    }
+}
+
+/// An acquisition that may wait.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Acquire {
+    /// The lock.
+    pub lock: Lock,
+    /// How it is wanted.
+    pub wanted: Wanted,
+}
+
+/// A nesting whose owners' relation the callers may know better.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OpenNesting {
+    /// What is held.
+    pub held: HeldLock,
+    /// What is wanted.
+    pub acquire: Acquire,
+}
+
+/// A call of code that came in through a parameter.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CodeCall {
+    /// Where the code came from.
+    pub code: Path,
+    /// What it is given.
+    pub args: Vec<Value>,
+    /// What is held meanwhile.
+    pub held: BTreeSet<HeldLock>,
+}
+
+/// What a function does.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Summary {
+    /// Locks that it, or what it calls, waits for.
+    pub acquires: BTreeMap<Acquire, Chain>,
+    /// Nestings for the callers to decide: the chains of the held and of the wanted lock.
+    pub open: BTreeMap<OpenNesting, (Chain, Chain)>,
+    /// Calls of its parameters.
+    pub calls: BTreeMap<CodeCall, (BTreeMap<HeldLock, Chain>, Chain)>,
+    /// Guards inside what it returns.
+    pub returned: BTreeMap<HeldLock, Chain>,
+    /// Guards that it leaves behind elsewhere.
+    pub left: BTreeMap<HeldLock, Chain>,
+    /// What is known of what it returns, by fields.
+    pub result: BTreeMap<Vec<Step>, Value>,
+    /// Nestings that are decided here.
+    pub closed: BTreeMap<ClosedNesting, Evidence>,
+    /// What could not be followed.
+    pub notes: BTreeSet<Note>,
+}
+
+/// A nesting that no caller can say more about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClosedNesting {
+    /// The nesting; where an owner is not known, the relation is `Other`.
+    pub nesting: Nesting,
+    /// Of which of the two locks no owner is known. If the class turns out to belong to nobody everywhere, the
+    /// relation is better known than that.
+    pub ownerless: (bool, bool),
+}
+
+/// Something that was not followed and becomes an assumption.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Note {
+    /// A function of another crate, whose body was not read.
+    Foreign(String, String),
+    /// A call whose callee is not known: what it calls, and where.
+    Unresolved(String, Span),
+    /// A trait object was destroyed.
+    DynamicDrop(String, Span),
+    /// A lock whose class is not known here.
+    Unclassed(String, Span),
+}

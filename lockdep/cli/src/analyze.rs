@@ -1,0 +1,163 @@
+//! `analyze`: from what was typed to a report and an exit code.
+//!
+//! The steps in order; each is elsewhere. It knows what the steps say when they have nothing to work on.
+
+use std::fmt::Write;
+
+use lockdep_analyzer::facts::Facts;
+use lockdep_analyzer::judge::{self, Judgement};
+use lockdep_analyzer::{AnalyzeError, render};
+use thiserror::Error;
+
+use crate::args::{Analyze, Terminal};
+use crate::cargo::{self, Artifact, CargoError, Project};
+use crate::collect::{self, CollectError, Collected};
+use crate::output::{self, OutputError};
+use crate::settings::{Settings, SettingsError};
+use crate::shell::Shell;
+
+/// The compilers whose MIR the reader is tested with.
+pub const TESTED: [&str; 2] = ["1.95", "1.97"];
+
+/// The width of reports where no terminal has one.
+const WIDTH: usize = 140;
+
+/// Why there is no report.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// The settings make no sense.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// Nothing was compiled, or nothing could be read of it.
+    #[error(transparent)]
+    Collect(#[from] CollectError),
+    /// The report cannot be laid out.
+    #[error("cannot render the report")]
+    Render(#[from] std::fmt::Error),
+    /// The report cannot be written.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// There are no locks.
+    #[error(
+        "nothing to prove: no declared lock is acquired in {packages}\n\
+         Declare the order with `lockdep::lock_order!`, and give each lock its class with `#[mm_lock(order = …)]`. To \
+         look at other packages, select them with `--package` or `--workspace`."
+    )]
+    NoLocks {
+        /// What was looked at.
+        packages: String,
+    },
+    /// There is no code that could have locks.
+    #[error(
+        "nothing to prove: no library, binary or other program of this workspace was selected\n\
+         Procedural macros, build scripts and packages outside the workspace are not analyzed."
+    )]
+    NoCode,
+}
+
+impl From<CargoError> for Failure {
+    fn from(error: CargoError) -> Failure {
+        Failure::Collect(error.into())
+    }
+}
+
+impl Failure {
+    /// Whether cargo has said it already.
+    pub fn is_said(&self) -> bool {
+        matches!(self, Failure::Collect(CollectError::Cargo(CargoError::Failed)))
+    }
+
+    /// The exit code of the process.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Failure::NoLocks { .. } | Failure::NoCode | Failure::Settings(_) => crate::USAGE,
+            _ => crate::FAILED,
+        }
+    }
+}
+
+/// `cargo lockdep analyze`.
+pub fn run(analyze: Box<Analyze>, terminal: &Terminal, shell: &Shell) -> Result<u8, Failure> {
+    let settings = Settings::resolve(analyze, terminal)?;
+    let project = cargo::project(&settings)?;
+    let collected = collect::collect(&settings, &project, shell)?;
+    if collected.facts.is_empty() {
+        return Err(Failure::NoCode);
+    }
+    note_untested(&collected.facts, shell);
+    let judgement = judge(&settings, collected, shell)?;
+    let report = report(&settings, &project, shell, &judgement)?;
+    output::write(&report, settings.output())?;
+    shell.status("Finished", &judgement.verdict);
+    Ok(judgement.verdict.exit_code())
+}
+
+fn judge(settings: &Settings, collected: Collected, shell: &Shell) -> Result<Judgement, Failure> {
+    let packages = packages(&collected.artifacts);
+    for (package, targets) in &packages {
+        shell.status("Analyzing", format_args!("{package} ({})", targets.join(", ")));
+    }
+    let count = collected.facts.len();
+    shell.status("Linking", format_args!("{count} facts file{}", if count == 1 { "" } else { "s" }));
+    let graph = shell.while_busy("linking", || lockdep_analyzer::analyze(collected.facts));
+    let graph = graph.map_err(|AnalyzeError::NoLocks(_)| {
+        let names: Vec<&str> = packages.iter().map(|(package, _)| package.as_str()).collect();
+        Failure::NoLocks { packages: names.join(", ") }
+    })?;
+    Ok(shell.while_busy("judging", || judge::judge(graph, settings.discipline)))
+}
+
+fn report(
+    settings: &Settings,
+    project: &Project,
+    shell: &Shell,
+    judgement: &Judgement,
+) -> Result<String, Failure> {
+    let to_terminal = settings.output().is_none();
+    let options = render::Options {
+        sources: &|file| std::fs::read_to_string(project.root().join(file)).ok(),
+        color: to_terminal && shell.colors_stdout(),
+        width: if to_terminal { shell.width_stdout().unwrap_or(WIDTH) } else { WIDTH },
+    };
+    let mut text = String::new();
+    render::render(judgement, &options, settings.format, &mut text)?;
+    if !text.ends_with('\n') {
+        text.write_char('\n')?;
+    }
+    Ok(text)
+}
+
+/// Packages with their targets, in order.
+fn packages(artifacts: &[Artifact]) -> Vec<(String, Vec<String>)> {
+    let mut packages: Vec<(String, Vec<String>)> = Vec::new();
+    for artifact in artifacts {
+        let package = format!("{} v{}", artifact.package, artifact.version);
+        let target = match artifact.kind.as_str() {
+            "lib" if artifact.test => "lib test".to_owned(),
+            "lib" => "lib".to_owned(),
+            kind if artifact.test && kind != "test" => format!("{kind} {} test", artifact.target),
+            kind => format!("{kind} {}", artifact.target),
+        };
+        match packages.last_mut() {
+            Some((last, targets)) if *last == package => targets.push(target),
+            _ => packages.push((package, vec![target])),
+        }
+    }
+    packages
+}
+
+/// Says so if the compiler is one whose MIR this version has not been tested with.
+fn note_untested(facts: &[Facts], shell: &Shell) {
+    let untested = facts.iter().map(|facts| facts.header.rustc_release()).find(|release| {
+        !TESTED.iter().any(|tested| release.strip_prefix(tested).is_some_and(|rest| rest.starts_with('.')))
+    });
+    if let Some(release) = untested {
+        let unread: usize = facts.iter().map(|facts| facts.problems.len()).sum();
+        let unread = match unread {
+            0 => "everything was understood".to_owned(),
+            1 => "1 thing was not understood and is listed".to_owned(),
+            count => format!("{count} things were not understood and are listed"),
+        };
+        shell.note(format_args!("rustc {release} has not been tested with this version; {unread}"));
+    }
+}

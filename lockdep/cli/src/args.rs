@@ -1,0 +1,205 @@
+//! The command line, exactly as typed.
+//!
+//! It knows the spelling of options and nothing of what they lead to; `settings.rs` makes sense of them. Only
+//! `main.rs` parses.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueHint};
+use lockdep::order::Discipline;
+use lockdep_analyzer::render::Format;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    proved, possibly under assumptions, which are listed
+  1    findings: a possible deadlock, or a nesting against the declared order
+  2    usage: wrong arguments, or there is nothing to prove
+  101  the tool failed, or cargo did";
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo lockdep analyze                           the packages that `cargo check` would check here
+  cargo lockdep analyze -p hv-core                one package
+  cargo lockdep analyze --workspace --format json for an editor or a build farm
+  cargo lockdep analyze --discipline flat         what would a single level per CPU have said?
+  cargo +nightly lockdep analyze                  with another toolchain
+  cargo lockdep explain lock-order-cycle          what a finding means and what to do about it";
+
+const ANALYZE_EXAMPLES: &str = "\
+Examples:
+  cargo lockdep analyze -p hv-core
+  cargo lockdep analyze --workspace --exclude hv-bench --features altp2m
+  cargo lockdep analyze --format dot --output locks.dot && dot -Tsvg -O locks.dot
+  cargo lockdep analyze --target x86_64-unknown-none --release";
+
+/// Prove that no execution can deadlock on the workspace's locks, or show how one can
+///
+/// The proof is made from the compiler's own MIR, on the toolchain that builds the workspace; nothing is run.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo-lockdep",
+    bin_name = "cargo lockdep",
+    version,
+    styles = clap_cargo::style::CLAP_STYLING,
+    after_help = EXIT_CODES,
+    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub struct CommandLine {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Options of every subcommand.
+    #[command(flatten)]
+    pub terminal: Terminal,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Prove the lock order of packages, or print what refutes it
+    Analyze(Box<Analyze>),
+    /// Explain a finding code: what it means, an example, and what to do
+    Explain(Explain),
+    /// List the finding codes
+    List,
+}
+
+/// Options of every subcommand.
+#[derive(Debug, Default, Args)]
+pub struct Terminal {
+    /// Say more of what is done; twice for more still
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+    /// Print nothing but the report and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Whether to use colours [default: `CARGO_TERM_COLOR`, or auto]
+    #[arg(long, global = true, value_name = "WHEN")]
+    pub color: Option<ColorChoice>,
+}
+
+/// `cargo lockdep analyze`.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES, after_long_help = format!("{ANALYZE_EXAMPLES}\n\n{EXIT_CODES}"))]
+pub struct Analyze {
+    /// What the report looks like
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = Format::ALL[0].0,
+        value_parser = PossibleValuesParser::new(Format::ALL.map(|(name, format)| described(name, format)))
+    )]
+    pub format: String,
+    /// The policy to judge by
+    #[arg(
+        long,
+        value_name = "POLICY",
+        default_value = Discipline::ALL[0].name,
+        value_parser = PossibleValuesParser::new(Discipline::ALL.map(|discipline| discipline.name))
+    )]
+    pub discipline: String,
+    /// Where the report goes, instead of the standard output
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    /// Which packages.
+    #[command(flatten, next_help_heading = "Package Selection")]
+    pub packages: clap_cargo::Workspace,
+    /// Which targets of them.
+    #[command(flatten, next_help_heading = "Target Selection")]
+    pub targets: Targets,
+    /// Which features of them.
+    #[command(flatten, next_help_heading = "Feature Selection")]
+    pub features: clap_cargo::Features,
+    /// How they are compiled.
+    #[command(flatten, next_help_heading = "Compilation Options")]
+    pub compilation: Compilation,
+    /// Which manifest they come from.
+    #[command(flatten, next_help_heading = "Manifest Options")]
+    pub manifest: clap_cargo::Manifest,
+    /// How dependencies are resolved.
+    #[command(flatten, next_help_heading = "Manifest Options")]
+    pub resolution: Resolution,
+}
+
+/// `--lib`, `--bins`, `--tests`, `--all-targets`; libraries and binaries if none is given, as with `cargo check`.
+#[derive(Debug, Args)]
+pub struct Targets {
+    /// Analyze only the library
+    #[arg(long)]
+    pub lib: bool,
+    /// Analyze the binaries
+    #[arg(long)]
+    pub bins: bool,
+    /// Analyze everything that `cargo test` would compile
+    #[arg(long)]
+    pub tests: bool,
+    /// Analyze the library, binaries, tests, examples and benches
+    #[arg(long)]
+    pub all_targets: bool,
+}
+
+/// How the packages are compiled.
+#[derive(Debug, Args)]
+pub struct Compilation {
+    /// Analyze in release mode, with the release profile
+    #[arg(short, long, conflicts_with = "profile")]
+    pub release: bool,
+    /// Analyze with the given profile
+    #[arg(long, value_name = "PROFILE-NAME")]
+    pub profile: Option<String>,
+    /// Analyze for the target triple
+    #[arg(long, value_name = "TRIPLE")]
+    pub target: Option<String>,
+    /// Directory for all generated artifacts; ours go into `lockdep` below it
+    #[arg(long, value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
+    pub target_dir: Option<PathBuf>,
+    /// Number of parallel jobs
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<String>,
+}
+
+/// How dependencies are resolved.
+#[derive(Debug, Args)]
+pub struct Resolution {
+    /// Assert that `Cargo.lock` will remain unchanged
+    #[arg(long)]
+    pub locked: bool,
+    /// Run without accessing the network
+    #[arg(long)]
+    pub offline: bool,
+    /// Equivalent to specifying both --locked and --offline
+    #[arg(long)]
+    pub frozen: bool,
+}
+
+/// `cargo lockdep explain CODE`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// A finding code, such as `lock-order-cycle`; `cargo lockdep list` prints them all
+    pub code: String,
+}
+
+fn described(name: &'static str, format: Format) -> PossibleValue {
+    PossibleValue::new(name).help(match format {
+        Format::Text => "For people, with source excerpts",
+        Format::Json => "One document for programs",
+        Format::Dot => "The lock graph for Graphviz",
+        Format::List => {
+            "The lock graph, a line for each class and nesting: made to be committed and compared"
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+}

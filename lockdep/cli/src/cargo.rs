@@ -1,0 +1,291 @@
+//! The user's cargo and compiler, as processes: what they are asked, and what they answer.
+//!
+//! This is the side that starts cargo; `wrapper.rs` is what cargo then starts, and no other file starts a process.
+//! Cargo's own messages go where cargo sends them: they are never rephrased, and where cargo has said why it failed,
+//! nothing is added.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use cargo_metadata::{Message, Metadata, MetadataCommand, PackageId, TargetKind};
+use lockdep_analyzer::facts::FORMAT;
+use thiserror::Error;
+
+use crate::settings::Settings;
+use crate::shell::Shell;
+use crate::wrapper::{EXTENSION, FLAGS, VARIABLE};
+
+/// Why cargo or the compiler did not do what was asked.
+#[derive(Debug, Error)]
+pub enum CargoError {
+    /// Cargo failed, and has said why.
+    #[error("cargo failed")]
+    Failed,
+    /// A program cannot be started.
+    #[error("cannot run `{}`: {error}", program.display())]
+    Start {
+        /// The program.
+        program: OsString,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// Cargo's answer is not what was asked for.
+    #[error("cannot understand what cargo says of the workspace: {0}")]
+    Answer(String),
+    /// The compiler does not take the options.
+    #[error(
+        "this compiler refuses the options that make it write MIR: {reason}\n\
+         They are unstable, and enabled for one crate at a time with the variable RUSTC_BOOTSTRAP; a compiler that is \
+         built or configured to ignore it cannot be used. `cargo +nightly lockdep` needs no such permission."
+    )]
+    Refused {
+        /// What the compiler says.
+        reason: String,
+    },
+    /// A file that is to be made again cannot be removed.
+    #[error("cannot remove `{}`: {error}", path.display())]
+    Remove {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+}
+
+/// A workspace that can be checked.
+#[derive(Debug)]
+pub struct Project {
+    metadata: Metadata,
+    target_dir: PathBuf,
+}
+
+impl Project {
+    /// The directory to which the paths in facts are relative.
+    pub fn root(&self) -> &Path {
+        self.metadata.workspace_root.as_std_path()
+    }
+}
+
+/// One compilation that cargo made or found fresh.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Artifact {
+    /// Name of the package.
+    pub package: String,
+    /// Version of the package.
+    pub version: String,
+    /// `lib`, `bin`, `test`, … .
+    pub kind: String,
+    /// Name of the target.
+    pub target: String,
+    /// Compiled with `cfg(test)`.
+    pub test: bool,
+    /// What the compiler wrote for other compilations.
+    pub metadata: PathBuf,
+}
+
+impl Artifact {
+    /// Where its facts are: beside it, and with its name.
+    pub fn facts_file(&self) -> PathBuf {
+        let stem = self.metadata.file_stem().and_then(OsStr::to_str).unwrap_or_default();
+        let name = stem.strip_prefix("lib").unwrap_or(stem);
+        self.metadata.with_file_name(format!("{name}.{EXTENSION}"))
+    }
+}
+
+/// Finds the workspace, and a directory for artifacts that no other version, compiler or set of options shares.
+///
+/// Neither a change of the wrapper nor of its environment makes cargo compile anything again, hence the directory.
+pub fn project(settings: &Settings) -> Result<Project, CargoError> {
+    let mut command = cargo(settings, "metadata");
+    command.args(["--quiet", "--no-deps", "--format-version", "1"]);
+    manifest(settings, &mut command);
+    let answer = String::from_utf8_lossy(&answer(command)?).into_owned();
+    let metadata = MetadataCommand::parse(answer).map_err(|error| CargoError::Answer(error.to_string()))?;
+
+    let mut hasher = DefaultHasher::new();
+    (env!("CARGO_PKG_VERSION"), FORMAT, FLAGS, compiler(settings)?).hash(&mut hasher);
+    let base = settings.target_dir.clone().unwrap_or_else(|| metadata.target_directory.clone().into());
+    let target_dir = base.join("lockdep").join(format!("{:016x}", hasher.finish()));
+    Ok(Project { metadata, target_dir })
+}
+
+/// What the compiler says of itself, provided that it takes our options.
+fn compiler(settings: &Settings) -> Result<Vec<u8>, CargoError> {
+    let run = |arguments: &[&str], flags: &[&str]| {
+        Command::new(&settings.rustc)
+            .args(arguments)
+            .args(flags)
+            .env("RUSTC_BOOTSTRAP", "1")
+            .output()
+            .map_err(|error| CargoError::Start { program: settings.rustc.clone(), error })
+    };
+    let version = run(&["-vV"], &[])?;
+    // A question that has the compiler parse its options, and costs nothing else.
+    let question = run(&["--print", "host-tuple"], &FLAGS)?;
+    if !question.status.success() {
+        let said = String::from_utf8_lossy(&question.stderr);
+        let reason = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("no reason given");
+        return Err(CargoError::Refused { reason: reason.trim_start_matches("error: ").to_owned() });
+    }
+    Ok(version.stdout)
+}
+
+/// Compiles what was selected, or finds it fresh. In no particular order.
+pub fn check(settings: &Settings, project: &Project, shell: &Shell) -> Result<Vec<Artifact>, CargoError> {
+    let mut command = cargo(settings, "check");
+    command.arg("--message-format=json-render-diagnostics").args(&settings.terminal);
+    manifest(settings, &mut command);
+    selection(settings, &mut command);
+    compilation(settings, &mut command);
+    into(project, &mut command)
+        .env("RUSTC_WORKSPACE_WRAPPER", &settings.executable)
+        .env("CARGO_INCREMENTAL", "0")
+        .env(VARIABLE, "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    let start = |error| CargoError::Start { program: settings.cargo.clone(), error };
+    let mut child = command.spawn().map_err(start)?;
+    let mut artifacts = Vec::new();
+    if let Some(output) = child.stdout.take() {
+        for message in Message::parse_stream(BufReader::new(output)) {
+            match message.map_err(|error| CargoError::Answer(error.to_string()))? {
+                Message::CompilerArtifact(artifact) => artifacts.extend(known(project, artifact)),
+                // What a procedural macro prints; the standard output is the report's.
+                Message::TextLine(line) => shell.text(line),
+                _ => {}
+            }
+        }
+    }
+    if !child.wait().map_err(start)?.success() {
+        return Err(CargoError::Failed);
+    }
+    let selected = selected(settings, project)?;
+    artifacts.retain(|(id, _)| selected.contains(id));
+    Ok(artifacts.into_iter().map(|(_, artifact)| artifact).collect())
+}
+
+/// Makes cargo compile these again, which it does where an artifact is gone.
+pub fn invalidate(artifacts: &[Artifact]) -> Result<(), CargoError> {
+    for artifact in artifacts {
+        let path = &artifact.metadata;
+        std::fs::remove_file(path).map_err(|error| CargoError::Remove { path: path.clone(), error })?;
+    }
+    Ok(())
+}
+
+/// An artifact whose locks are a member's. What runs inside the build is not.
+fn known(project: &Project, artifact: cargo_metadata::Artifact) -> Option<(PackageId, Artifact)> {
+    let package = project.metadata.packages.iter().find(|package| package.id == artifact.package_id)?;
+    let kind = artifact.target.kind.first()?;
+    if matches!(kind, TargetKind::ProcMacro | TargetKind::CustomBuild) {
+        return None;
+    }
+    let metadata = artifact.filenames.iter().find(|file| file.extension() == Some("rmeta"))?;
+    let known = Artifact {
+        package: package.name.to_string(),
+        version: package.version.to_string(),
+        kind: kind.to_string(),
+        target: artifact.target.name,
+        test: artifact.profile.test,
+        metadata: metadata.clone().into(),
+    };
+    Some((artifact.package_id, known))
+}
+
+/// The packages that the options select, by cargo's rules: it prints them as the roots of its tree. Cargo's messages
+/// do not say it, as they come for dependencies, too.
+fn selected(settings: &Settings, project: &Project) -> Result<BTreeSet<PackageId>, CargoError> {
+    let mut command = cargo(settings, "tree");
+    command.args(["--quiet", "--depth", "0", "--prefix", "none", "--edges", "normal", "--format", "{p}"]);
+    manifest(settings, &mut command);
+    packages(settings, &mut command);
+    into(project, &mut command);
+    let answer = answer(command)?;
+    let answer = String::from_utf8_lossy(&answer);
+    let roots: BTreeSet<(&str, &str)> = answer
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            Some((words.next()?, words.next()?.strip_prefix('v')?))
+        })
+        .collect();
+    let is_root = |package: &cargo_metadata::Package| {
+        roots.contains(&(package.name.as_str(), package.version.to_string().as_str()))
+    };
+    Ok(project.metadata.packages.iter().filter(|package| is_root(package)).map(|p| p.id.clone()).collect())
+}
+
+fn cargo(settings: &Settings, subcommand: &str) -> Command {
+    let mut command = Command::new(&settings.cargo);
+    // Configured wrappers are disabled: a compiler cache, say, would answer without running the compiler.
+    command.arg(subcommand).env("RUSTC_WRAPPER", "").env("RUSTC_WORKSPACE_WRAPPER", "");
+    command
+}
+
+/// Keeps what cargo writes out of the way of the user's own builds.
+fn into<'c>(project: &Project, command: &'c mut Command) -> &'c mut Command {
+    command.env("CARGO_TARGET_DIR", &project.target_dir).env("CARGO_BUILD_BUILD_DIR", &project.target_dir)
+}
+
+/// The standard output of a command whose complaints are for the user.
+fn answer(mut command: Command) -> Result<Vec<u8>, CargoError> {
+    let program = command.get_program().to_owned();
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| CargoError::Start { program, error })?;
+    if output.status.success() { Ok(output.stdout) } else { Err(CargoError::Failed) }
+}
+
+fn manifest(settings: &Settings, command: &mut Command) {
+    let analyze = &settings.analyze;
+    option(command, "--manifest-path", analyze.manifest.manifest_path.as_deref());
+    flag(command, "--locked", analyze.resolution.locked);
+    flag(command, "--offline", analyze.resolution.offline);
+    flag(command, "--frozen", analyze.resolution.frozen);
+}
+
+fn packages(settings: &Settings, command: &mut Command) {
+    let packages = &settings.analyze.packages;
+    flag(command, "--workspace", packages.workspace || packages.all);
+    packages.package.iter().for_each(|spec| option(command, "--package", Some(spec)));
+    packages.exclude.iter().for_each(|spec| option(command, "--exclude", Some(spec)));
+}
+
+fn selection(settings: &Settings, command: &mut Command) {
+    packages(settings, command);
+    let targets = &settings.analyze.targets;
+    flag(command, "--lib", targets.lib);
+    flag(command, "--bins", targets.bins);
+    flag(command, "--tests", targets.tests);
+    flag(command, "--all-targets", targets.all_targets);
+    let features = &settings.analyze.features;
+    flag(command, "--all-features", features.all_features);
+    flag(command, "--no-default-features", features.no_default_features);
+    features.features.iter().for_each(|feature| option(command, "--features", Some(feature)));
+}
+
+fn compilation(settings: &Settings, command: &mut Command) {
+    let compilation = &settings.analyze.compilation;
+    flag(command, "--release", compilation.release);
+    option(command, "--profile", compilation.profile.as_deref());
+    option(command, "--target", compilation.target.as_deref());
+    option(command, "--jobs", compilation.jobs.as_deref());
+}
+
+fn flag(command: &mut Command, name: &str, given: bool) {
+    if given {
+        command.arg(name);
+    }
+}
+
+fn option(command: &mut Command, name: &str, value: Option<impl AsRef<OsStr>>) {
+    if let Some(value) = value {
+        command.arg(name).arg(value);
+    }
+}

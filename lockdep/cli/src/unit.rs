@@ -1,0 +1,147 @@
+//! A compiler's command line, as far as it has to be understood.
+//!
+//! It tells the compilation of a unit from the questions that cargo and build scripts ask the compiler, and says
+//! where the unit's facts belong. It starts nothing; `wrapper.rs` is its only user.
+
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::wrapper::EXTENSION;
+
+/// One compilation.
+#[derive(Debug, Default, PartialEq)]
+pub struct Unit {
+    /// `--crate-name`.
+    pub crate_name: String,
+    /// `--crate-type`, each.
+    pub crate_types: Vec<String>,
+    /// `--test`.
+    pub test: bool,
+    /// `--edition`.
+    pub edition: Option<String>,
+    out_dir: PathBuf,
+    extra_filename: String,
+}
+
+impl Unit {
+    /// The unit that cargo compiles with these arguments. Cargo asks for JSON and gives metadata; a question such as
+    /// `-vV`, and a build script that probes what the compiler can do, does not.
+    pub fn parse(arguments: &[OsString]) -> Option<Unit> {
+        let arguments = expand(arguments);
+        let mut unit = Unit::default();
+        let (mut json, mut metadata) = (false, false);
+        let mut rest = arguments.iter().map(|argument| &**argument);
+        while let Some(argument) = rest.next() {
+            let (option, joined) = match argument.strip_prefix("-C") {
+                Some(value) => ("-C", Some(value).filter(|value| !value.is_empty())),
+                None => match argument.split_once('=') {
+                    Some((option, value)) => (option, Some(value)),
+                    None => (argument, None),
+                },
+            };
+            let mut value = || joined.or_else(|| rest.next()).unwrap_or_default();
+            match option {
+                "--crate-name" => unit.crate_name = value().to_owned(),
+                "--crate-type" => unit.crate_types.push(value().to_owned()),
+                "--edition" => unit.edition = Some(value().to_owned()),
+                "--out-dir" => unit.out_dir = value().into(),
+                "--test" => unit.test = true,
+                "--error-format" => json = value() == "json",
+                "-C" => match value().split_once('=') {
+                    Some(("metadata", _)) => metadata = true,
+                    Some(("extra-filename", suffix)) => unit.extra_filename = suffix.to_owned(),
+                    _ => {}
+                },
+                _ => {}
+            }
+        }
+        (json && metadata && !unit.crate_name.is_empty()).then_some(unit)
+    }
+
+    /// Whether its locks are the program's. A procedural macro and a build script run inside the build.
+    pub fn is_analyzed(&self) -> bool {
+        !self.crate_types.iter().any(|kind| kind == "proc-macro")
+            && !self.crate_name.starts_with("build_script_")
+    }
+
+    /// `test`, `bin`, or the first crate type.
+    pub fn kind(&self) -> &str {
+        if self.test { "test" } else { self.crate_types.first().map_or("lib", String::as_str) }
+    }
+
+    /// Where its facts belong: beside the artifact and under its name, so that the two live and die together.
+    pub fn facts_file(&self) -> PathBuf {
+        self.out_dir.join(format!("{}{}.{EXTENSION}", self.crate_name, self.extra_filename))
+    }
+
+    /// The arguments without incremental compilation, under which only what has changed would be written.
+    pub fn without_incremental(arguments: &[OsString]) -> Vec<&OsString> {
+        let is_incremental = |argument: &OsString| argument.to_string_lossy().starts_with("incremental");
+        let mut kept: Vec<&OsString> = Vec::new();
+        for argument in arguments {
+            if argument.to_string_lossy().starts_with("-Cincremental") {
+                continue;
+            }
+            if is_incremental(argument) && kept.last().is_some_and(|last| *last == "-C") {
+                kept.pop();
+                continue;
+            }
+            kept.push(argument);
+        }
+        kept
+    }
+}
+
+/// The arguments as text, those in `@file`s included: cargo uses such a file where a command line is too long.
+fn expand(arguments: &[OsString]) -> Vec<Cow<'_, str>> {
+    let mut expanded = Vec::new();
+    for argument in arguments {
+        let argument = argument.to_string_lossy();
+        match argument.strip_prefix('@').and_then(|file| std::fs::read_to_string(file).ok()) {
+            Some(text) => expanded.extend(text.lines().map(|line| Cow::Owned(line.to_owned()))),
+            None => expanded.push(argument),
+        }
+    }
+    expanded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments(line: &str) -> Vec<OsString> {
+        line.split(' ').map(OsString::from).collect()
+    }
+
+    #[test]
+    fn a_unit_is_told_from_a_question() {
+        let unit = "--crate-name a --edition=2024 src/lib.rs --error-format=json --crate-type lib -C metadata=46 \
+                    -C extra-filename=-52 --out-dir /t/deps";
+        let parsed = Unit::parse(&arguments(unit)).expect("a unit");
+        assert_eq!((parsed.kind(), parsed.edition.as_deref()), ("lib", Some("2024")));
+        assert_eq!(parsed.facts_file(), PathBuf::from("/t/deps/a-52.lockdep"));
+        assert!(parsed.is_analyzed());
+        for question in
+            ["-vV", "- --crate-name ___ --print=cfg", "--crate-name probe --emit=metadata --out-dir /t -"]
+        {
+            assert_eq!(Unit::parse(&arguments(question)), None, "{question}");
+        }
+    }
+
+    #[test]
+    fn what_runs_inside_the_build_is_not_analyzed() {
+        for inside in
+            ["--crate-name m --crate-type proc-macro", "--crate-name build_script_build --crate-type bin"]
+        {
+            let unit = format!("{inside} --error-format=json -Cmetadata=1");
+            assert!(!Unit::parse(&arguments(&unit)).expect("a unit").is_analyzed(), "{inside}");
+        }
+    }
+
+    #[test]
+    fn incremental_compilation_is_taken_out_however_it_is_spelt() {
+        let given = arguments("-C incremental=/t -Cincremental=/u -C opt-level=1 incremental.rs");
+        assert_eq!(Unit::without_incremental(&given), ["-C", "opt-level=1", "incremental.rs"]);
+    }
+}
