@@ -91,11 +91,11 @@ impl Domain {
     /// A domain that nobody controls yet and that has no memory but its paging pool. Called by the domain table.
     ///
     /// # Errors
-    /// [`HvError::NoSuchVcpu`] for more than [`MAX_VCPUS`], [`HvError::TooManyDomains`],
+    /// [`HvError::TooManyVcpus`] for more than [`MAX_VCPUS`], [`HvError::TooManyDomains`],
     /// [`HvError::HeapExhausted`].
     pub(crate) fn build(machine: &Machine, id: DomainId, config: &DomainConfig) -> Result<Domain, HvError> {
         if config.vcpus > MAX_VCPUS {
-            return Err(HvError::NoSuchVcpu);
+            return Err(HvError::TooManyVcpus);
         }
         let owner = Owner::register(config.privileged).map_err(|_| HvError::TooManyDomains)?;
         let domain = Domain {

@@ -141,6 +141,8 @@ errors! {
     ControlCycle = ELOOP, "the target controls the domain, directly or through others";
     /// Creation: the table of domains or of lock owners is full.
     TooManyDomains = ENOMEM, "no room for another domain";
+    /// Creation: more vCPUs than a domain can have.
+    TooManyVcpus = EINVAL, "more vCPUs than a domain can have";
     /// No such vCPU.
     NoSuchVcpu = ENOENT, "the domain has no such vCPU";
     /// The vCPU runs on another CPU.
@@ -159,6 +161,10 @@ errors! {
     GfnInUse = EEXIST, "the gfn is mapped";
     /// The gfn is not mapped.
     GfnNotMapped = ENOENT, "the gfn is not mapped";
+    /// A type change is for the domain's own memory only.
+    NotMemory = EINVAL, "only a domain's own memory changes its type";
+    /// A domain's own memory is mapped by populating.
+    NotForeign = EINVAL, "a domain's own memory is not mapped, but populated";
     /// A guest or caller address is not mapped, not readable, or not writable.
     BadAddress = EFAULT, "the address is not mapped for this access";
 }

@@ -15,6 +15,7 @@
 
 use lockdep::operation;
 
+use crate::dirty_trie::MAX_LEAVES;
 use crate::domain::Domain;
 use crate::error::HvError;
 use crate::guest_copy::{clear_to_caller, copy_to_caller};
@@ -24,8 +25,6 @@ use crate::machine::Machine;
 use crate::paging::{Cursor, DirtyStats, PagingOp};
 use crate::physmap::set_logging;
 use crate::types::{GuestHandle, PAGE_SIZE};
-
-use crate::dirty_trie::MAX_LEAVES;
 
 /// How a leaf reaches the caller.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -229,9 +228,6 @@ fn scan_under_lock(
         }
         cursor = after(cursor, bytes);
     }
-    if request.scan == Scan::Clean {
-        paging.reset_faults();
-    }
     Ok(Leg::Done(ScanReport { pages: cursor.pages.min(request.pages), stats }))
 }
 
@@ -268,9 +264,6 @@ fn scan_snapshot(
         }
         copied?;
         cursor = after(cursor, bytes);
-    }
-    if request.scan == Scan::Clean {
-        paging.reset_faults();
     }
     Ok(Leg::Done(ScanReport { pages: cursor.pages.min(request.pages), stats }))
 }

@@ -66,9 +66,17 @@ impl P2mTable {
         Some(P2mEntry { mfn: Mfn::new(entry.mfn.get() + within), ..entry })
     }
 
-    /// Whether nothing is mapped from `gfn` on for the size of `order`.
-    pub fn is_vacant(&self, machine: &Machine, gfn: Gfn, order: PageOrder) -> bool {
-        let mut gfns = (gfn.get()..).take(order.pages() as usize).map(Gfn::new);
+    /// Whether an entry of the size `order` can be at `gfn`, and nothing is mapped there.
+    ///
+    /// # Errors
+    /// [`HvError::GfnOutOfRange`], [`HvError::BadOrder`] for a misaligned gfn, [`HvError::GfnInUse`].
+    pub fn check_vacant(&self, machine: &Machine, gfn: Gfn, order: PageOrder) -> Result<(), HvError> {
+        check_place(gfn, order)?;
+        if self.is_vacant(machine, gfn, order) { Ok(()) } else { Err(HvError::GfnInUse) }
+    }
+
+    fn is_vacant(&self, machine: &Machine, gfn: Gfn, order: PageOrder) -> bool {
+        let mut gfns = (gfn.get()..gfn.get() + order.pages()).map(Gfn::new);
         gfns.all(|gfn| self.lookup(machine, gfn).is_none())
     }
 
@@ -165,9 +173,15 @@ impl P2mTable {
         Ok(changed)
     }
 
-    /// Changes the type of every entry that is `from`, whole: no entry is split and no memory needed.
-    pub fn change_type_global(&mut self, machine: &Machine, from: P2mType, to: P2mType) {
+    /// Makes all writable memory logged, or all logged memory writable. Entries change whole: none is split and no
+    /// memory is needed.
+    pub fn set_logging(&mut self, machine: &Machine, logging: bool) {
         let Some(root) = self.root else { return };
+        let (from, to) = if logging {
+            (P2mType::RamRw, P2mType::RamLogdirty)
+        } else {
+            (P2mType::RamLogdirty, P2mType::RamRw)
+        };
         TABLE.for_each_leaf(machine, root, |_, slot| {
             if let Some(entry) = decode(slot.get(), slot.level).filter(|entry| entry.kind == from) {
                 slot.set(encode(P2mEntry { kind: to, ..entry }));

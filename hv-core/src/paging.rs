@@ -85,7 +85,7 @@ struct Pending {
 /// The counters that PEEK and CLEAN report.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct DirtyStats {
-    /// Write faults on logged pages, saturated.
+    /// Write faults on logged pages. Always 0: Xen counts them under shadow paging only.
     pub fault_count: u32,
     /// Dirty pages, saturated.
     pub dirty_count: u32,
@@ -101,7 +101,6 @@ pub struct Paging {
     allocs: u64,
     /// Marks lost because the pool was empty.
     failed_allocs: u64,
-    fault_count: u64,
     dirty_count: u64,
     pending: Option<Pending>,
 }
@@ -114,7 +113,6 @@ impl Paging {
         pool: Pool { head: None, nr_free: 0, nr_total: 0 },
         allocs: 0,
         failed_allocs: 0,
-        fault_count: 0,
         dirty_count: 0,
         pending: None,
     };
@@ -172,20 +170,9 @@ impl Paging {
         self.trie.contains(machine, pfn)
     }
 
-    /// Counts a write fault on a logged page. Xen does so under shadow paging only, and always reports 0 otherwise.
-    pub fn count_fault(&mut self) {
-        self.fault_count += 1;
-    }
-
-    /// Zeroes the fault counter, at the end of a CLEAN.
-    pub fn reset_faults(&mut self) {
-        self.fault_count = 0;
-    }
-
-    /// The counters, saturated.
+    /// The counters at this moment.
     pub fn stats(&self) -> DirtyStats {
-        let saturate = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
-        DirtyStats { fault_count: saturate(self.fault_count), dirty_count: saturate(self.dirty_count) }
+        DirtyStats { fault_count: 0, dirty_count: u32::try_from(self.dirty_count).unwrap_or(u32::MAX) }
     }
 
     /// Whether the trie has every mark that was made.
@@ -231,7 +218,6 @@ impl Paging {
         if gone {
             debug_assert_eq!(self.allocs, 0, "every frame of the trie was given back");
             self.failed_allocs = 0;
-            self.fault_count = 0;
             self.dirty_count = 0;
         }
         gone

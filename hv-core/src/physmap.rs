@@ -22,9 +22,7 @@ pub fn populate(machine: &Machine, domain: &Domain, gfn: Gfn, order: PageOrder) 
     if domain.is_dying() {
         return Err(HvError::SubjectDying);
     }
-    if !p2m.is_vacant(machine, gfn, order) {
-        return Err(HvError::GfnInUse);
-    }
+    p2m.check_vacant(machine, gfn, order)?;
     let mfn = domain.page_alloc.alloc(machine, order)?;
     let entry = P2mEntry { mfn, kind: P2mType::RamRw, order };
     if let Err(error) = p2m.set_entry(machine, &domain.page_alloc, gfn, entry) {
@@ -58,19 +56,17 @@ pub fn increase_reservation(machine: &Machine, domain: &Domain, order: PageOrder
 /// Acquires `p2m`; under it `page_alloc` and `heap` for tables.
 ///
 /// # Errors
-/// As [`populate`]; [`HvError::BadAddress`] when `entry` says that it is the domain's own memory.
+/// As [`populate`]; [`HvError::NotForeign`] when `entry` says that it is the domain's own memory.
 pub fn map(machine: &Machine, domain: &Domain, gfn: Gfn, entry: P2mEntry) -> Result<(), HvError> {
     check_translated(domain)?;
     if entry.kind.is_ram() {
-        return Err(HvError::BadAddress);
+        return Err(HvError::NotForeign);
     }
     let mut p2m = domain.p2m.write();
     if domain.is_dying() {
         return Err(HvError::SubjectDying);
     }
-    if !p2m.is_vacant(machine, gfn, entry.order) {
-        return Err(HvError::GfnInUse);
-    }
+    p2m.check_vacant(machine, gfn, entry.order)?;
     p2m.set_entry(machine, &domain.page_alloc, gfn, entry)
 }
 
@@ -113,8 +109,8 @@ pub fn lookup(machine: &Machine, domain: &Domain, gfn: Gfn) -> Result<Option<P2m
 /// it `page_alloc` and `heap` when a 2 MiB entry is split.
 ///
 /// # Errors
-/// [`HvError::NotTranslated`], [`HvError::GfnOutOfRange`], [`HvError::MaxPages`], [`HvError::HeapExhausted`];
-/// pages before the one that failed have changed.
+/// [`HvError::NotTranslated`], [`HvError::NotMemory`] when one of the types is not of the domain's own memory,
+/// [`HvError::GfnOutOfRange`], [`HvError::MaxPages`], [`HvError::HeapExhausted`]; pages before the one that failed have changed.
 pub fn change_type(
     machine: &Machine,
     domain: &Domain,
@@ -124,14 +120,15 @@ pub fn change_type(
     to: P2mType,
 ) -> Result<u64, HvError> {
     check_translated(domain)?;
+    if !from.is_ram() || !to.is_ram() {
+        return Err(HvError::NotMemory);
+    }
     domain.p2m.write().change_type_range(machine, &domain.page_alloc, first, count, (from, to))
 }
 
 /// Makes all writable memory fault on the next write, or none of it. Acquires `p2m`.
 pub(crate) fn set_logging(machine: &Machine, domain: &Domain, logging: bool) {
-    let (from, to) =
-        if logging { (P2mType::RamRw, P2mType::RamLogdirty) } else { (P2mType::RamLogdirty, P2mType::RamRw) };
-    domain.p2m.write().change_type_global(machine, from, to);
+    domain.p2m.write().set_logging(machine, logging);
 }
 
 fn check_translated(domain: &Domain) -> Result<(), HvError> {

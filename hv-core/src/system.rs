@@ -73,7 +73,7 @@ impl System {
     /// Creates a domain that nobody controls, as the hypervisor does at boot.
     ///
     /// # Errors
-    /// [`HvError::TooManyDomains`], [`HvError::NoSuchVcpu`] for more vCPUs than there can be,
+    /// [`HvError::TooManyDomains`], [`HvError::TooManyVcpus`],
     /// [`HvError::HeapExhausted`]. A failure after the first uses an id up.
     pub fn boot(&self, config: &DomainConfig) -> Result<&Arc<Domain>, HvError> {
         self.add(None, config)

@@ -1,10 +1,11 @@
 //! How an attribute gets to see a table that another macro call declared.
 //!
 //! `lock_order!` leaves a `macro_rules!` beside the module of the order and under the same name. An attribute
-//! expands to a call of it, `mm! { request }`; that macro puts its table in front and hands everything on to the
-//! hidden proc-macro [`crate::answer`]. With several tables the request goes round until all have answered. Tokens
-//! of the user keep their spans on the way, so errors point where they should. What is done with the tables is
-//! not decided here. Callers: `lib.rs`, and `expand/order.rs` for the shape of the `macro_rules!`.
+//! expands to a call of it, `mm! { request }`; that macro puts its table in front and hands everything on to
+//! the hidden proc-macro [`crate::answer`]. With several tables the request goes round until all have
+//! answered. Tokens of the user keep their spans on the way, so errors point where they should. What is done
+//! with the tables is not decided here. Callers: `lib.rs`, and `expand/order.rs` for the shape of the
+//! `macro_rules!`.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};

@@ -1,7 +1,7 @@
 //! Errors of one macro call, gathered so that all of them are reported at once.
 //!
-//! It is not the place where rules live (`model.rs`) and decides no wording but that of suggestions. Every file
-//! of this crate may use it.
+//! It is not the place where rules live (`model.rs`) and decides no wording but that of suggestions. Every
+//! file of this crate may use it.
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;

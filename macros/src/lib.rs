@@ -33,11 +33,11 @@ use ask::Attribute;
 /// # fn main() {}
 /// ```
 ///
-/// It stands in a module, not in a function. Levels are from 1 to 65471, each used once; lower is acquired first.
-/// The expansion is a module `board` with a type per lock and per role, for each role a type for parameters such as
-/// `Subject<'a, D>`, and `board::classes()`. The module is also called `levels`, which is what the other macros take
-/// where no order is named, so one module of a program declares one order. Where locks are declared,
-/// `use crate::locks::levels;` must be in scope.
+/// It stands in a module, not in a function. Levels are from 1 to 65471, each used once; lower is acquired
+/// first. The expansion is a module `board` with a type per lock and per role, for each role a type for
+/// parameters such as `Subject<'a, D>`, and `board::classes()`. The module is also called `levels`, which is
+/// what the other macros take where no order is named, so one module of a program declares one order. Where
+/// locks are declared, `use crate::locks::levels;` must be in scope.
 #[proc_macro]
 pub fn lock_order(input: TokenStream) -> TokenStream {
     pipeline::lock_order(input.into()).into()
@@ -60,8 +60,8 @@ pub fn lock_order(input: TokenStream) -> TokenStream {
 /// # fn main() { *PawnLock::from(Mutex::new(0xff00)).lock() |= 1 << *QUEEN.lock(); }
 /// ```
 ///
-/// The class becomes the last argument of the lock's type. A newtype also gets `Deref` to the lock and `From` it,
-/// so the type of the data must be as visible as the newtype. For fields see [`macro@mm_locks`].
+/// The class becomes the last argument of the lock's type. A newtype also gets `Deref` to the lock and `From`
+/// it, so the type of the data must be as visible as the newtype. For fields see [`macro@mm_locks`].
 #[proc_macro_attribute]
 pub fn mm_lock(arguments: TokenStream, item: TokenStream) -> TokenStream {
     pipeline::attribute(Attribute::MmLock, arguments.into(), item.into()).into()
@@ -101,8 +101,8 @@ pub fn mm_locks(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// The field is a `lockdep::Owner`, or anything with a method `id()` that returns a `lockdep::OwnerId`. It goes
-/// with [`macro@mm_locks`] on the same struct, in either order.
+/// The field is a `lockdep::Owner`, or anything with a method `id()` that returns a `lockdep::OwnerId`. It
+/// goes with [`macro@mm_locks`] on the same struct, in either order.
 #[proc_macro_attribute]
 pub fn lock_owner(arguments: TokenStream, item: TokenStream) -> TokenStream {
     pipeline::lock_owner(arguments.into(), item.into()).into()
@@ -122,8 +122,8 @@ pub fn lock_owner(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// # fn main() {}
 /// ```
 ///
-/// A parameter of another type than its role's is an error at the parameter. Roles are looked up in `levels`, or
-/// in the order of `#[operation(order = crate::locks::board)]`.
+/// A parameter of another type than its role's is an error at the parameter. Roles are looked up in `levels`,
+/// or in the order of `#[operation(order = crate::locks::board)]`.
 #[proc_macro_attribute]
 pub fn operation(arguments: TokenStream, item: TokenStream) -> TokenStream {
     pipeline::attribute(Attribute::Operation, arguments.into(), item.into()).into()

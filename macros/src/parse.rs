@@ -1,7 +1,7 @@
 //! Input grammar → model, one file per macro; every function gathers all errors before it gives up.
 //!
-//! The rules that a declaration must obey are the model's (`model.rs`). Here is what the files below share: how
-//! an order is named in an attribute, and how helper attributes are found and removed.
+//! The rules that a declaration must obey are the model's (`model.rs`). Here is what the files below share:
+//! how an order is named in an attribute, and how helper attributes are found and removed.
 
 pub mod lock;
 pub mod operation;
@@ -37,7 +37,8 @@ impl Parse for OrderArgument {
     }
 }
 
-/// The class that `order = …` names; `mark` is the helper attribute it stands in, if it is not the macro itself.
+/// The class that `order = …` names; `mark` is the helper attribute it stands in, if it is not the macro
+/// itself.
 fn class_ref(arguments: TokenStream, mark: Option<&Attribute>) -> syn::Result<ClassRef> {
     if arguments.is_empty() {
         let message = "missing level: write `#[mm_lock(order = …)]`";

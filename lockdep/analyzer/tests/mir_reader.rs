@@ -278,8 +278,13 @@ fn nothing_is_dropped_in_silence() {
     assert_eq!(problems_of(&["_12 = move _3;", "goto -> bb1;"]), unfit);
     let deep = format!("_1 = copy {}_1{};", "(*".repeat(200), ")".repeat(200));
     assert_eq!(problems_of(&[&deep, "goto -> bb1;"]).len(), 1);
-    assert_eq!(read_body("f", "").1.len(), 1);
-    assert_eq!(read_body("f", "fn f( {\n").1.len(), 1);
+    for text in ["", "fn f( {\n    bb0: {\n    }\n}\n", "alloc1 (static: H)\n"] {
+        let (bodies, problems) = read_body("f", text);
+        assert_eq!(problems.len(), 1, "{text}");
+        assert_eq!((bodies.len(), bodies[0].id.as_str(), bodies[0].unread.len()), (1, "f", 1), "{text}");
+    }
+    let line = read_body("f", &format!("\n{}", body_text(&["nop %;", "goto -> bb1;"], ""))).1.remove(0).line;
+    assert_eq!(line, 17);
 }
 
 #[test]

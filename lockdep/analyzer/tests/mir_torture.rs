@@ -227,7 +227,7 @@ fn facts() {
     let ends: Vec<_> = assembly.blocks.iter().map(|block| &block.terminator).collect();
     assert_eq!(ends.iter().filter(|end| matches!(end, Terminator::Asm(_))).count(), 2);
     let is_pointer = |callee: &&Callee| matches!(callee, Callee::Place(_));
-    assert_eq!(callees(body(&program, "pointers")).into_iter().filter(is_pointer).count(), 4);
+    assert_eq!(callees(body(&program, "pointers")).into_iter().filter(is_pointer).count(), 5);
 }
 
 /// Every local and every block that is mentioned exists.

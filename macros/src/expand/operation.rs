@@ -1,7 +1,7 @@
 //! A function that checks its roles on entry.
 //!
-//! One comparison per pair of parameters with different roles, lower role first; `enter_operation` in `lockdep`
-//! says what is compared.
+//! One comparison per pair of parameters with different roles, lower role first; `enter_operation` in
+//! `lockdep` says what is compared.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -24,7 +24,8 @@ pub fn operation(item: OperationItem) -> TokenStream {
     }
 }
 
-/// Every parameter has the type of its role, and every two of different roles stand to each other as these say.
+/// Every parameter has the type of its role, and every two of different roles stand to each other as these
+/// say.
 fn checks(parameters: &[Parameter], entry: Span) -> TokenStream {
     let pairs = parameters.iter().enumerate().flat_map(|(low, lower)| {
         let above = move |(_, upper): &(usize, &Parameter)| lower.role.rank < upper.role.rank;

@@ -13,7 +13,8 @@ use crate::ask;
 use crate::model::order::{Class, Order, Roles};
 use crate::model::table::Names;
 
-/// Everything that `lock_order!` leaves in the user's module. `place` tells this call from others in the crate.
+/// Everything that `lock_order!` leaves in the user's module. `place` tells this call from others in the
+/// crate.
 pub fn order(order: &Order, place: &str) -> TokenStream {
     let Order { docs, visibility, name, classes, roles } = order;
     let module = module_name(name);

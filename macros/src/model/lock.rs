@@ -6,8 +6,8 @@ use quote::ToTokens;
 use syn::punctuated::Punctuated;
 use syn::{GenericArgument, Path, PathArguments, Token, Type, TypePath, parse_quote};
 
-/// Makes `ty` the type of a lock of `class`, which is appended as the last argument. A class in error is replaced
-/// by a stand-in, so that an alias such as `Mutex<T, C>` has its arguments.
+/// Makes `ty` the type of a lock of `class`, which is appended as the last argument. A class in error is
+/// replaced by a stand-in, so that an alias such as `Mutex<T, C>` has its arguments.
 pub fn set_class(ty: &mut Type, class: Option<Path>) -> syn::Result<()> {
     let Some(arguments) = arguments(ty) else { return Err(missing_lock(ty)) };
     let path = class.unwrap_or_else(|| parse_quote!(::lockdep::__private::Unknown));

@@ -1,7 +1,7 @@
 //! A validated lock order: classes in ascending level, roles in ascending rank.
 //!
-//! The constructors recover: what breaks a rule is reported, and the rest stands, so that a wrong line does not
-//! make every user of the table fail as well. `parse/order.rs` is the only caller.
+//! The constructors recover: what breaks a rule is reported, and the rest stands, so that a wrong line does
+//! not make every user of the table fail as well. `parse/order.rs` is the only caller.
 
 use heck::ToSnakeCase;
 use proc_macro2::{Ident, Span};
@@ -10,8 +10,8 @@ use syn::{Attribute, LitInt, Visibility};
 
 use crate::diagnostics::Diagnostics;
 
-/// By how much `bias-*` disciplines raise a level; the same number as `lockdep::order::BIAS`, which this crate
-/// cannot import because `lockdep` depends on it. A test compares the two.
+/// By how much `bias-*` disciplines raise a level; the same number as `lockdep::order::BIAS`, which this
+/// crate cannot import because `lockdep` depends on it. A test compares the two.
 const BIAS: u16 = 64;
 /// The highest level that still fits after the bias.
 const HIGHEST: u16 = u16::MAX - BIAS;
@@ -150,8 +150,8 @@ impl Order {
     }
 }
 
-/// Whether `name` can be a name in the module of the order. That is lower case, because `Subject` is the type of a
-/// parameter in the role `subject`, and not the name of our own module.
+/// Whether `name` can be a name in the module of the order. That is lower case, because `Subject` is the type
+/// of a parameter in the role `subject`, and not the name of our own module.
 fn is_name(what: &str, name: &Ident, diagnostics: &mut Diagnostics) -> bool {
     let text = name.unraw().to_string();
     if text.chars().any(char::is_uppercase) {

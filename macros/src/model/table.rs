@@ -1,7 +1,7 @@
 //! The names of an order as an attribute far away sees them, and the look-up with suggestions.
 //!
-//! An attribute cannot see `lock_order!`'s input; the tables get here through the macro of the order's name, see
-//! `ask.rs`. This file knows names only: levels are looked up by rustc, in the types.
+//! An attribute cannot see `lock_order!`'s input; the tables get here through the macro of the order's name,
+//! see `ask.rs`. This file knows names only: levels are looked up by rustc, in the types.
 
 use proc_macro2::Ident;
 use quote::ToTokens;
@@ -45,8 +45,8 @@ impl Tables {
         Tables(paths.iter().map(key).zip(names).collect())
     }
 
-    /// The path of the type of a class. A class that does not exist is reported, and the one that was probably meant
-    /// stands in, so that the item still compiles.
+    /// The path of the type of a class. A class that does not exist is reported, and the one that was
+    /// probably meant stands in, so that the item still compiles.
     pub fn class(&self, wanted: &ClassRef, diagnostics: &mut Diagnostics) -> Option<Path> {
         let names = self.names(&wanted.table)?;
         let what = Kind { one: "level", many: format!("levels of `{}`", names.order) };

@@ -15,7 +15,8 @@ use crate::model::table::Tables;
 
 const ROLE: &str = "role";
 
-/// The table that the roles of the function are in. Without an argument it is `levels`, written where a role is.
+/// The table that the roles of the function are in. Without an argument it is `levels`, written where a role
+/// is.
 pub fn tables(arguments: TokenStream, item: TokenStream) -> Vec<Path> {
     let Ok(mut item) = syn::parse2::<ItemFn>(item) else { return Vec::new() };
     let Ok(explicit) = explicit_table(arguments) else { return Vec::new() };

@@ -5,8 +5,8 @@
 //! class    := docs NAME "=" LEVEL ("," property)*
 //! property := "recursive" [ "=" STRING ] | "ordered_by" "=" NAME
 //! ```
-//! A class that cannot be read is skipped to its semicolon, and the next one is read. What the parts must obey
-//! is in `model/order.rs`.
+//! A class that cannot be read is skipped to its semicolon, and the next one is read. What the parts must
+//! obey is in `model/order.rs`.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;

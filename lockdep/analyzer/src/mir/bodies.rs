@@ -29,6 +29,14 @@ impl<'a> Lines<'a> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
+    /// Splits what has not been read behind the brace that closes a body.
+    pub(super) fn after_body(&self) -> (Lines<'a>, Lines<'a>) {
+        let rest = self.rest();
+        let (inside, after) = rest.split_at(rest.find("\n}\n").map_or(rest.len(), |end| end + 3));
+        let lines = u32::try_from(inside.bytes().filter(|byte| *byte == b'\n').count()).unwrap_or(u32::MAX);
+        (Lines::new(inside, self.number), Lines::new(after, self.number.saturating_add(lines)))
+    }
+
     /// The text from `start`, which is the end of the line read last, to the first line that `test` accepts.
     fn extended(&mut self, start: &'a str, test: impl Fn(&str) -> bool) -> Option<&'a str> {
         let from = self.at.checked_sub(start.len() + 1)?;

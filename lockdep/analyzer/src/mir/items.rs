@@ -36,6 +36,25 @@ struct Header<'a> {
     impl_at: Option<Span>,
 }
 
+impl Header<'_> {
+    /// A body of which only the header is known.
+    fn body(&self, id: String) -> Body {
+        Body {
+            id,
+            path: self.path.to_owned(),
+            kind: self.kind,
+            params: self.parameters.len(),
+            locals: Vec::new(),
+            names: BTreeMap::new(),
+            span: Span::default(),
+            impl_at: self.impl_at.clone(),
+            impl_header: None,
+            blocks: Vec::new(),
+            unread: Vec::new(),
+        }
+    }
+}
+
 /// Reads a file; the first item gets the definition path `id`.
 pub(super) fn read_file(id: &str, text: &str) -> (Vec<Body>, Vec<Problem>) {
     let mut reader = FileReader {
@@ -51,13 +70,21 @@ pub(super) fn read_file(id: &str, text: &str) -> (Vec<Body>, Vec<Problem>) {
         if line.is_empty() || line.starts_with("//") || line.starts_with('|') {
             continue;
         }
-        match reader.header(line) {
-            Some(header) => reader.item(header, line, &mut lines),
-            None => reader.problem(lines.number, line),
+        if let Some(header) = reader.header(line) {
+            reader.item(header, line, &mut lines);
+        } else {
+            reader.problem(lines.number, line);
+            lines = lines.after_body().1;
         }
     }
-    if reader.bodies.is_empty() && reader.problems.is_empty() {
-        reader.problem(lines.number, "the file has no body");
+    if reader.bodies.is_empty() {
+        if reader.problems.is_empty() {
+            reader.problem(lines.number, "the file has no body");
+        }
+        // What calls it shall find that it is not known.
+        let header = Header { kind: BodyKind::Fn, path: reader.id, parameters: Vec::new(), impl_at: None };
+        let unread = reader.problems.iter().map(|problem| problem.text.clone()).collect();
+        reader.bodies.push(Body { unread, ..header.body(reader.id.to_owned()) });
     }
     (reader.bodies, reader.problems)
 }
@@ -112,30 +139,16 @@ impl<'a> FileReader<'_, 'a> {
             Some((_, promoted)) => format!("{}::promoted[{promoted}", self.id),
             None => header.path.to_owned(),
         };
-        let mut body = Body {
-            id,
-            path: header.path.to_owned(),
-            kind: header.kind,
-            params: header.parameters.len(),
-            locals: Vec::new(),
-            names: BTreeMap::new(),
-            span: Span::default(),
-            impl_at: header.impl_at,
-            impl_header: None,
-            blocks: Vec::new(),
-            unread: Vec::new(),
-        };
+        let mut body = header.body(id);
         if first.ends_with(';') {
             // A constant whose value stands in place of a body.
             self.bodies.push(body);
             return;
         }
         let number = lines.number;
-        let (inside, after) = split_body(lines.rest());
-        let mut inside = Lines::new(inside, number);
+        let (mut inside, mut tail) = lines.after_body();
         let opens = first.ends_with('{')
             || inside.next().is_some_and(|line| line.starts_with("yields ")) && inside.next() == Some(" {");
-        let mut tail = Lines::new(after, number.saturating_add(count_lines(lines.rest(), after)));
         self.names.start_item();
         self.allocations(&mut tail);
         let mut reader = BodyReader::new(&mut self.names, &mut self.files, &mut body, header.parameters);
@@ -205,19 +218,4 @@ fn path_and_type(text: &str) -> Option<(&str, &str)> {
     }
     let colon = from + text.get(from..)?.find(": ")?;
     Some((text.get(..colon)?, text.get(colon + 2..)?))
-}
-
-/// Splits the text after a header behind the brace that closes the body.
-fn split_body(text: &str) -> (&str, &str) {
-    match text.find("\n}\n") {
-        Some(end) => text.split_at(end + 3),
-        None => (text, ""),
-    }
-}
-
-/// How many lines `text` has before `after`, which is its end.
-fn count_lines(text: &str, after: &str) -> u32 {
-    let before = text.len().saturating_sub(after.len());
-    let count = text.as_bytes().iter().take(before).filter(|byte| **byte == b'\n').count();
-    u32::try_from(count).unwrap_or(u32::MAX)
 }

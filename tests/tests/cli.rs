@@ -1,0 +1,339 @@
+//! The command line as a user meets it: help, exit codes, streams, the cache, and what it says to bad input.
+//!
+//! What findings look like is not tested here (`analyzer.rs`), only that they get out.
+
+#[path = "cli/project.rs"]
+mod project;
+
+use std::fs;
+
+use project::{Project, lockdep, run};
+
+/// Two locks, taken in the declared order.
+const PROVED: &str = r"
+use lockdep::{Owner, lock_order, lock_owner, mm_locks};
+
+lock_order! {
+    /// Pieces.
+    pub order Board {
+        /// The squares of pawns.
+        pawn = 8;
+        /// The squares of rooks.
+        rook = 16;
+    }
+}
+
+type Mutex<T, C> = lockdep::Mutex<spin::Mutex<()>, T, C>;
+
+/// A player.
+#[lock_owner]
+#[mm_locks]
+pub struct Player {
+    #[owner]
+    owner: Owner,
+    #[mm_lock(order = pawn)]
+    pawn: Mutex<u64>,
+    #[mm_lock(order = rook)]
+    rook: Mutex<u64>,
+}
+
+impl Player {
+    /// Takes both.
+    pub fn castle(&self) -> u64 {
+        let pawn = self.pawn.lock();
+        *pawn + *self.rook.lock()
+    }
+}
+";
+
+/// The same, and the other way around.
+fn refuted() -> String {
+    let back =
+        "impl Player { pub fn promote(&self) -> u64 { let r = self.rook.lock(); *r + *self.pawn.lock() } }";
+    format!("{PROVED}\n{back}\n")
+}
+
+#[test]
+fn help_of_every_subcommand() {
+    for (name, arguments) in [
+        ("help", &["--help"][..]),
+        ("help-short", &["-h"]),
+        ("help-analyze", &["analyze", "--help"]),
+        ("help-analyze-short", &["analyze", "-h"]),
+        ("help-explain", &["explain", "--help"]),
+        ("help-list", &["list", "--help"]),
+    ] {
+        let run = run(arguments);
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{arguments:?}");
+        insta::assert_snapshot!(name, run.stdout);
+    }
+    assert_eq!(run(&["--version"]).stdout, concat!("cargo-lockdep ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn wrong_arguments_are_usage_errors() {
+    for (arguments, hint) in [
+        (&[][..], "Usage: cargo lockdep"),
+        (&["analyse"], "a similar subcommand exists: 'analyze'"),
+        (&["analyze", "--format", "xml"], "[possible values: text, json, dot"),
+        (&["analyze", "--discipline", "flat-earth"], "[possible values: hierarchy, flat, "),
+        (&["analyze", "-q", "-v"], "cannot be used with"),
+        (&["explain"], "<CODE>"),
+    ] {
+        let run = run(arguments);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(run.stderr.contains(hint), "{arguments:?}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn every_code_is_listed_and_explained() {
+    let list = run(&["list"]);
+    assert_eq!((list.code, list.stderr.as_str()), (Some(0), ""));
+    for code in lockdep_analyzer::finding::Code::ALL {
+        assert!(list.stdout.lines().any(|line| line.starts_with(code.id())), "{}", code.id());
+        let explained = run(&["explain", code.id()]);
+        assert_eq!(explained.code, Some(0));
+        assert!(explained.stdout.contains(code.explanation()), "{}", code.id());
+    }
+    let unknown = run(&["explain", "lock-order-cycel"]);
+    assert_eq!((unknown.code, unknown.stdout.as_str()), (Some(2), ""));
+    assert!(unknown.stderr.contains("did you mean `lock-order-cycle`?"), "{}", unknown.stderr);
+    assert!(unknown.stderr.contains(&list.stdout.trim_end()), "{}", unknown.stderr);
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output = lockdep(&["list"]).stdout(writer).output().expect("the command starts");
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+}
+
+#[test]
+fn a_proof_is_repeated_from_the_facts_byte_for_byte() {
+    let project = Project::with_locks("proved", PROVED);
+    let first = project.analyze(&[]);
+    assert_eq!(first.code, Some(0), "{}", first.stderr);
+    assert!(first.stdout.contains("verdict: proved"), "{}", first.stdout);
+    assert!(first.stderr.contains("    Checking proved v0.1.0"), "{}", first.stderr);
+    assert!(
+        first.stderr.contains("   Analyzing proved v0.1.0 (lib)\n     Linking 1 facts file\n"),
+        "{}",
+        first.stderr
+    );
+    for text in [env!("CARGO_MANIFEST_DIR"), env!("CARGO_TARGET_TMPDIR")] {
+        assert!(!first.stdout.contains(text), "{}", first.stdout);
+    }
+    let facts =
+        || Project::facts("proved").iter().map(|file| fs::read(file).expect("a file")).collect::<Vec<_>>();
+    let extracted = facts();
+    assert_eq!(extracted.len(), 1);
+
+    let second = project.analyze(&[]);
+    assert_eq!((second.code, &second.stdout), (Some(0), &first.stdout));
+    assert!(!second.stderr.contains("Checking proved"), "{}", second.stderr);
+    let quiet = project.analyze(&["-q"]);
+    assert_eq!((quiet.code, &quiet.stdout, quiet.stderr.as_str()), (Some(0), &first.stdout, ""));
+
+    // The same source, read anew.
+    let anew = Project::with_locks("proved", PROVED).analyze(&[]);
+    assert!(anew.stderr.contains("Checking proved"), "{}", anew.stderr);
+    assert_eq!(anew.stdout, first.stdout);
+    assert!(facts() == extracted, "facts differ between two readings of one source");
+
+    for damage in
+        [&[][..], b"LDFACTS\n", b"LDFACTS\n\xff\0\0\0", &extracted[0][..extracted[0].len() - 1], b"junk"]
+    {
+        for file in Project::facts("proved") {
+            fs::write(file, damage).expect("a writable file");
+        }
+        let mended = project.analyze(&[]);
+        assert!(mended.stderr.contains("Checking proved"), "{}", mended.stderr);
+        assert_eq!((mended.code, &mended.stdout), (Some(0), &first.stdout));
+    }
+    Project::facts("proved").iter().for_each(|file| fs::remove_file(file).expect("a removable file"));
+    assert_eq!(project.analyze(&[]).stdout, first.stdout);
+}
+
+#[test]
+fn every_format_and_discipline_gets_out() {
+    let project = Project::with_locks("refuted", &refuted());
+    let text = project.analyze(&[]);
+    assert_eq!(text.code, Some(1), "{}", text.stderr);
+    assert!(text.stdout.contains("error[lock-order-cycle]"), "{}", text.stdout);
+    assert!(text.stdout.contains("src/lib.rs:"), "{}", text.stdout);
+    assert!(!text.stdout.contains('\u{1b}'), "colours in a pipe");
+    assert!(project.analyze(&["--color", "always"]).stdout.contains('\u{1b}'));
+    let json = project.analyze(&["--format", "json"]);
+    assert_eq!(json.code, Some(1));
+    serde_json::from_str::<serde_json::Value>(&json.stdout).expect("JSON");
+    assert!(project.analyze(&["--format", "dot"]).stdout.starts_with("digraph"));
+    assert!(!project.analyze(&["--format", "list"]).stdout.is_empty());
+    for discipline in lockdep::order::Discipline::ALL {
+        let judged = project.analyze(&["--discipline", discipline.name]);
+        assert_eq!(judged.code, Some(1), "{}: {}", discipline.name, judged.stdout);
+    }
+
+    let file = project.path("report.txt");
+    let written = project.analyze(&["--output", file.to_str().expect("UTF-8")]);
+    assert_eq!((written.code, written.stdout.as_str()), (Some(1), ""));
+    assert_eq!(fs::read_to_string(file).expect("a report"), text.stdout);
+    let unwritable = project.analyze(&["--output", "no/such/directory/report.txt"]);
+    assert_eq!((unwritable.code, unwritable.stdout.as_str()), (Some(101), ""));
+    assert!(unwritable.stderr.contains("`no/such/directory/report.txt`"), "{}", unwritable.stderr);
+}
+
+#[test]
+fn what_cargo_refuses_cargo_explains() {
+    let broken = Project::library("broken", "pub fn f() -> u8 { \"no\" }").analyze(&[]);
+    assert_eq!((broken.code, broken.stdout.as_str()), (Some(101), ""));
+    assert!(broken.stderr.contains("error[E0308]: mismatched types"), "{}", broken.stderr);
+    assert!(
+        broken.stderr.ends_with("could not compile `broken` (lib) due to 1 previous error\n"),
+        "{}",
+        broken.stderr
+    );
+
+    let unknown = Project::library("known", "").analyze(&["-p", "nosuch"]);
+    assert_eq!((unknown.code, unknown.stdout.as_str()), (Some(101), ""));
+    assert!(unknown.stderr.contains("package ID specification `nosuch` did not match"), "{}", unknown.stderr);
+
+    let nowhere = lockdep(&["analyze"]).current_dir("/").output().expect("the command starts");
+    assert_eq!((nowhere.status.code(), nowhere.stdout.as_slice()), (Some(101), &b""[..]));
+    assert!(String::from_utf8_lossy(&nowhere.stderr).contains("could not find `Cargo.toml`"));
+}
+
+#[test]
+fn nothing_to_prove_is_not_proved() {
+    let member = |name: &str, more: &str| {
+        format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n{more}")
+    };
+    let project = Project::new("without-locks")
+        .file("Cargo.toml", "[workspace]\nresolver = \"3\"\nmembers = [\"knight\", \"knave\", \"bishop\"]\n")
+        .file("knight/Cargo.toml", &member("knight", "[dependencies]\nknave = { path = \"../knave\" }\n"))
+        .file("knight/src/lib.rs", "pub use knave::ride;")
+        .file("knight/src/main.rs", "fn main() {}")
+        .file("knight/tests/ride.rs", "#[test] fn ride() {}")
+        .file("knave/Cargo.toml", &member("knave", ""))
+        .file("knave/src/lib.rs", "pub fn ride() {}")
+        .file("bishop/Cargo.toml", &member("bishop", "[lib]\nproc-macro = true\n"))
+        .file("bishop/src/lib.rs", "");
+    let looked_at = |arguments: &[&str], packages: &str| {
+        let run = project.analyze(arguments);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{arguments:?}: {}", run.stderr);
+        let message = format!("error: nothing to prove: no declared lock is acquired in {packages}\n");
+        assert!(run.stderr.contains(&message), "{arguments:?}: {}", run.stderr);
+        assert!(!run.stderr.contains("proved"), "{}", run.stderr);
+        run.stderr
+    };
+    let one = looked_at(&["-p", "knight"], "knight v0.1.0");
+    assert!(
+        one.contains("   Analyzing knight v0.1.0 (lib, bin knight)\n     Linking 2 facts files\n"),
+        "{one}"
+    );
+    assert!(one.contains("#[mm_lock(order = …)]"), "{one}");
+    // Fresh, and compiled without being read: a dependency of what was selected before.
+    looked_at(&["-p", "knave"], "knave v0.1.0");
+    looked_at(&[], "knave v0.1.0, knight v0.1.0");
+    looked_at(&["-p", "kn*"], "knave v0.1.0, knight v0.1.0");
+    looked_at(&["--workspace", "--exclude", "knave"], "knight v0.1.0");
+    looked_at(&["--manifest-path", "knave/Cargo.toml"], "knave v0.1.0");
+    let targets = looked_at(&["-p", "knight", "--all-targets"], "knight v0.1.0");
+    assert!(targets.contains("(lib, lib test, bin knight, bin knight test, test ride)"), "{targets}");
+
+    let inside = project.analyze(&["-p", "bishop"]);
+    assert_eq!((inside.code, inside.stdout.as_str()), (Some(2), ""));
+    assert!(inside.stderr.contains("no library, binary or other program"), "{}", inside.stderr);
+}
+
+#[test]
+fn configured_wrappers_do_not_come_between() {
+    let config = "[build]\nrustc-wrapper = \"/nonexistent\"\nrustc-workspace-wrapper = \"/nonexistent\"\n";
+    let run = Project::library("wrapped", "").file(".cargo/config.toml", config).analyze(&[]);
+    assert!(run.stderr.contains("no declared lock is acquired in wrapped"), "{}", run.stderr);
+}
+
+/// A build script that asks what the compiler can do gets the answer that it would get without us.
+#[test]
+fn probes_of_build_scripts_are_left_alone() {
+    let script = r##"
+        use std::process::Command;
+        fn main() {
+            let dir = std::env::var("OUT_DIR").unwrap();
+            let (rustc, file) = (std::env::var("RUSTC").unwrap(), format!("{dir}/probe.rs"));
+            std::fs::write(&file, "#![feature(never_type)] pub fn f(_: !) {}").unwrap();
+            let probe = |program: &str, more: &[&str]| {
+                let mut command = Command::new(program);
+                command.args(more).args(["--crate-name=probe", "--crate-type=lib", "--emit=metadata"]);
+                command.args(["--out-dir", &dir, &file]).output().unwrap().status.success()
+            };
+            let wrapper = std::env::var("RUSTC_WORKSPACE_WRAPPER").unwrap();
+            assert_eq!(probe(&wrapper, &[&rustc]), probe(&rustc, &[]), "a different program is compiled");
+        }
+    "##;
+    let run = Project::library("probing", "").file("build.rs", script).analyze(&[]);
+    assert!(run.stderr.contains("no declared lock is acquired in probing"), "{}", run.stderr);
+}
+
+/// The compiler writes no MIR where the file's name is too long, and does not say so.
+#[test]
+fn a_body_that_was_lost_is_an_assumption() {
+    let name = "x".repeat(215);
+    let source = format!("{PROVED}\npub fn {name}() -> u8 {{ let f = |a: u8| a + 1; f(1) }}\n");
+    let run = Project::with_locks("lost", &source).analyze(&[]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(run.stdout.contains("verdict: proved under"), "{}", run.stdout);
+    assert!(run.stdout.contains(&format!("{name}::{{closure#0}}")), "{}", run.stdout);
+    assert!(run.stdout.contains("the compiler wrote no MIR of it"), "{}", run.stdout);
+}
+
+#[cfg(unix)]
+mod compilers {
+    use super::*;
+
+    #[test]
+    fn unreadable_mir_is_an_assumption() {
+        let body = r#"
+            for argument; do case "$argument" in -Zdump-mir-dir=*) dump="${argument#-Zdump-mir-dir=}";; esac; done
+            "$rustc" "$@" || exit
+            if [ -n "$dump" ]; then
+                for file in "$dump"/*castle*.analysis.after.mir; do
+                    sed -i 's/^    bb0: {/    bb0: {\n        hocus pocus;/' "$file"
+                done
+            fi
+        "#;
+        let run = Project::with_locks("unreadable", PROVED).analyze_with_compiler(body);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        assert!(run.stdout.contains("verdict: proved under"), "{}", run.stdout);
+        assert!(run.stdout.contains("castle"), "{}", run.stdout);
+        assert!(run.stdout.contains("hocus pocus"), "{}", run.stdout);
+    }
+
+    #[test]
+    fn a_compiler_that_refuses_is_named_as_the_cause() {
+        let body = r#"unset RUSTC_BOOTSTRAP; exec "$rustc" "$@""#;
+        let refused = Project::library("refused", "").analyze_with_compiler(body);
+        // A nightly compiler needs no permission.
+        if refused.code != Some(2) {
+            assert_eq!((refused.code, refused.stdout.as_str()), (Some(101), ""));
+            let cause = "error: this compiler refuses the options that make it write MIR: the option `Z` is only accepted";
+            assert!(refused.stderr.starts_with(cause), "{}", refused.stderr);
+            assert!(refused.stderr.contains("RUSTC_BOOTSTRAP"), "{}", refused.stderr);
+        }
+        let missing = Project::library("missing", "").analysis(&[]).env("RUSTC", "/no/rustc").output();
+        let missing = project::Run::from(missing.expect("the command starts"));
+        assert_eq!((missing.code, missing.stdout.as_str()), (Some(101), ""));
+        assert!(missing.stderr.contains("cannot run `/no/rustc`"), "{}", missing.stderr);
+    }
+
+    #[test]
+    fn an_untested_compiler_is_mentioned() {
+        let body = r#"
+            if [ "$1" = -vV ]; then "$rustc" -vV | sed 's/^release: .*/release: 1.94.7/'; else exec "$rustc" "$@"; fi
+        "#;
+        let run = Project::library("untested", "").analyze_with_compiler(body);
+        let note = "note: rustc 1.94.7 has not been tested with this version; everything was understood\n";
+        assert!(run.stderr.contains(note), "{}", run.stderr);
+    }
+}

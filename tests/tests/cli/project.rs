@@ -1,0 +1,188 @@
+//! Small projects on disk, and the command run in them.
+//!
+//! A project lies at a fixed place below the target directory and is written anew by each test; artifacts are shared,
+//! so that dependencies are compiled once. It is not a fixture of the analyzer: what the findings look like is tested
+//! there.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+/// What a run said.
+#[derive(Debug)]
+pub struct Run {
+    /// The exit code.
+    pub code: Option<i32>,
+    /// The report.
+    pub stdout: String,
+    /// Everything else.
+    pub stderr: String,
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Run {
+        Run {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+            stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+        }
+    }
+}
+
+/// The command, without what the environment of the tests could change about it.
+pub fn lockdep(arguments: &[&str]) -> Command {
+    static EXECUTABLE: OnceLock<PathBuf> = OnceLock::new();
+    let mut command = Command::new(EXECUTABLE.get_or_init(build));
+    for name in
+        ["COLUMNS", "RUSTC", "RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_TARGET_DIR"]
+    {
+        command.env_remove(name);
+    }
+    for name in ["CARGO_TERM_COLOR", "CARGO_TERM_QUIET", "CARGO_TERM_VERBOSE", "CARGO_TERM_PROGRESS_WHEN"] {
+        command.env_remove(name);
+    }
+    command.arg("lockdep").args(arguments).current_dir(directory()).stdin(Stdio::null());
+    command
+}
+
+/// Runs the command outside any project.
+pub fn run(arguments: &[&str]) -> Run {
+    lockdep(arguments).output().expect("the command starts").into()
+}
+
+fn cargo() -> PathBuf {
+    std::env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from)
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a member")
+}
+
+/// Builds the command, and has cargo say where it is.
+fn build() -> PathBuf {
+    let output = Command::new(cargo())
+        .args(["build", "--quiet", "--package", "cargo-lockdep", "--message-format", "json"])
+        .current_dir(root())
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo starts");
+    assert!(output.status.success(), "cargo-lockdep does not build");
+    let messages = String::from_utf8(output.stdout).expect("UTF-8");
+    let executable = |line: &str| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        message["executable"].as_str().map(PathBuf::from)
+    };
+    messages.lines().find_map(executable).expect("a binary")
+}
+
+fn directory() -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli");
+    fs::create_dir_all(&directory).expect("a writable target directory");
+    directory
+}
+
+/// A project of one test.
+#[derive(Debug)]
+pub struct Project {
+    directory: PathBuf,
+}
+
+impl Project {
+    /// An empty directory.
+    pub fn new(name: &str) -> Project {
+        let directory = directory().join(name);
+        if directory.exists() {
+            fs::remove_dir_all(&directory).expect("a removable directory");
+        }
+        fs::create_dir_all(&directory).expect("a writable target directory");
+        Project { directory }
+    }
+
+    /// A package of this name with `source` as its library. The versions are those of the workspace.
+    pub fn library(name: &str, source: &str) -> Project {
+        let manifest = format!(
+            "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n\
+             [lints.rust]\nunexpected_cfgs = {{ level = \"allow\" }}\n\
+             [dependencies]\n"
+        );
+        Project::new(name).file("Cargo.toml", &manifest).file("src/lib.rs", source)
+    }
+
+    /// The same, with the locks of `lockdep` at hand.
+    pub fn with_locks(name: &str, source: &str) -> Project {
+        let project = Project::library(name, source);
+        let manifest = fs::read_to_string(project.path("Cargo.toml")).expect("just written");
+        let lockdep = root().join("lockdep");
+        let manifest = format!("{manifest}lockdep = {{ path = {lockdep:?} }}\n{}\n", spin());
+        let versions = fs::read_to_string(root().join("Cargo.lock")).expect("the workspace has one");
+        project.file("Cargo.toml", &manifest).file("Cargo.lock", &versions)
+    }
+
+    /// With this file.
+    pub fn file(self, path: &str, text: &str) -> Project {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().expect("below the project")).expect("a writable directory");
+        fs::write(path, text).expect("a writable directory");
+        self
+    }
+
+    /// A path in the project.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.directory.join(path)
+    }
+
+    /// `cargo lockdep analyze` with these arguments, ready to run.
+    pub fn analysis(&self, arguments: &[&str]) -> Command {
+        let mut command = lockdep(&["analyze", "--offline", "--target-dir"]);
+        command.arg(directory().join("target")).args(arguments).current_dir(&self.directory);
+        command
+    }
+
+    /// Runs it.
+    pub fn analyze(&self, arguments: &[&str]) -> Run {
+        self.analysis(arguments).output().expect("the command starts").into()
+    }
+
+    /// Runs it with another compiler: a shell script with `body`, in which `rustc` is the real one.
+    #[cfg(unix)]
+    pub fn analyze_with_compiler(&self, body: &str) -> Run {
+        use std::os::unix::fs::PermissionsExt;
+
+        let sysroot =
+            Command::new("rustc").args(["--print", "sysroot"]).output().expect("rustc starts").stdout;
+        let sysroot = String::from_utf8(sysroot).expect("UTF-8");
+        let script = self.path("compiler.sh");
+        let text = format!("#!/bin/sh\nrustc='{}/bin/rustc'\n{body}\n", sysroot.trim());
+        fs::write(&script, text).expect("a writable directory");
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("our own file");
+        self.analysis(&[]).env("RUSTC", script).output().expect("the command starts").into()
+    }
+
+    /// The facts files of crates of this name.
+    pub fn facts(krate: &str) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut directories = vec![directory().join("target/lockdep")];
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(directory).expect("a directory").filter_map(Result::ok) {
+                let path = entry.path();
+                let stem = path.file_stem().and_then(OsStr::to_str).unwrap_or_default();
+                if path.is_dir() {
+                    directories.push(path);
+                } else if path.extension().is_some_and(|is| is == "lockdep")
+                    && stem.starts_with(&format!("{krate}-"))
+                {
+                    found.push(path);
+                }
+            }
+        }
+        found
+    }
+}
+
+/// The line of the workspace's manifest about `spin`, so that the versions agree.
+fn spin() -> String {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("the workspace has one");
+    manifest.lines().find(|line| line.starts_with("spin = ")).expect("a dependency of ours").to_owned()
+}
