@@ -99,7 +99,7 @@ fn every_code_is_listed_and_explained() {
     let unknown = run(&["explain", "lock-order-cycel"]);
     assert_eq!((unknown.code, unknown.stdout.as_str()), (Some(2), ""));
     assert!(unknown.stderr.contains("did you mean `lock-order-cycle`?"), "{}", unknown.stderr);
-    assert!(unknown.stderr.contains(&list.stdout.trim_end()), "{}", unknown.stderr);
+    assert!(unknown.stderr.contains(list.stdout.trim_end()), "{}", unknown.stderr);
 }
 
 #[test]

@@ -5,16 +5,17 @@
 //! paths in it are relative. The command line writes such files from inside a compilation and reads them back;
 //! anything else that can obtain a dump may do the same.
 //!
-//! The bytes are a magic number, the format's version and one LZ4 frame, whose header and trailer carry the length
-//! and a checksum, so that a damaged file is refused before any of it is believed. In the frame stand the header,
-//! the table of source files and the bodies one by one; a span names its file by the position in the table, which
-//! is undone while decoding, body by body.
+//! The bytes are a magic number, the format's version, the length and the checksum of what follows, and one LZ4 block,
+//! so that a damaged file is refused before any of it is believed. In the block stand the header, the table of source
+//! files and the bodies one by one; a span names its file by the position in the table, which is undone while
+//! decoding, body by body.
+
+mod paths;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
 use std::sync::Arc;
 
-use lz4_flex::frame::{FrameDecoder, FrameEncoder, FrameInfo};
+use lz4_flex::block;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -22,13 +23,15 @@ use thiserror::Error;
 use crate::mir;
 use crate::mir::ir::{AggregateKind, Body, Program, Rvalue, Span, StatementKind};
 
+pub use paths::short_path;
+
 /// The version of the format; files of any other are refused.
 pub const FORMAT: u32 = 1;
 
 const MAGIC: [u8; 8] = *b"LDFACTS\n";
 
-/// More than this is not decompressed: the largest crates known stay a hundred times below it.
-const MAX_PAYLOAD: u64 = 4 << 30;
+/// More than this is neither written nor decompressed: the largest crates known stay ten times below it.
+const MAX_PAYLOAD: usize = 1 << 30;
 
 /// The compiler silently writes no file whose name is longer than 255 bytes. Where a name comes this close, a
 /// longer one is likely enough to have been lost that it has to be said.
@@ -143,24 +146,34 @@ impl Facts {
         append(&mut payload, &self.program.bodies.len())?;
         payload.append(&mut bodies);
 
-        let frame = FrameInfo::new().content_size(u64::try_from(payload.len()).ok()).content_checksum(true);
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend_from_slice(&FORMAT.to_le_bytes());
-        let mut encoder = FrameEncoder::with_frame_info(frame, bytes);
-        encoder.write_all(&payload).map_err(|error| FactsError::Encode(error.to_string()))?;
-        encoder.finish().map_err(|error| FactsError::Encode(error.to_string()))
+        if payload.len() > MAX_PAYLOAD {
+            return Err(FactsError::Encode("larger than any crate".into()));
+        }
+        let block = block::compress_prepend_size(&payload);
+        let length = u64::try_from(block.len()).map_err(|error| FactsError::Encode(error.to_string()))?;
+        let checksum = crc32fast::hash(&block);
+        Ok([&MAGIC[..], &FORMAT.to_le_bytes(), &length.to_le_bytes(), &checksum.to_le_bytes(), &block]
+            .concat())
     }
 
     /// The facts in `bytes`.
     pub fn decode(bytes: &[u8]) -> Result<Facts, FactsError> {
         let bytes = bytes.strip_prefix(&MAGIC).ok_or(FactsError::NotFacts)?;
-        let (format, frame) =
-            bytes.split_first_chunk().ok_or_else(|| FactsError::Damaged("no format".into()))?;
+        let cut = || FactsError::Damaged("cut short".into());
+        let (format, bytes) = bytes.split_first_chunk().ok_or_else(cut)?;
         let found = u32::from_le_bytes(*format);
         if found != FORMAT {
             return Err(FactsError::Format { found });
         }
-        let payload = decompress(frame)?;
+        let (length, bytes) = bytes.split_first_chunk().ok_or_else(cut)?;
+        let (checksum, block) = bytes.split_first_chunk().ok_or_else(cut)?;
+        if u64::try_from(block.len()) != Ok(u64::from_le_bytes(*length)) {
+            return Err(FactsError::Damaged("of another length than it says".into()));
+        }
+        if crc32fast::hash(block) != u32::from_le_bytes(*checksum) {
+            return Err(FactsError::Damaged("its checksum is wrong".into()));
+        }
+        let payload = decompress(block)?;
         let mut rest = payload.as_slice();
         let header = take(&mut rest)?;
         let krate = take(&mut rest)?;
@@ -203,20 +216,13 @@ fn take<T: DeserializeOwned>(rest: &mut &[u8]) -> Result<T, FactsError> {
     Ok(value)
 }
 
-fn decompress(frame: &[u8]) -> Result<Vec<u8>, FactsError> {
+fn decompress(block: &[u8]) -> Result<Vec<u8>, FactsError> {
     let damaged = |error: &dyn std::fmt::Display| FactsError::Damaged(error.to_string());
-    let mut payload = Vec::new();
-    let mut decoder = FrameDecoder::new(frame);
-    let read = (&mut decoder).take(MAX_PAYLOAD).read_to_end(&mut payload).map_err(|error| damaged(&error))?;
-    if u64::try_from(read).is_ok_and(|read| read == MAX_PAYLOAD) {
+    let (size, block) = block::uncompressed_size(block).map_err(|error| damaged(&error))?;
+    if size > MAX_PAYLOAD {
         return Err(damaged(&"larger than any crate"));
     }
-    // An empty frame is what a file cut right after its header looks like; facts are never empty.
-    match (read, decoder.into_inner()) {
-        (0, _) => Err(damaged(&"nothing in it")),
-        (_, []) => Ok(payload),
-        (_, _) => Err(damaged(&"bytes after the end")),
-    }
+    block::decompress(block, size).map_err(|error| damaged(&error))
 }
 
 /// Looks up the source text of each impl header once per impl.
@@ -285,36 +291,90 @@ fn each_span(body: &mut Body, change: &mut dyn FnMut(&mut Span)) {
     }
 }
 
-/// The part of an absolute path that means the same on every machine: `spin-0.10.0/src/mutex.rs` of a registry,
-/// `library/core/src/option.rs` of the standard library, `build-script/out/x.rs` of generated code, and of anything
-/// else what follows the directory that contains `src`. None if the path is relative already.
-pub fn short_path(path: &str) -> Option<String> {
-    let path = path.replace('\\', "/");
-    let drive = path.split_once(":/").is_some_and(|(drive, _)| drive.len() == 1);
-    if !path.starts_with('/') && !drive {
-        return None;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mir::ir::{Aggregate, Block, BodyKind, Operand, Place, Statement, Terminator, Ty};
+
+    fn span(file: &str, line: u32) -> Span {
+        Span { file: file.into(), line, column: 5, end_line: line, end_column: 9 }
     }
-    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-    let after = |marker: &[&str]| {
-        parts.windows(marker.len()).rposition(|window| window == marker).map(|at| &parts[at + marker.len()..])
-    };
-    let unhashed = |name: &str| name.rsplit_once('-').map_or(name, |(stem, _)| stem).to_owned();
-    if let Some([_index, rest @ ..]) = after(&["registry", "src"]) {
-        return Some(rest.join("/"));
+
+    /// A body that creates the closure `closure`.
+    fn body(id: &str, closure: &str) -> Body {
+        let kind = AggregateKind::Closure(closure.into(), Ty::Closure("closure@f".into()));
+        let fields = vec![(Some("self".into()), Operand::Move(Place::local(1)))];
+        let statement = Statement {
+            kind: StatementKind::Assign(Place::local(2), Rvalue::Aggregate(Aggregate { kind, fields })),
+            span: span("src/a.rs", 4),
+        };
+        Body {
+            id: id.into(),
+            path: id.into(),
+            kind: BodyKind::Fn,
+            params: 1,
+            locals: vec![Ty::unit(), Ty::Path("b::T".into(), vec![Ty::Never])],
+            names: BTreeMap::from([(1, "self".into())]),
+            span: span("src/b.rs", 3),
+            impl_at: Some(span("spin-0.10.0/src/once.rs", 2)),
+            impl_header: Some("impl Drop for T".into()),
+            blocks: vec![Block {
+                cleanup: false,
+                statements: vec![statement],
+                terminator: Terminator::Return,
+                span: span("src/a.rs", 5),
+            }],
+            unread: vec!["?".into()],
+        }
     }
-    if let Some([repository, _revision, rest @ ..]) = after(&["git", "checkouts"]) {
-        return Some(format!("{}/{}", unhashed(repository), rest.join("/")));
+
+    fn facts() -> Facts {
+        let header = Header {
+            format: FORMAT,
+            krate: "k".into(),
+            rustc: "rustc\nrelease: 1.95.0\n".into(),
+            ..Header::default()
+        };
+        let bodies = vec![body("f", "f::{closure#0}"), body("f::{closure#0}", "")];
+        Facts { header, program: Program { krate: "k".into(), bodies }, problems: vec!["a problem".into()] }
     }
-    if let Some(rest) = after(&["rustlib", "src", "rust"]) {
-        return Some(rest.join("/"));
+
+    #[test]
+    fn what_is_written_is_read() {
+        let facts = facts();
+        let bytes = facts.encode().expect("encodes");
+        assert_eq!(Facts::decode(&bytes).expect("decodes"), facts);
+        assert_eq!(facts.header.rustc_release(), "1.95.0");
     }
-    if let ["rustc", _commit, rest @ ..] = parts.as_slice() {
-        return Some(rest.join("/"));
+
+    #[test]
+    fn every_damage_is_noticed() {
+        let bytes = facts().encode().expect("encodes");
+        for length in 0..bytes.len() {
+            assert!(Facts::decode(&bytes[..length]).is_err(), "cut at {length}");
+        }
+        for at in 0..bytes.len() {
+            for flip in [0x01, 0x80, 0xff] {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= flip;
+                assert!(Facts::decode(&damaged).is_err(), "byte {at} changed by {flip:#x}");
+            }
+        }
+        let longer = [bytes.as_slice(), b"\0"].concat();
+        assert!(Facts::decode(&longer).is_err());
+        let older = [&MAGIC[..], &0_u32.to_le_bytes(), &bytes[12..]].concat();
+        assert!(matches!(Facts::decode(&older), Err(FactsError::Format { found: 0 })));
     }
-    if let Some([package, "out", rest @ ..]) = after(&["build"]) {
-        return Some(format!("{}/out/{}", unhashed(package), rest.join("/")));
+
+    #[test]
+    fn a_lost_closure_is_a_problem() {
+        assert_eq!(missing_bodies(&facts().program), Vec::<String>::new());
+        let program = Program { krate: "k".into(), bodies: vec![body("f", "f::{closure#0}")] };
+        assert_eq!(
+            missing_bodies(&program),
+            ["f::{closure#0}: created in f but the compiler wrote no MIR of it"]
+        );
+        let names = |length: usize| [("x".repeat(length), String::new())];
+        assert_eq!((long_names(&names(207)).is_some(), long_names(&names(208)).is_some()), (false, true));
     }
-    let above_src = parts.iter().rposition(|part| *part == "src").and_then(|src| src.checked_sub(1));
-    let tail = above_src.unwrap_or_else(|| parts.len().saturating_sub(2));
-    parts.get(tail..).map(|tail| tail.join("/"))
 }

@@ -6,8 +6,6 @@
 //! It runs no compiler, reads no files and knows nothing of locks. Called by whoever obtained the text; everything
 //! after it works on [`ir`] only.
 
-mod lex;
-
 pub mod ir;
 
 mod bodies;
@@ -15,6 +13,7 @@ mod callees;
 mod captures;
 mod impl_headers;
 mod items;
+mod lex;
 mod operands;
 mod rvalues;
 mod statements;

@@ -8,9 +8,7 @@
 
 use lockdep::order::Relation;
 use lockdep_analyzer::certificate::{self, Certificate, Direction, Position};
-use lockdep_analyzer::graph::{
-    Class, Evidence, Held, Instances, LockGraph, Nesting, Ownership, Wanted,
-};
+use lockdep_analyzer::graph::{Class, Evidence, Held, Instances, LockGraph, Nesting, Ownership, Wanted};
 use lockdep_analyzer::proof::{Decision, decide};
 use lockdep_analyzer::witness::Witness;
 use proptest::collection::vec;
@@ -116,8 +114,9 @@ fn position() -> impl Strategy<Value = Position> {
 
 fn any_certificate() -> impl Strategy<Value = Certificate> {
     let direction = prop_oneof![Just(Direction::None), Just(Direction::Up), Just(Direction::Down)];
-    (vec(direction, 3), vec(position(), CLASSES), vec(position(), CLASSES))
-        .prop_map(|(directions, non_recursive, recursive)| Certificate { directions, non_recursive, recursive })
+    (vec(direction, 3), vec(position(), CLASSES), vec(position(), CLASSES)).prop_map(
+        |(directions, non_recursive, recursive)| Certificate { directions, non_recursive, recursive },
+    )
 }
 
 /// The certificate with one number changed, for every change that takes a nesting's climb away.
@@ -130,8 +129,11 @@ fn spoilt(graph: &LockGraph, good: &Certificate) -> Vec<Certificate> {
         });
         let set_to = |position: Position| {
             let mut changed = good.clone();
-            let list =
-                if nesting.wanted_as.is_recursive() { &mut changed.recursive } else { &mut changed.non_recursive };
+            let list = if nesting.wanted_as.is_recursive() {
+                &mut changed.recursive
+            } else {
+                &mut changed.non_recursive
+            };
             list[nesting.wanted] = position;
             changed
         };

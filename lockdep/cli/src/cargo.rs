@@ -9,7 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 
 use cargo_metadata::{Message, Metadata, MetadataCommand, PackageId, TargetKind};
 use lockdep_analyzer::facts::FORMAT;
@@ -149,23 +149,32 @@ pub fn check(settings: &Settings, project: &Project, shell: &Shell) -> Result<Ve
         .stdout(Stdio::piped());
     let start = |error| CargoError::Start { program: settings.cargo.clone(), error };
     let mut child = command.spawn().map_err(start)?;
-    let mut artifacts = Vec::new();
-    if let Some(output) = child.stdout.take() {
-        for message in Message::parse_stream(BufReader::new(output)) {
-            match message.map_err(|error| CargoError::Answer(error.to_string()))? {
-                Message::CompilerArtifact(artifact) => artifacts.extend(known(project, artifact)),
-                // What a procedural macro prints; the standard output is the report's.
-                Message::TextLine(line) => shell.text(line),
-                _ => {}
-            }
-        }
-    }
+    let read = child.stdout.take().map_or(Ok(Vec::new()), |output| artifacts(project, output, shell));
     if !child.wait().map_err(start)?.success() {
         return Err(CargoError::Failed);
     }
+    let mut artifacts = read.map_err(|error| CargoError::Answer(error.to_string()))?;
     let selected = selected(settings, project)?;
     artifacts.retain(|(id, _)| selected.contains(id));
     Ok(artifacts.into_iter().map(|(_, artifact)| artifact).collect())
+}
+
+/// What cargo's messages say was compiled or found fresh.
+fn artifacts(
+    project: &Project,
+    output: ChildStdout,
+    shell: &Shell,
+) -> std::io::Result<Vec<(PackageId, Artifact)>> {
+    let mut artifacts = Vec::new();
+    for message in Message::parse_stream(BufReader::new(output)) {
+        match message? {
+            Message::CompilerArtifact(artifact) => artifacts.extend(known(project, artifact)),
+            // What a procedural macro prints; the standard output is the report's.
+            Message::TextLine(line) => shell.text(line),
+            _ => {}
+        }
+    }
+    Ok(artifacts)
 }
 
 /// Makes cargo compile these again, which it does where an artifact is gone.

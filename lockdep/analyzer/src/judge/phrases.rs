@@ -71,10 +71,9 @@ impl Phrases<'_> {
         for link in &links {
             if let Some(refusal) = link.refused {
                 notes.push(format!(
-                    "the declared order refuses {} -> {} ({}): {}",
+                    "the nesting to change is {} -> {}: the declared order {}",
                     self.held(&link.nesting),
                     self.wanted(&link.nesting),
-                    self.graph.relation(&link.nesting).name(),
                     self.reason(&link.nesting, refusal)
                 ));
             }
@@ -152,7 +151,7 @@ impl Phrases<'_> {
             .collect();
         (!behind.is_empty()).then(|| {
             format!(
-                "{} reads a lock that is held by a reader: it waits once a writer waits there",
+                "a reader waits for a reader ({}): that takes a writer who waits in between",
                 behind.join(", ")
             )
         })
@@ -212,7 +211,7 @@ impl Phrases<'_> {
         }
     }
 
-    /// Continues "the discipline …" or "the declared order refuses it: …".
+    /// Continues "the discipline …" or "the declared order …".
     fn reason(&self, nesting: &Nesting, refusal: Refusal) -> String {
         if refusal.at_any_level {
             return format!(

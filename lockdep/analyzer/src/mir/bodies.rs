@@ -70,6 +70,8 @@ pub(super) struct BodyReader<'r, 'a> {
     locals: Vec<Option<Ty>>,
     /// Lines that could not be read, with their numbers.
     unread: Vec<(u32, String)>,
+    /// Whether the line read last is a kept statement, so that comments belong to it.
+    follows_kept: bool,
     /// The comment read last that is indented.
     last_argument: &'a str,
     /// Closures of which captures are missing.
@@ -93,6 +95,7 @@ impl<'r, 'a> BodyReader<'r, 'a> {
             body,
             locals,
             unread: Vec::new(),
+            follows_kept: false,
             last_argument: "",
             incomplete: Vec::new(),
         }
@@ -221,6 +224,7 @@ impl<'r, 'a> BodyReader<'r, 'a> {
     }
 
     fn statement(&mut self, content: &'a str, lines: &mut Lines<'a>, is_terminated: &mut bool) -> Option<()> {
+        self.follows_kept = false;
         let mut content = content;
         if content.starts_with("asm!(") {
             // The template is printed as it is, over several lines and with quotes.
@@ -241,7 +245,10 @@ impl<'r, 'a> BodyReader<'r, 'a> {
         let block = self.body.blocks.last_mut()?;
         match line {
             Line::Skipped => {}
-            Line::Statement(kind) => block.statements.push(Statement { kind, span }),
+            Line::Statement(kind) => {
+                block.statements.push(Statement { kind, span });
+                self.follows_kept = true;
+            }
             Line::Terminator(terminator) => {
                 block.terminator = terminator;
                 block.span = span;
@@ -259,7 +266,7 @@ impl<'r, 'a> BodyReader<'r, 'a> {
             self.last_argument = argument;
             return;
         }
-        if !comment.starts_with("+ def_id: DefId(") && comment != "]" {
+        if !self.follows_kept || !comment.starts_with("+ def_id: DefId(") && comment != "]" {
             return;
         }
         let number = self.body.blocks.len().saturating_sub(1);

@@ -48,7 +48,7 @@ pub struct Causes<'a> {
 /// At most so many witnesses are made; the rest of the causes are counted.
 const WITNESSES: usize = 100;
 /// States visited in the search for witnesses of one component, after which its other causes are only counted.
-const WORK: usize = 4_000_000;
+const WORK: usize = 1_000_000;
 
 impl<'a> Causes<'a> {
     /// All causes; none iff the criterion holds.

@@ -32,6 +32,7 @@ struct Document<'a> {
     classes: Vec<Class<'a>>,
     acquisitions: Vec<Acquisition<'a>>,
     nestings: Vec<Edge<'a>>,
+    /// Without the notes about assumptions, which are listed below.
     findings: Vec<Report<'a>>,
     /// Nestings that break the criterion and have no schedule of their own, there being so many.
     further: usize,
@@ -179,7 +180,10 @@ pub fn render(judgement: &Judgement, w: &mut dyn fmt::Write) -> fmt::Result {
             .map(|(class, span)| Acquisition { class: graph.name(*class), span })
             .collect(),
         nestings: graph.nestings.iter().map(|(nesting, evidence)| edge(graph, nesting, evidence)).collect(),
-        findings: judgement.findings.iter().map(|finding| report(graph, finding)).collect(),
+        findings: (judgement.findings.iter())
+            .filter(|finding| finding.code != Code::Assumption)
+            .map(|finding| report(graph, finding))
+            .collect(),
         further: match judgement.decision {
             Decision::Refuted { further, .. } => further,
             Decision::Proved(_) => 0,

@@ -20,6 +20,8 @@ use super::words::{counted, held_word, wanted_word};
 
 /// Nestings shown with excerpts; a longer circle is in the schedule.
 const LINKS: usize = 6;
+/// CPUs shown in a schedule; JSON has them all.
+const CPUS: usize = 24;
 
 /// The finding as text, without a line end after it.
 pub fn render(graph: &LockGraph, finding: &Finding, options: &Options) -> String {
@@ -57,19 +59,12 @@ fn sites<'a>(graph: &LockGraph, finding: &'a Finding) -> Vec<Site<'a>> {
         let (first, second) = (2 * number + 1, 2 * number + 2);
         let (held, wanted) = (&link.nesting.held, &link.nesting.wanted);
         if let Some(span) = link.primary() {
-            let lock = lock(graph, *wanted, &link.evidence.owners.1);
-            let how = wanted_word(link.nesting.wanted_as);
-            sites.push(Site {
-                span,
-                label: format!("({second}) acquires {lock} ({how})"),
-                primary: number == 0,
-            });
+            let lock = lock(graph, *wanted, &link.evidence.owners.1, wanted_word(link.nesting.wanted_as));
+            sites.push(Site { span, label: format!("({second}) acquires {lock}"), primary: number == 0 });
         }
         if let Some(span) = link.secondary() {
-            let lock = lock(graph, *held, &link.evidence.owners.0);
-            let how = held_word(link.nesting.held_as);
-            let label = format!("({first}) {lock} is held from here ({how})");
-            sites.push(Site { span, label, primary: false });
+            let lock = lock(graph, *held, &link.evidence.owners.0, held_word(link.nesting.held_as));
+            sites.push(Site { span, label: format!("({first}) {lock} is held from here"), primary: false });
         }
     }
     for (number, span) in finding.sites.iter().take(LINKS).enumerate() {
@@ -78,12 +73,13 @@ fn sites<'a>(graph: &LockGraph, finding: &'a Finding) -> Vec<Site<'a>> {
     sites
 }
 
-fn lock(graph: &LockGraph, class: usize, owner: &str) -> String {
+/// `` `rook` of white (level 64, exclusive)``.
+fn lock(graph: &LockGraph, class: usize, owner: &str, how: &str) -> String {
     let name = graph.name(class);
     let owner = if owner.is_empty() { String::new() } else { format!(" of {owner}") };
     match graph.classes.get(class).and_then(|class| class.level) {
-        Some(level) => format!("`{name}`{owner}, level {level},"),
-        None => format!("`{name}`{owner}"),
+        Some(level) => format!("`{name}`{owner} (level {level}, {how})"),
+        None => format!("`{name}`{owner} ({how})"),
     }
 }
 
@@ -206,7 +202,7 @@ fn schedule(graph: &LockGraph, witness: &Witness) -> String {
         (domains, true) => format!("domains {}, unrelated", domains.join(", ")),
         (domains, false) => format!("domains {}; {}", domains.join(", "), controls.join(", ")),
     });
-    for (number, cpu) in witness.cpus.iter().enumerate() {
+    for (number, cpu) in witness.cpus.iter().take(CPUS).enumerate() {
         let site = |steps: Option<&Vec<Step>>| {
             let step = steps.and_then(|steps| steps.last());
             step.map_or(String::new(), |step| format!(" ({}, {})", step.function, step.span))
@@ -218,6 +214,9 @@ fn schedule(graph: &LockGraph, witness: &Witness) -> String {
             site(evidence.map(|evidence| &evidence.held)),
             site(evidence.map(|evidence| &evidence.wanted))
         ));
+    }
+    if witness.cpus.len() > CPUS {
+        lines.push(format!("and so on for {} more CPUs", witness.cpus.len() - CPUS));
     }
     lines.join("\n")
 }

@@ -47,7 +47,9 @@ fn class(text: &str) -> Class {
 fn nesting(graph: &LockGraph, line: &str, number: u32) -> (Nesting, Evidence) {
     let mut parts = line.split(", ");
     let words: Vec<&str> = parts.next().unwrap_or_default().split_whitespace().collect();
-    let [held, held_as, "->", wanted, wanted_as, relation] = words[..] else { panic!("not a nesting: {line}") };
+    let [held, held_as, "->", wanted, wanted_as, relation] = words[..] else {
+        panic!("not a nesting: {line}")
+    };
     let flags: Vec<&str> = parts.collect();
     let index = |name: &str| graph.class(name).unwrap_or_else(|| panic!("no class {name}"));
     let nesting = Nesting {

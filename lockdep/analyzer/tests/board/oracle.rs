@@ -40,8 +40,9 @@ impl World {
 
     fn is_transitive(&self) -> bool {
         let all = 0..self.controls.len();
-        let leads =
-            |a: usize, b: usize, c: usize| !(self.controls[a][b] && self.controls[b][c]) || self.controls[a][c];
+        let leads = |a: usize, b: usize, c: usize| {
+            !(self.controls[a][b] && self.controls[b][c]) || self.controls[a][c]
+        };
         all.clone().all(|a| all.clone().all(|b| all.clone().all(|c| leads(a, b, c))))
     }
 

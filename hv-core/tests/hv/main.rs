@@ -1,0 +1,11 @@
+//! Behaviour of hv-core, one module per subject; every test runs with lock checking on and panics on a report.
+
+mod cpus;
+mod errno;
+mod log_dirty;
+mod migration;
+mod p2m;
+mod rig;
+mod roles;
+mod sched;
+mod trie;
