@@ -14,7 +14,7 @@ use crate::mir::ir::{Call, Callee, Operand, Place, Span, Ty};
 use crate::model::{Effect, canonical};
 use crate::path::{Path, Root, Step, Value};
 use crate::state::{Holding, State};
-use crate::summary::{Acquire, Chain, CodeCall, HeldLock, Lock, Note, keep};
+use crate::summary::{Acquire, Chain, ClassId, CodeCall, HeldLock, Lock, Note, keep};
 
 impl Flow<'_, '_> {
     /// A call that returns normally.
@@ -32,16 +32,13 @@ impl Flow<'_, '_> {
         if let Callee::Place(place) = &call.callee {
             let value = state.load(self.lvalue(state, place));
             let args = call.args.iter().map(|arg| self.value(state, arg)).collect();
-            self.apply_code(state, &value, args, "a function pointer", span);
+            self.apply_code(state, &value, args, Calling::Surely, "a function pointer", span);
             self.pass_through(state, call);
             return self.set_unknown(state, &call.dest, block);
         }
         let resolution = self.context.resolve(self.krate, &call.callee);
         if resolution.bodies.is_empty() {
             return self.modelled(state, call, effect, block, span);
-        }
-        if !resolution.certain {
-            self.note(Note::Unresolved(describe(&call.callee), span.clone()));
         }
         let before = state.clone();
         let mut after: Option<State> = None;
@@ -87,16 +84,7 @@ impl Flow<'_, '_> {
                     return self.set_unknown(state, &call.dest, block);
                 };
                 let lock = Lock { class: class_id, path };
-                let how = match held {
-                    Held::Exclusive => "exclusive",
-                    Held::Shared => "shared",
-                };
-                let verb = if attempt { "tries" } else { "acquires" };
-                let chain = Chain::of(ChainStep {
-                    function: self.context.function_name(self.id),
-                    action: format!("{verb} {} ({how})", self.context.classes[class_id].name),
-                    span: span.clone(),
-                });
+                let chain = self.acquisition(class_id, held, attempt, span);
                 if !attempt {
                     self.acquire(state, &Acquire { lock: lock.clone(), wanted }, &chain);
                 }
@@ -117,6 +105,7 @@ impl Flow<'_, '_> {
             Some(Effect::Same) => self.put(state, &call.dest, vec![(Vec::new(), first)], made),
             Some(Effect::Copy) if self.context.models.is_pointer(&self.type_of(&call.dest)) => {
                 let value = state.load(first.pointee());
+                self.pass_through(state, call);
                 self.put(state, &call.dest, vec![(Vec::new(), value)], made);
             }
             Some(Effect::Deref) => {
@@ -157,8 +146,9 @@ impl Flow<'_, '_> {
         let codes: Vec<(Value, Ty)> =
             call.args.iter().flat_map(|operand| self.codes_in(state, operand)).collect();
         for (code, _) in &codes {
-            self.apply_code(state, code, Vec::new(), &name, span);
+            self.apply_code(state, code, Vec::new(), Calling::Perhaps, &name, span);
         }
+        self.acquires_in_arguments(state, call, span);
         let kept: Vec<Value> =
             codes.into_iter().filter(|(code, _)| matches!(code, Value::Code(..))).map(|(code, _)| code).collect();
         let captures: Vec<(Value, Vec<(Vec<Step>, Value)>)> = kept
@@ -181,22 +171,87 @@ impl Flow<'_, '_> {
         }
     }
 
-    /// Guards in moved arguments go to the result if it has room for one, and are dropped otherwise.
+    /// Guards in the arguments go wherever there is room for one: the result, or what another argument points to.
+    /// Without room they are dropped.
     fn pass_through(&self, state: &mut State, call: &Call) {
-        let result = self.type_of(&call.dest);
-        let keeps = self.context.holds_guard(self.krate, &result)
-            || result.any(&mut |ty| matches!(ty, Ty::Closure(_) | Ty::Opaque(_)));
-        let to = if keeps { self.holder_at(state, &call.dest) } else { None };
-        for operand in &call.args {
-            if let Operand::Move(place) = operand {
-                if keeps {
-                    self.move_out(state, place, to);
-                } else {
-                    state.release(place.local);
-                    self.move_out(state, place, None);
-                }
+        let roomy = |ty: &Ty| self.context.holds_guard(self.krate, ty) || self.context.may_hide(self.krate, ty);
+        let mut sources: BTreeSet<usize> = BTreeSet::new();
+        let mut sinks: BTreeSet<Option<usize>> = BTreeSet::new();
+        if roomy(&self.type_of(&call.dest)) {
+            sinks.insert(self.holder_at(state, &call.dest));
+        }
+        for place in call.args.iter().filter_map(Operand::place) {
+            let ty = self.type_of(place);
+            let Ty::Ref(mutable, inner) = &ty else { continue };
+            if !roomy(inner) {
+                continue;
+            }
+            let target = match state.load(self.lvalue(state, place)).pointee().root {
+                Root::Local(local) => Some(local),
+                _ => None,
+            };
+            sources.extend(target);
+            if *mutable {
+                sinks.insert(target);
             }
         }
+        let moved: Vec<&Place> = call
+            .args
+            .iter()
+            .filter_map(|operand| if let Operand::Move(place) = operand { Some(place) } else { None })
+            .filter(|place| roomy(&self.type_of(place)))
+            .collect();
+        sources.extend(moved.iter().map(|place| place.local));
+        let holdings: Vec<(HeldLock, Chain)> = sources
+            .iter()
+            .flat_map(|local| state.held_by(*local))
+            .map(|(lock, chain)| (lock.clone(), chain.clone()))
+            .collect();
+        for place in moved {
+            if place.projection.is_empty() {
+                state.release(place.local);
+            }
+            self.move_out(state, place, None);
+        }
+        for (lock, chain) in holdings {
+            for holder in &sinks {
+                keep(&mut state.held, Holding { lock: lock.clone(), holder: *holder }, chain.clone());
+            }
+        }
+    }
+
+    /// Acquiring functions that are passed as values: `map(Mutex::lock)`.
+    fn acquires_in_arguments(&mut self, state: &mut State, call: &Call, span: &Span) {
+        for operand in &call.args {
+            let Operand::Fn(callee) = operand else { continue };
+            let Some(Effect::Acquire { class, wanted, held, attempt }) = self.context.models.effect(callee) else {
+                continue;
+            };
+            let Some(class_id) = self.context.class(&class) else {
+                self.note(Note::Unclassed(class.to_string(), span.clone()));
+                continue;
+            };
+            let lock = Lock { class: class_id, path: Path::unknown() };
+            let chain = self.acquisition(class_id, held, attempt, span);
+            if !attempt {
+                self.acquire(state, &Acquire { lock: lock.clone(), wanted }, &chain);
+            }
+            let holder = self.holder_at(state, &call.dest);
+            keep(&mut state.held, Holding { lock: HeldLock::Known(lock, held), holder }, chain);
+        }
+    }
+
+    fn acquisition(&self, class: ClassId, held: Held, attempt: bool, span: &Span) -> Chain {
+        let how = match held {
+            Held::Exclusive => "exclusive",
+            Held::Shared => "shared",
+        };
+        let verb = if attempt { "tries" } else { "acquires" };
+        Chain::of(ChainStep {
+            function: self.context.function_name(self.id),
+            action: format!("{verb} {} ({how})", self.context.classes[class].name),
+            span: span.clone(),
+        })
     }
 
     /// Closures, function items and parameters that are code, in an argument.
@@ -210,7 +265,7 @@ impl Flow<'_, '_> {
         };
         match &looked {
             Value::Code(..) => found.push((looked.clone(), ty.clone())),
-            Value::At(path) if path.is_open() && self.is_code_parameter(&ty) => {
+            Value::At(path) if path.is_open() && self.context.may_hide(self.krate, &ty) => {
                 found.push((looked.clone(), ty.clone()));
             }
             _ => {}
@@ -222,15 +277,6 @@ impl Flow<'_, '_> {
             found.extend(inner.filter(|(_, v)| matches!(v, Value::Code(..))).map(|(_, v)| (v, ty.clone())));
         }
         found
-    }
-
-    fn is_code_parameter(&self, ty: &Ty) -> bool {
-        match ty {
-            Ty::Ref(_, inner) => self.is_code_parameter(inner),
-            Ty::Opaque(bounds) => bounds.contains("Fn"),
-            Ty::Path(path, _) => self.context.index.is_parameter(self.krate, path),
-            _ => false,
-        }
     }
 
     /// `<F as Fn…>::call…(code, (args,))`.
@@ -245,13 +291,21 @@ impl Flow<'_, '_> {
             }
             None => Vec::new(),
         };
-        self.apply_code(state, &code, args, &describe(&call.callee), span);
+        self.apply_code(state, &code, args, Calling::Surely, &describe(&call.callee), span);
         self.pass_through(state, call);
         self.set_unknown(state, &call.dest, block);
     }
 
     /// Calls code in place: its effects happen under what is held now.
-    pub(crate) fn apply_code(&mut self, state: &State, code: &Value, args: Vec<Value>, what: &str, span: &Span) {
+    pub(crate) fn apply_code(
+        &mut self,
+        state: &State,
+        code: &Value,
+        args: Vec<Value>,
+        calling: Calling,
+        what: &str,
+        span: &Span,
+    ) {
         let code = match code {
             Value::To(path) => state.load(path.clone()),
             other => other.clone(),
@@ -275,11 +329,13 @@ impl Flow<'_, '_> {
                 let held = state.held.keys().map(|holding| holding.lock.clone()).collect();
                 let chains = state.held.iter().map(|(h, chain)| (h.lock.clone(), chain.clone())).collect();
                 if let Some(output) = &mut self.output {
-                    let key = CodeCall { code: path.bare(), args, held };
+                    let called = calling == Calling::Surely;
+                    let key = CodeCall { code: path.bare(), args, held, called };
                     output.calls.entry(key).or_insert((chains, chain));
                 }
             }
-            _ => self.note(Note::Unresolved(what.to_owned(), span.clone())),
+            _ if calling == Calling::Surely => self.note(Note::Unresolved(what.to_owned(), span.clone())),
+            _ => {}
         }
     }
 
@@ -310,15 +366,14 @@ impl Flow<'_, '_> {
                     let chain = self.chain_step(body, span, false);
                     self.instantiate(state, body, &arguments, None, &chain);
                 }
-                let fields: Vec<(u32, usize, Ty)> = self
-                    .context
-                    .index
-                    .fields(krate, path)
-                    .map(|((_, field), (home, ty))| (*field, *home, ty.clone()))
-                    .collect();
-                for (field, home, ty) in fields {
-                    let place = state.step(target.clone(), &Step::Field(field));
-                    self.destroy(state, home, &ty, &place, span, seen);
+                let index = self.context.index;
+                for field in index.fields(krate, path) {
+                    let mut place = target.clone();
+                    if !field.variant.is_empty() {
+                        place = state.step(place, &Step::Variant(field.variant.as_str().into()));
+                    }
+                    let place = state.step(place, &Step::Field(field.position));
+                    self.destroy(state, field.krate, &field.ty, &place, span, seen);
                 }
                 for arg in args {
                     self.destroy(state, krate, arg, &Path::unknown(), span, seen);
@@ -350,6 +405,15 @@ impl Flow<'_, '_> {
             output.notes.insert(note);
         }
     }
+}
+
+/// Whether a value is called, or only given to somebody who may call it if it is code.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Calling {
+    /// It is called.
+    Surely,
+    /// It may be called, if it is code at all.
+    Perhaps,
 }
 
 /// A callee as a person would write it.

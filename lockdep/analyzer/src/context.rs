@@ -89,9 +89,7 @@ impl Context<'_> {
                 if !seen.insert(path.to_string()) {
                     return false;
                 }
-                self.index.fields(krate, path).any(|(_, (home, field))| {
-                    self.holds_guard_within(*home, field, seen)
-                })
+                self.index.fields(krate, path).any(|field| self.holds_guard_within(field.krate, &field.ty, seen))
             }
             Ty::Tuple(types) => types.iter().any(|ty| self.holds_guard_within(krate, ty, seen)),
             Ty::Slice(inner) | Ty::Array(inner, _) => self.holds_guard_within(krate, inner, seen),
@@ -110,18 +108,27 @@ impl Context<'_> {
         self.classes.iter().position(|class| class.name == name)
     }
 
-    /// The class of the first guard inside a type.
-    pub fn class_of_guard(&self, ty: &Ty) -> Option<ClassId> {
-        let mut found = None;
+    /// The classes of the guards that a type spells out, in the order of the text.
+    pub fn classes_of_guards(&self, ty: &Ty) -> Vec<Option<ClassId>> {
+        let mut found = Vec::new();
         ty.any(&mut |inner| {
             if let Ty::Path(_, args) = inner
                 && self.models.is_guard(inner)
             {
-                found = found.or_else(|| args.last().and_then(|class| self.class(class)));
+                found.push(args.last().and_then(|class| self.class(class)));
             }
-            found.is_some()
+            false
         });
         found
+    }
+
+    /// Whether values of this type may hide a guard that the type does not spell out.
+    pub fn may_hide(&self, krate: usize, ty: &Ty) -> bool {
+        ty.any(&mut |inner| match inner {
+            Ty::Dyn(_) | Ty::Opaque(_) | Ty::Closure(_) | Ty::Projection(_) => true,
+            Ty::Path(path, _) => self.index.is_parameter(krate, path),
+            _ => false,
+        })
     }
 }
 

@@ -196,13 +196,54 @@ impl<'c, 'a> Flow<'c, 'a> {
 
     /// Takes guards and contents out of `place`.
     pub(crate) fn move_out(&self, state: &mut State, place: &Place, to: Option<usize>) {
-        // A guard inside a part moves with the part; which part a local's guard is in is not tracked.
-        state.rehold(place.local, to);
+        if place.projection.is_empty() {
+            state.rehold(place.local, to);
+        } else {
+            self.move_part(state, place, to);
+        }
         if let Some(slot) = slot_of(place) {
             state.clear(&slot);
             if slot.1.is_empty() {
                 state.moved.insert(place.local);
             }
+        }
+    }
+
+    /// Takes the guards in a part of a local along. Where it is not certain which of several they are, both the
+    /// part and the rest are taken to hold them.
+    fn move_part(&self, state: &mut State, place: &Place, to: Option<usize>) {
+        let part = self.type_of(place);
+        if !self.context.holds_guard(self.krate, &part) && !self.context.may_hide(self.krate, &part) {
+            return;
+        }
+        let value = state.load(self.lvalue(state, place));
+        let classes = self.context.classes_of_guards(&part);
+        let whole = self.body.locals.get(place.local).cloned().unwrap_or(Ty::Never);
+        let only_one = self.context.classes_of_guards(&whole).len() == 1
+            && !whole.any(&mut |ty| matches!(ty, Ty::Slice(_) | Ty::Array(..)) || is_collection(ty));
+        let holdings: Vec<(HeldLock, Chain)> =
+            state.held_by(place.local).map(|(lock, chain)| (lock.clone(), chain.clone())).collect();
+        for (lock, chain) in holdings {
+            let mut exact = only_one;
+            if let HeldLock::Known(known, _) = &lock {
+                let spelt_out = !classes.is_empty() && classes.iter().all(Option::is_some);
+                if spelt_out && !classes.contains(&Some(known.class)) {
+                    continue;
+                }
+                if let Value::GuardOf(path) = &value
+                    && path.is_definite()
+                    && known.path.is_definite()
+                {
+                    if !path.same_way(&known.path) {
+                        continue;
+                    }
+                    exact = true;
+                }
+            }
+            if exact {
+                state.held.remove(&Holding { lock: lock.clone(), holder: Some(place.local) });
+            }
+            crate::summary::keep(&mut state.held, Holding { lock, holder: to }, chain);
         }
     }
 
@@ -439,6 +480,12 @@ impl<'c, 'a> Flow<'c, 'a> {
             state.moved.insert(place.local);
         }
     }
+}
+
+/// Whether one value of the type holds any number of others.
+fn is_collection(ty: &Ty) -> bool {
+    let names = ["Vec", "VecDeque", "BTreeMap", "BTreeSet", "HashMap", "HashSet", "BinaryHeap", "LinkedList"];
+    matches!(ty, Ty::Path(path, _) if names.contains(&path.rsplit("::").next().unwrap_or(path)))
 }
 
 /// The slot of a place that stays inside its local.

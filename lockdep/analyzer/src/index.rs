@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::mir::ir::{AggregateKind, Body, BodyKind, Place, Program, Projection, Rvalue, StatementKind, Ty};
+use crate::mir::ir::{Aggregate, AggregateKind, Body, BodyKind, Place, Program, Projection, Rvalue, StatementKind, Ty};
 
 /// A body by its position in [`Index::bodies`].
 pub type BodyId = usize;
@@ -64,6 +64,19 @@ impl Of {
     }
 }
 
+/// A field of a type, as some place or construction in the code shows it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Field {
+    /// The variant it is in, or empty.
+    pub variant: String,
+    /// Its position.
+    pub position: u32,
+    /// The crate that printed its type.
+    pub krate: usize,
+    /// Its type; a generic one is known by several instances.
+    pub ty: Ty,
+}
+
 /// The answers.
 #[derive(Debug)]
 pub struct Index<'a> {
@@ -76,7 +89,7 @@ pub struct Index<'a> {
     methods: BTreeMap<&'a str, Vec<Method>>,
     closures: BTreeMap<(usize, String), BodyId>,
     owners: BTreeSet<Name>,
-    fields: BTreeMap<Name, BTreeMap<(String, u32), (usize, Ty)>>,
+    fields: BTreeMap<Name, BTreeSet<Field>>,
     shown: BTreeMap<(usize, &'a str), String>,
 }
 
@@ -147,7 +160,7 @@ impl<'a> Index<'a> {
     }
 
     /// Known field types of a type, with the crate that printed them.
-    pub fn fields(&self, krate: usize, path: &str) -> impl Iterator<Item = (&(String, u32), &(usize, Ty))> {
+    pub fn fields(&self, krate: usize, path: &str) -> impl Iterator<Item = &Field> {
         self.fields.get(&self.name(krate, path)).into_iter().flatten()
     }
 
@@ -268,42 +281,58 @@ impl<'a> Index<'a> {
     }
 
     fn read_fields(&mut self, krate: usize, body: &Body) {
-        let mut places: Vec<&Place> = Vec::new();
-        for block in &body.blocks {
-            for statement in &block.statements {
-                if let StatementKind::Assign(place, rvalue) = &statement.kind {
-                    places.push(place);
-                    match rvalue {
-                        Rvalue::Use(operand) | Rvalue::Cast(operand, _) => places.extend(operand.place()),
-                        Rvalue::Ref { place, .. } | Rvalue::RawPtr(place) | Rvalue::DerefCopy(place) => {
-                            places.push(place);
+        for statement in body.blocks.iter().flat_map(|block| &block.statements) {
+            let StatementKind::Assign(dest, rvalue) = &statement.kind else { continue };
+            self.walk(krate, body, dest);
+            match rvalue {
+                Rvalue::Use(operand) | Rvalue::Cast(operand, _) => {
+                    operand.place().map(|place| self.walk(krate, body, place));
+                }
+                Rvalue::Ref { place, .. } | Rvalue::RawPtr(place) | Rvalue::DerefCopy(place) => {
+                    self.walk(krate, body, place);
+                }
+                Rvalue::Aggregate(Aggregate { kind: AggregateKind::Adt(path), fields }) => {
+                    let whole = self.name(krate, path);
+                    let outer = path.rsplit_once("::").map(|(outer, variant)| (self.name(krate, outer), variant));
+                    for (position, (_, operand)) in fields.iter().enumerate() {
+                        let Some(place) = operand.place() else { continue };
+                        let ty = self.walk(krate, body, place);
+                        let field = Field { variant: String::new(), position: position as u32, krate, ty };
+                        if let Some((outer, variant)) = &outer {
+                            let field = Field { variant: (*variant).to_owned(), ..field.clone() };
+                            self.fields.entry(outer.clone()).or_default().insert(field);
                         }
-                        _ => {}
+                        self.fields.entry(whole.clone()).or_default().insert(field);
                     }
                 }
+                _ => {}
             }
         }
-        for place in places {
-            let mut ty = body.locals.get(place.local).cloned().unwrap_or(Ty::Never);
-            let mut variant = String::new();
-            for step in &place.projection {
-                match step {
-                    Projection::Field(field, of) => {
-                        if let Ty::Path(path, _) = &ty {
-                            let name = self.name(krate, path);
-                            let known = self.fields.entry(name).or_default();
-                            known.entry((variant.clone(), *field)).or_insert((krate, of.clone()));
-                        }
-                        variant.clear();
-                        ty = of.clone();
+    }
+
+    /// Follows a place through the types it shows; its own type.
+    fn walk(&mut self, krate: usize, body: &Body, place: &Place) -> Ty {
+        let mut ty = body.locals.get(place.local).cloned().unwrap_or(Ty::Never);
+        let mut variant = String::new();
+        for step in &place.projection {
+            match step {
+                Projection::Field(position, of) => {
+                    if let Ty::Path(path, _) = &ty {
+                        let name = self.name(krate, path);
+                        let variant = std::mem::take(&mut variant);
+                        let field = Field { variant, position: *position, krate, ty: of.clone() };
+                        self.fields.entry(name).or_default().insert(field);
                     }
-                    Projection::Downcast(name) => variant.clone_from(name),
-                    Projection::Deref => ty = pointee(&ty),
-                    Projection::Cast(to) => ty = to.clone(),
-                    Projection::Index => ty = element(&ty),
+                    variant.clear();
+                    ty = of.clone();
                 }
+                Projection::Downcast(name) => variant.clone_from(name),
+                Projection::Deref => ty = pointee(&ty),
+                Projection::Cast(to) => ty = to.clone(),
+                Projection::Index => ty = element(&ty),
             }
         }
+        ty
     }
 
     fn read_closures(&mut self) {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lockdep::order::Relation;
 
+use crate::apply::Calling;
 use crate::flow::Flow;
 use crate::graph::{Evidence, Held, Instances, Nesting};
 use crate::index::BodyId;
@@ -113,7 +114,8 @@ impl Flow<'_, '_> {
             let args = code_call.args.iter().map(|value| arguments.value(&seen, value)).collect();
             let span = call.steps.first().map(|step| step.span.clone()).unwrap_or_default();
             let span = chain.steps.last().map_or(span, |step| step.span.clone());
-            self.apply_code(&during, &code, args, "the code a parameter holds", &span);
+            let calling = if code_call.called { Calling::Surely } else { Calling::Perhaps };
+            self.apply_code(&during, &code, args, calling, "the code a parameter holds", &span);
         }
         let returned: Vec<_> = summary.returned.iter().flat_map(|(h, c)| translate(h, c)).collect();
         let left: Vec<_> = summary.left.iter().flat_map(|(h, c)| translate(h, c)).collect();
@@ -151,7 +153,17 @@ impl Flow<'_, '_> {
         given: &BTreeMap<usize, Vec<(HeldLock, Chain)>>,
         dest: &Place,
     ) {
-        let keeps = self.context.holds_guard(self.krate, &self.type_of(dest));
+        let result = self.type_of(dest);
+        let keeps = self.context.holds_guard(self.krate, &result) || self.context.may_hide(self.krate, &result);
+        for value in arguments.values.iter().filter(|_| keeps) {
+            // A callee that is given a reference to something with a guard may take the guard out and return it.
+            let Value::To(Path { root: Root::Local(local), .. }) = value else { continue };
+            let inside: Vec<_> = state.held_by(*local).map(|(h, c)| (h.clone(), c.clone())).collect();
+            let holder = self.holder_at(state, dest);
+            for (lock, chain) in inside {
+                keep(&mut state.held, Holding { lock, holder }, chain);
+            }
+        }
         for (at, place) in arguments.moved.iter().enumerate() {
             let Some(place) = place else { continue };
             if keeps && !given.contains_key(&(at + 1)) {
@@ -239,18 +251,22 @@ impl Flow<'_, '_> {
     pub(crate) fn close_entry(&mut self) {
         let Some(mut output) = self.output.take() else { return };
         for (open, (held_chain, chain)) in std::mem::take(&mut output.open) {
-            let (lock, how) = match &open.held {
-                HeldLock::Known(lock, how) => (lock.clone(), *how),
+            let mut locks = Vec::new();
+            match &open.held {
+                HeldLock::Known(lock, how) => locks.push((lock.clone(), *how)),
                 HeldLock::Argument(param) => {
                     // A guard from outside: its type says the class, nothing says the instance.
                     let ty = self.body.locals.get(*param).cloned().unwrap_or(Ty::Never);
-                    let Some(class) = self.context.class_of_guard(&ty) else { continue };
-                    (Lock { class, path: Path::unknown() }, Held::Exclusive)
+                    for class in self.context.classes_of_guards(&ty).into_iter().flatten() {
+                        locks.push((Lock { class, path: Path::unknown() }, Held::Exclusive));
+                    }
                 }
-            };
-            let closed = close(&lock, how, &open.acquire, Relation::Other, Instances::Any);
-            let evidence = self.evidence(&lock, &held_chain, &open.acquire, &chain);
-            better(&mut output.closed, closed, evidence);
+            }
+            for (lock, how) in locks {
+                let closed = close(&lock, how, &open.acquire, Relation::Other, Instances::Any);
+                let evidence = self.evidence(&lock, &held_chain, &open.acquire, &chain);
+                better(&mut output.closed, closed, evidence);
+            }
         }
         self.output = Some(output);
     }

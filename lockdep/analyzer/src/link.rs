@@ -137,6 +137,22 @@ fn assumptions(context: &Context<'_>, entries: &BTreeSet<BodyId>, problems: &[St
         let text = format!("locks whose class is the parameter `{what}` nest with none of these locks");
         add("generic-class", text, sites.into_iter().collect());
     }
+    // Code that nobody read is seen to call: threads, lazy statics, futures.
+    let deferred: Vec<Span> = entries
+        .iter()
+        .filter(|body| !context.summaries[**body].acquires.is_empty())
+        .map(|body| context.index.bodies[*body].body)
+        .filter(|body| body.id.ends_with('}'))
+        .map(|body| body.span.clone())
+        .collect();
+    if !deferred.is_empty() {
+        let text = format!(
+            "{} closures or futures that take these locks are run by code that was not read; none of these locks is \
+             held then",
+            deferred.len()
+        );
+        add("deferred-code", text, deferred);
+    }
     for entry in &context.index.bodies {
         if !entry.body.unread.is_empty() {
             let text = format!(

@@ -96,6 +96,8 @@ pub struct CodeCall {
     pub args: Vec<Value>,
     /// What is held meanwhile.
     pub held: BTreeSet<HeldLock>,
+    /// It is surely code; otherwise it was only handed to foreign code that may call it.
+    pub called: bool,
 }
 
 /// What a function does.
