@@ -251,7 +251,7 @@ fn scan_snapshot(
         }
         let bits = &mut page[..bytes];
         let present = paging.read_leaf(machine, cursor.leaf, bits);
-        // At once with the read: a mark that comes during the copy must survive it.
+        // At once with the read, so that a mark that comes during the copy is one of its own.
         let cleaned = present && request.scan == Scan::Clean;
         if cleaned {
             paging.clean_leaf(machine, cursor.leaf, bits);
@@ -296,4 +296,24 @@ fn report(
         clear_to_caller(machine, caller, at, bits.len())
     };
     copied.map_err(|_| failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scan_ends_with_what_was_asked_for_or_with_the_trie() {
+        let left = |pages, leaf, done| {
+            let request = ScanRequest { scan: Scan::Peek, bitmap: None, pages };
+            bytes_left(&request, Cursor { leaf, pages: done })
+        };
+        assert_eq!(left(0, 0, 0), None);
+        assert_eq!([1, 8, 9].map(|pages| left(pages, 0, 0)), [Some(1), Some(1), Some(2)]);
+        assert_eq!(left(32769, 0, 0), Some(PAGE_SIZE));
+        assert_eq!(left(32769, 1, 32768), Some(1));
+        assert_eq!(left(32769, 2, 32776), None, "a whole byte was reported");
+        assert_eq!(left(u64::MAX, MAX_LEAVES - 1, 0), Some(PAGE_SIZE));
+        assert_eq!(left(u64::MAX, MAX_LEAVES, 0), None);
+    }
 }

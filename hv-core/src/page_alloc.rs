@@ -78,14 +78,16 @@ impl PageAllocLock {
         Ok(mfn)
     }
 
-    /// Takes a page of memory from the domain. Frames that are not on its list stay where they are. Acquires
+    /// Takes a page of memory from the domain; one that is not on its list, whole, stays where it is. Acquires
     /// `page_alloc`, and `heap` under it.
     pub fn free(&self, machine: &Machine, mfn: Mfn, order: PageOrder) {
         let mut pages = self.lock();
-        for frame in (mfn.get()..mfn.get() + order.pages()).map(Mfn::new) {
-            if pages.list.remove(&frame) {
-                machine.free(frame, PageOrder::Page4K);
+        let frames = || (mfn.get()..mfn.get() + order.pages()).map(Mfn::new);
+        if frames().all(|frame| pages.list.contains(&frame)) {
+            for frame in frames() {
+                pages.list.remove(&frame);
             }
+            machine.free(mfn, order);
         }
     }
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use hv_core::abi::{Domctl, Request, Response, ShadowOp, number};
+use hv_core::abi::{DmOp, Domctl, Request, Response, ShadowOp, number};
 use hv_core::dirty_trie::LEAF_PFNS;
+use hv_core::dm_op::{EXTENT_SIZE, ModifiedMemory};
 use hv_core::domain::{Domain, DomainConfig, DomainKind};
 use hv_core::error::HvError;
 use hv_core::guest_copy::{guest_read, guest_write};
@@ -20,6 +21,10 @@ pub const BOTH: [CopyMode; 2] = [CopyMode::UnderLock, CopyMode::Snapshot];
 pub const BUFFER_GFN: u64 = 0x10;
 /// How many there are.
 pub const BUFFER_PAGES: u64 = 8;
+
+pub const KINDS: [DomainKind; 3] = [DomainKind::Pvh, DomainKind::Hvm, DomainKind::Pv];
+/// Pages that tests write: both ends of leaves 0 and 1, and one page of leaf 3.
+pub const PAGES: [u64; 5] = [1, LEAF_PFNS - 1, LEAF_PFNS, 2 * LEAF_PFNS - 1, 3 * LEAF_PFNS + 9];
 
 pub struct Rig {
     pub system: System,
@@ -164,4 +169,35 @@ impl Rig {
         guest_read(self.machine(), &run, Gfn::new(gfn).gpa(), &mut bytes)?;
         Ok(bytes)
     }
+}
+
+/// Puts extents into the buffer and asks for them.
+pub fn extents(rig: &Rig, extents: &[(u64, u32)]) -> Request {
+    for (at, (first, nr)) in (0..).step_by(EXTENT_SIZE as usize).zip(extents) {
+        rig.write_buffer(at, &nr.to_le_bytes());
+        rig.write_buffer(at + 4, &[0; 4]);
+        rig.write_buffer(at + 8, &first.to_le_bytes());
+    }
+    let op = ModifiedMemory {
+        extents: rig.buffer,
+        size: extents.len() as u64 * EXTENT_SIZE,
+        nr_extents: extents.len() as u32,
+        opaque: 0,
+    };
+    Request::DmOp { domain: rig.guest.id(), op: DmOp::ModifiedMemory(op) }
+}
+
+/// The guest writes all of [`PAGES`].
+pub fn write_all(rig: &Rig) {
+    for gfn in PAGES {
+        rig.guest_writes(gfn, b"dirt").expect("mapped");
+    }
+}
+
+/// A guest that has [`PAGES`] and logs.
+pub fn logging(copy: CopyMode, preemption: Preemption, kind: DomainKind) -> Rig {
+    let rig = Rig::with(copy, preemption, kind);
+    PAGES.iter().for_each(|gfn| rig.populate(*gfn));
+    rig.enable();
+    rig
 }

@@ -20,7 +20,15 @@ impl Flow<'_, '_> {
     /// A call that returns normally.
     pub(crate) fn call(&mut self, state: &mut State, call: &Call, block: usize, span: &Span) {
         let effect = self.context.models.effect(&call.callee);
-        if let Some(Effect::Acquire { .. } | Effect::Roles | Effect::Forget | Effect::Spawn) = effect {
+        // The table knows these better than their bodies would, if those happen to be read too.
+        let known = match &effect {
+            Some(Effect::Deref | Effect::Copy) => {
+                matches!(&call.callee, Callee::Qualified { this, .. } if self.context.models.is_pointer(this))
+            }
+            Some(Effect::Element) | None => false,
+            Some(_) => true,
+        };
+        if known {
             return self.modelled(state, call, effect, block, span);
         }
         if let Callee::Qualified { of: Some(Ty::Path(of, _)), method, .. } = &call.callee

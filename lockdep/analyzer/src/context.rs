@@ -2,7 +2,8 @@
 //!
 //! Immutable while functions are analyzed. It decides nothing about locks held.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::graph::{Class, Ownership};
 use crate::index::{BodyId, Index};
@@ -21,6 +22,15 @@ pub struct Context<'a> {
     pub classes: &'a [Class],
     /// Summaries by body.
     pub summaries: Vec<Summary>,
+    /// Answers given before: types are few, questions many. Never iterated.
+    pub known_types: RefCell<HashMap<(usize, Ty), TypeTraits>>,
+}
+
+/// What matters of a type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TypeTraits {
+    holds_guard: bool,
+    may_hide: bool,
 }
 
 /// Which bodies a callee may be.
@@ -42,7 +52,12 @@ impl Resolution {
     }
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
+    /// The surroundings before any function is analyzed.
+    pub fn new(index: &'a Index<'a>, models: &'a Models, classes: &'a [Class]) -> Context<'a> {
+        Context { index, models, classes, summaries: Vec::new(), known_types: RefCell::default() }
+    }
+
     /// The bodies that `callee`, printed in crate `krate`, may be.
     pub fn resolve(&self, krate: usize, callee: &Callee) -> Resolution {
         match callee {
@@ -72,7 +87,28 @@ impl Context<'_> {
 
     /// Whether a value of this type may contain a guard.
     pub fn holds_guard(&self, krate: usize, ty: &Ty) -> bool {
-        self.holds_guard_within(krate, ty, &mut BTreeSet::new())
+        self.traits_of(krate, ty).holds_guard
+    }
+
+    /// Whether values of this type may hide a guard that the type does not spell out.
+    pub fn may_hide(&self, krate: usize, ty: &Ty) -> bool {
+        self.traits_of(krate, ty).may_hide
+    }
+
+    fn traits_of(&self, krate: usize, ty: &Ty) -> TypeTraits {
+        let key = (krate, ty.clone());
+        if let Some(known) = self.known_types.borrow().get(&key) {
+            return *known;
+        }
+        let holds_guard = self.holds_guard_within(krate, ty, &mut BTreeSet::new());
+        let may_hide = ty.any(&mut |inner| match inner {
+            Ty::Dyn(_) | Ty::Opaque(_) | Ty::Closure(_) | Ty::Projection(_) => true,
+            Ty::Path(path, _) => self.index.is_parameter(krate, path),
+            _ => false,
+        });
+        let traits = TypeTraits { holds_guard, may_hide };
+        self.known_types.borrow_mut().insert(key, traits);
+        traits
     }
 
     fn holds_guard_within(&self, krate: usize, ty: &Ty, seen: &mut BTreeSet<String>) -> bool {
@@ -120,15 +156,6 @@ impl Context<'_> {
             false
         });
         found
-    }
-
-    /// Whether values of this type may hide a guard that the type does not spell out.
-    pub fn may_hide(&self, krate: usize, ty: &Ty) -> bool {
-        ty.any(&mut |inner| match inner {
-            Ty::Dyn(_) | Ty::Opaque(_) | Ty::Closure(_) | Ty::Projection(_) => true,
-            Ty::Path(path, _) => self.index.is_parameter(krate, path),
-            _ => false,
-        })
     }
 }
 

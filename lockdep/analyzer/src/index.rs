@@ -91,6 +91,7 @@ pub struct Index<'a> {
     owners: BTreeSet<Name>,
     fields: BTreeMap<Name, BTreeSet<Field>>,
     shown: BTreeMap<(usize, &'a str), String>,
+    implementers: BTreeSet<Name>,
 }
 
 impl<'a> Index<'a> {
@@ -107,6 +108,7 @@ impl<'a> Index<'a> {
             owners: BTreeSet::new(),
             fields: BTreeMap::new(),
             shown: BTreeMap::new(),
+            implementers: BTreeSet::new(),
         };
         for (krate, program) in programs.iter().enumerate() {
             for body in &program.bodies {
@@ -270,9 +272,7 @@ impl<'a> Index<'a> {
     pub fn is_parameter(&self, krate: usize, path: &str) -> bool {
         let short = !path.contains("::") && path.starts_with(char::is_uppercase);
         let name = self.name(krate, path);
-        short
-            && !self.fields.contains_key(&name)
-            && !self.methods.values().flatten().any(|m| m.this.as_ref() == Some(&name))
+        short && !self.fields.contains_key(&name) && !self.implementers.contains(&name)
     }
 
     fn default_method(&self, of: &Name, method: &str) -> Option<BodyId> {
@@ -367,6 +367,7 @@ impl<'a> Index<'a> {
                 None => self.named_in_source(krate, group, this_text),
             };
             if let Some(this) = &this {
+                self.implementers.insert(this.clone());
                 self.shown.entry((krate, group)).or_insert_with(|| this.path.clone());
             }
             if method == "owner_id" && of.may_be("LockOwner") {

@@ -72,7 +72,7 @@ pub fn analyze(facts: Vec<Facts>) -> Result<LockGraph, AnalyzeError> {
     let index = Index::new(&programs);
     let models = Models::shipped();
     let classes = context::classes(&programs);
-    let mut context = Context { index: &index, models: &models, classes: &classes, summaries: Vec::new() };
+    let mut context = Context::new(&index, &models, &classes);
     let entries = fixpoint::run(&mut context);
     let graph = link::run(&context, &entries, &problems, context::roles(&programs));
     if graph.acquisitions.is_empty() {

@@ -9,8 +9,9 @@
 //! Let any CPU attempt any nesting at any time, for any domains that stand to each other as its relation says.
 //! Take the strongly connected components of the split graph (`proof/split.rs`). No circular wait is possible,
 //! for any number of domains and CPUs and any strict partial order `controls`, if and only if in each component
-//! (a) all relations are in {Same, Up} or all are in {Same, Down}, and (b) the Same-nestings alone are acyclic,
-//! not counting steps from one instance of an ordered class to another, and (c) no holder waits for itself.
+//! (a) all relations are in {Same, Up} or all are in {Same, Down}, and (b) the Same-nestings alone have no cycle,
+//! except cycles of nothing but steps from one instance of an ordered class to another, and (c) no holder waits
+//! for itself.
 //!
 //! *If.* A circular wait, CPU *i* + 1 holding what CPU *i* waits for in a mode that blocks it, is a closed walk of
 //! the split graph, so it stays in one component. Say that has {Same, Up} only. One `Up` step leads to a

@@ -14,6 +14,9 @@ use std::fmt;
 
 use crate::judge::Judgement;
 
+pub use json::SCHEMA;
+pub use report::Options;
+
 /// An output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Format {
@@ -31,17 +34,6 @@ impl Format {
     /// Every format, by the name used on the command line.
     pub const ALL: [(&'static str, Format); 4] =
         [("text", Format::Text), ("json", Format::Json), ("dot", Format::Dot), ("list", Format::List)];
-}
-
-/// What the reader wants.
-#[derive(Clone, Copy)]
-pub struct Options<'a> {
-    /// The text of a source file, by its path as in the spans.
-    pub sources: &'a dyn Fn(&str) -> Option<String>,
-    /// Terminal colours.
-    pub color: bool,
-    /// The width of the terminal, for cutting long source lines.
-    pub width: usize,
 }
 
 /// Writes `judgement` in `format` to `w`.

@@ -37,8 +37,13 @@ impl State {
         let Root::Local(local) = path.root else { return Value::At(path) };
         for end in (0..=path.steps.len()).rev() {
             let slot = (local, path.steps[..end].to_vec());
-            if let Some(value) = self.values.get(&slot) {
-                return self.walk(value.clone(), &path.steps[end..]);
+            match self.values.get(&slot) {
+                // A capture that is not known: its slot would be found below the closure's own.
+                Some(Value::Code(_, captures)) if *captures == slot && end < path.steps.len() => {
+                    return Value::Unknown;
+                }
+                Some(value) => return self.walk(value.clone(), &path.steps[end..]),
+                None => {}
             }
         }
         Value::At(path)
@@ -108,8 +113,11 @@ impl State {
     pub fn store(&mut self, slot: &Slot, tree: Vec<(Vec<Step>, Value)>) {
         for (steps, mut value) in tree {
             let place: Vec<Step> = slot.1.iter().chain(&steps).cloned().collect();
-            if let Value::Code(_, captures) = &mut value {
-                *captures = (slot.0, place.clone());
+            match &mut value {
+                Value::Code(_, captures) => *captures = (slot.0, place.clone()),
+                // "Stored where it is stored" says nothing and would lead in circles.
+                Value::At(Path { root: Root::Local(_), .. }) => value = Value::Unknown,
+                _ => {}
             }
             self.values.insert((slot.0, place), value);
         }

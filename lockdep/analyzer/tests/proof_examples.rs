@@ -198,6 +198,39 @@ fn certain_circles_come_first() {
     assert_eq!(possible, [false, true]);
 }
 
+/// A longer circle that is certain says more than a shorter one that may not be.
+#[test]
+fn a_certain_circle_is_preferred_to_a_shorter_possible_one() {
+    let graph = graph(
+        "class pawn
+         class rook
+         class king
+         rook E -> pawn E  Other
+         pawn E -> rook E  Same, possible
+         pawn E -> king E  Same
+         king E -> rook E  Same",
+    );
+    let found: Vec<_> = refuted(&graph).iter().map(|w| (w.cpus.len(), w.is_possible(&graph))).collect();
+    assert_eq!(found, [(6, false)]);
+}
+
+#[test]
+fn one_report_per_class_that_waits_for_itself() {
+    let found = schedules(
+        "class pawn
+         class rook
+         pawn E -> pawn E  Same, same lock
+         pawn E -> pawn S  Same, same lock
+         pawn S -> pawn S  Same, same lock
+         rook E -> rook E  Same
+         rook E -> rook S  Same",
+    );
+    assert_eq!(
+        found,
+        ["pawn(A) -> pawn(A)", "pawn(A) -> pawn(A)", "rook(A) -> rook(A)#1, rook(A)#1 -> rook(A)"]
+    );
+}
+
 /// One mistake, one witness: kinds of one nesting, and cycles that share a nesting.
 #[test]
 fn witnesses_are_not_repeated() {

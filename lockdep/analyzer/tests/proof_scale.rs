@@ -114,6 +114,23 @@ fn a_long_chain_and_a_long_circle() {
     assert_eq!(refuted(&graph), (1, 0));
 }
 
+/// Rings whose domains are hard to merge, with every nesting in every mode: many equally short walks.
+#[test]
+fn rings_of_many_domains_in_every_mode() {
+    for length in 2..16 {
+        let mut graph = classes(length);
+        graph.classes.iter_mut().for_each(|class| class.ownership = Ownership::Owned);
+        for held in 0..length {
+            let wanted = (held + 1) % length;
+            let relation = [Relation::Up, Relation::Other, Relation::Down][held % 3];
+            for dice in 0..200 {
+                add(&mut graph, held, wanted, relation, &mut Dice(dice));
+            }
+        }
+        refuted(&graph);
+    }
+}
+
 /// Components of some two hundred nestings, from sparse to dense.
 #[test]
 fn random_components_of_two_hundred_nestings() {

@@ -165,7 +165,7 @@ impl Project {
         let mut found = Vec::new();
         let mut directories = vec![directory().join("target/lockdep")];
         while let Some(directory) = directories.pop() {
-            for entry in fs::read_dir(directory).expect("a directory").filter_map(Result::ok) {
+            for entry in fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok) {
                 let path = entry.path();
                 let stem = path.file_stem().and_then(OsStr::to_str).unwrap_or_default();
                 if path.is_dir() {

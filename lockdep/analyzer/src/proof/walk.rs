@@ -17,6 +17,7 @@
 //! These are the cases of [`Turns::close`]. The converse holds too: a ring in one direction would make a domain
 //! control itself, and the ends of a path that never turns are equal or related.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use lockdep::order::Relation;
@@ -67,7 +68,7 @@ struct Reached {
 }
 
 /// Steps of equally short walks that are compared; the rest of them are not looked at.
-const COMPARED: usize = 4096;
+const COMPARED: usize = 1024;
 
 /// The smallest witness that starts with `first` and else uses edges that `keep` keeps; `work` counts down the
 /// states visited. None if there is no closed walk, or if two CPUs would have to hold one lock in the shortest.
@@ -79,17 +80,27 @@ pub fn smallest(
     work: &mut usize,
 ) -> Option<Witness> {
     let (reached, ends) = search(split, first, keep, work)?;
-    let mut best: Option<(usize, usize, Witness)> = None;
+    // Owners depend on classes and relations only; of walks that differ in modes the best evidence is enough.
+    let mut shapes: BTreeMap<Vec<(usize, Relation)>, (usize, Vec<Nesting>)> = BTreeMap::new();
     for walk in walks(split, &reached, &ends) {
         *work = work.saturating_sub(walk.len());
-        let nestings: Vec<Nesting> = walk.iter().map(|&edge| split.edges[edge].nesting).collect();
-        let Some(witness) = Witness::of(graph, &nestings) else { continue };
-        let candidate = (witness.domains.len(), witness.chain_length(graph), witness);
-        if best.as_ref().is_none_or(|best| candidate < *best) {
-            best = Some(candidate);
+        let edges = || walk.iter().map(|&edge| &split.edges[edge]);
+        let shape = edges().map(|edge| (edge.nesting.held, edge.relation)).collect();
+        let candidate = (edges().map(|edge| edge.chain).sum(), edges().map(|edge| edge.nesting).collect());
+        match shapes.entry(shape) {
+            Entry::Vacant(entry) => drop(entry.insert(candidate)),
+            Entry::Occupied(mut entry) if candidate < *entry.get() => drop(entry.insert(candidate)),
+            Entry::Occupied(_) => {}
         }
     }
-    best.map(|(_, _, witness)| witness)
+    shapes
+        .into_values()
+        .filter_map(|(chain, walk)| {
+            let witness = Witness::of(graph, &walk)?;
+            Some((witness.domains.len(), chain, witness))
+        })
+        .min()
+        .map(|(_, _, witness)| witness)
 }
 
 /// Breadth first from `first` to the nearest states from which the walk closes.

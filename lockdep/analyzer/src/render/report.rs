@@ -15,8 +15,18 @@ use crate::graph::{LockGraph, Step};
 use crate::mir::ir::Span;
 use crate::witness::{CpuStep, Witness};
 
-use super::Options;
 use super::words::{counted, held_word, wanted_word};
+
+/// What the reader wants.
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    /// The text of a source file, by its path as in the spans.
+    pub sources: &'a dyn Fn(&str) -> Option<String>,
+    /// Terminal colours.
+    pub color: bool,
+    /// The width of the terminal, for cutting long source lines.
+    pub width: usize,
+}
 
 /// Nestings shown with excerpts; a longer circle is in the schedule.
 const LINKS: usize = 6;

@@ -10,8 +10,7 @@ use crate::graph::{Class, Instances, LockGraph, Ownership};
 use crate::judge::Judgement;
 use crate::proof::Decision;
 
-use super::Options;
-use super::report;
+use super::report::{self, Options};
 use super::words::{counted, held_word, wanted_word};
 
 /// Sites listed per kind of assumption.

@@ -40,17 +40,17 @@ const MERGED: usize = 10;
 /// With more sets, all apart, it is not tested that the order fits: see [`Problem::fits`].
 const TESTED: usize = 64;
 /// Tried partial merges, after which all owners are left apart.
-const TRIES: usize = 50_000;
+const TRIES: usize = 20_000;
 
 /// The fewest owners that fit, or none if no owners do: two stops may not be at the same lock, since two CPUs
 /// would hold it.
 pub fn fewest(walk: &[Stop]) -> Option<Owners> {
     let problem = Problem::new(walk)?;
     let apart: Vec<usize> = (0..problem.sets).collect();
-    let merged = (1..problem.sets).filter(|_| problem.sets <= MERGED).find_map(|limit| {
-        let mut tries = TRIES;
-        problem.merge(&mut Vec::new(), limit, &mut tries)
-    });
+    let mut tries = TRIES;
+    let merged = (1..problem.sets)
+        .filter(|_| problem.sets <= MERGED)
+        .find_map(|limit| problem.merge(&mut Vec::new(), limit, &mut tries));
     let names = merged.or_else(|| problem.fits(&apart).then_some(apart))?;
     Some(problem.owners(&names))
 }
