@@ -214,8 +214,8 @@ impl Domain {
         Ok(self.run.try_enter(vcpu)?.then_some(VcpuRun { domain: self, vcpu }))
     }
 
-    /// Keeps its vCPUs from entering and waits until none runs; pauses nest. Not with a lock held, nor by a vCPU of
-    /// this domain or of one that controls the caller's.
+    /// Keeps its vCPUs from entering and waits until none runs; pauses nest. Not with a lock held, and not by a
+    /// vCPU of this domain or of one that it controls: those may be what its own vCPUs wait for.
     pub fn pause(&self) {
         self.run.pause();
     }

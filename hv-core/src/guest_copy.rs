@@ -6,7 +6,8 @@
 //! modelled; a PV caller's is machine-linear and needs no lock. After `__hvm_copy` of Xen's `arch/x86/hvm/hvm.c`.
 //!
 //! A page is touched with the p2m lock of its domain held for reading. The lock stands for the page reference that
-//! Xen takes: as long as it is held, the frame cannot be given to somebody else.
+//! Xen takes: as long as it is held, the frame cannot be given to somebody else. A PV domain loses frames only when
+//! it is destroyed, which waits until its vCPUs have left.
 
 use core::ops::Range;
 
@@ -68,7 +69,7 @@ pub fn copy_from_caller(
     Ok(())
 }
 
-/// A load by the guest. Acquires `p2m` of a translated guest, page by page.
+/// A load by the guest; to a PV guest, `at` is a machine address. Acquires `p2m` of a translated guest, page by page.
 ///
 /// # Errors
 /// [`HvError::BadAddress`] when a page is not mapped memory.
@@ -79,9 +80,10 @@ pub fn guest_read(machine: &Machine, run: &VcpuRun<'_>, at: Gpa, into: &mut [u8]
     Ok(())
 }
 
-/// A store by the guest. On a logged page it faults: the page is marked (`paging`), made writable (`p2m`), and the
-/// store is tried again. The mark comes first, so that no page is writable and unmarked; a CLEAN cannot come between,
-/// because it pauses the domain and `run` proves that the domain runs.
+/// A store by the guest; to a PV guest, `at` is a machine address. On a logged page it faults: the page is marked
+/// (`paging`), made writable (`p2m`), and the store is tried again. The mark comes first, so that no page is
+/// writable and unmarked; a CLEAN cannot come between, because it pauses the domain and `run` proves that the
+/// domain runs.
 ///
 /// # Errors
 /// [`HvError::BadAddress`] when a page is not mapped or not writable; [`HvError::MaxPages`] or

@@ -12,8 +12,8 @@ pub type RwLock<T, C> = lockdep::RwLock<spin::RwLock<()>, T, C>;
 lockdep::lock_order! {
     /// Memory-management locks, outermost first.
     pub order Mm {
-        /// gfn to mfn and type of one domain: readers look up, and keep what they found from being freed; every change
-        /// of an entry is a writer's.
+        /// gfn to mfn and type of one domain: readers look up, and keep what they found from being freed; every
+        /// change of an entry is a writer's.
         p2m        = 16;
         /// The page list of one domain and its totals, table pages of the p2m included.
         page_alloc = 56;

@@ -5,13 +5,13 @@
 //! neighbours in Xen's `arch/x86/mm/paging.c`.
 //!
 //! The problem that this project starts from is [`CopyMode::UnderLock`]: the bitmap goes to the caller while
-//! `paging` of the subject is held, and reaching the caller's memory takes the caller's `p2m`. A device model may mark
-//! pages while the subject is paused, so a leaf must be either copied under the lock, or taken to a private page
-//! under the lock and copied after ([`CopyMode::Snapshot`]).
+//! `paging` of the subject is held, and reaching the caller's memory takes the caller's `p2m`. A device model may
+//! mark pages while the subject is paused, so a leaf must be either copied under the lock, or taken to a private
+//! page under the lock and copied after ([`CopyMode::Snapshot`]).
 //!
 //! Differences from Xen, all on the side of losing nothing: a failing copy leaves the bits that did not arrive in
-//! the trie, and the error says how many pages did; only bits that were reported are cleaned; after a failed CLEAN too
-//! the pages that were cleaned fault again; CLEAN of a domain that does not log changes nothing.
+//! the trie, and the error says how many pages did; only bits that were reported are cleaned; after a failed CLEAN
+//! too the pages that were cleaned fault again; CLEAN of a domain that does not log changes nothing.
 
 use lockdep::operation;
 
@@ -111,6 +111,7 @@ fn enable_paused(
     if subject.p2m.read().ioreq_pages() > 0 {
         return Err(HvError::IoreqEntries);
     }
+    // The claim keeps OFF out until types and mode agree again.
     let mut paging = subject.paging.lock();
     paging.claim(caller.id(), PagingOp::Enable, false)?;
     let enabled = paging.enable();

@@ -46,10 +46,13 @@ pub fn increase_reservation(machine: &Machine, domain: &Domain, order: PageOrder
     if domain.is_translated() {
         return Err(HvError::UnknownOperation);
     }
+    let mfn = domain.page_alloc.alloc(machine, order)?;
+    // After the allocation: one that came too late for a domain being destroyed is undone here, any other there.
     if domain.is_dying() {
+        domain.page_alloc.free(machine, mfn, order);
         return Err(HvError::SubjectDying);
     }
-    domain.page_alloc.alloc(machine, order)
+    Ok(mfn)
 }
 
 /// Maps frames that are not memory of the domain: a device's, or another domain's page that it was granted.
@@ -110,7 +113,8 @@ pub fn lookup(machine: &Machine, domain: &Domain, gfn: Gfn) -> Result<Option<P2m
 ///
 /// # Errors
 /// [`HvError::NotTranslated`], [`HvError::NotMemory`] when one of the types is not of the domain's own memory,
-/// [`HvError::GfnOutOfRange`], [`HvError::MaxPages`], [`HvError::HeapExhausted`]; pages before the one that failed have changed.
+/// [`HvError::GfnOutOfRange`], [`HvError::MaxPages`], [`HvError::HeapExhausted`]; pages before the one that failed
+/// have changed.
 pub fn change_type(
     machine: &Machine,
     domain: &Domain,

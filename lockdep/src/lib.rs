@@ -53,6 +53,5 @@ pub use validator::{Counters, counters, discipline, set_current, set_discipline}
 pub mod __private {
     pub use crate::class::{Class, Declaration, Declared, Unknown};
     pub use crate::role::{RoleAt, RoleName, enter_operation};
-    pub use core;
     pub use lockdep_macros::answer;
 }

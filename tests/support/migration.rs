@@ -86,14 +86,16 @@ impl<'w> Migration<'w> {
     }
 
     /// A CLEAN while the writers write, and the copy of what it reports. How the bitmap comes alternates; now and then
-    /// it is asked for in part, or into a buffer that is too short.
+    /// it is asked for up to some page only, or into a buffer that is too short.
     pub fn round(&mut self) {
         let copy = if self.dice.below(2) == 0 { CopyMode::UnderLock } else { CopyMode::Snapshot };
-        let all = LEAVES * LEAF_PFNS;
         match self.dice.below(8) {
-            0 => self.clean_and_copy(copy, 1 + self.dice.clone().below(all)),
+            0 => {
+                let last = self.dice.pick(&self.subject.pages);
+                self.clean_and_copy(copy, last.get() + 1);
+            }
             1 => self.clean_into_short_buffer(copy),
-            _ => self.clean_and_copy(copy, all),
+            _ => self.clean_and_copy(copy, LEAVES * LEAF_PFNS),
         }
     }
 
@@ -183,7 +185,9 @@ impl<'w> Migration<'w> {
         }
     }
 
+    /// Between two legs: the subject is paused, and whoever ran has been waited for.
     fn be_preempted(&mut self) {
+        assert_eq!(self.rations.running(), 0, "a vCPU runs while its domain is paused");
         self.copied.preempted += 1;
         thread::yield_now();
     }

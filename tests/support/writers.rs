@@ -25,6 +25,8 @@ const RATION: u64 = 8;
 #[derive(Default)]
 pub struct Rations {
     granted: AtomicU64,
+    /// vCPUs of the guest that run.
+    running: AtomicU64,
     stopped: AtomicBool,
 }
 
@@ -42,6 +44,11 @@ impl Rations {
     /// Ends the writers, after the write they are at.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
+    }
+
+    /// How many vCPUs of the guest run at this moment.
+    pub fn running(&self) -> u64 {
+        self.running.load(Ordering::SeqCst)
     }
 
     /// What a new writer begins with: nothing of what was granted before.
@@ -108,17 +115,20 @@ pub fn vcpu(world: &World, guest: &Tenant, vcpu: u32, rations: &Rations, mut dic
     let mut done = Written::default();
     let mut eaten = rations.seen();
     while rations.wait(&mut eaten) {
+        // One entry for all: whoever pauses the guest has to wait for the rest of them.
+        let run = enter(&guest.domain, vcpu);
+        rations.running.fetch_add(1, Ordering::SeqCst);
         for _ in 0..RATION {
             let gfn = dice.pick(&guest.pages);
             let bytes = dice.bits().to_le_bytes();
             let room = if guest.has(Gfn::new(gfn.get() + 1)) { PAGE_SIZE } else { PAGE_SIZE - bytes.len() };
             let at = Gpa::new(gfn.gpa().get() + dice.below(room as u64));
-            let run = enter(&guest.domain, vcpu);
             let entry = physmap::lookup(machine, &guest.domain, gfn).expect("the guest is translated");
             guest_write(machine, &run, at, &bytes).expect("the guest has this memory");
             done.faults += u64::from(entry.is_some_and(|entry| entry.kind == P2mType::RamLogdirty));
             done.stores += 1;
         }
+        rations.running.fetch_sub(1, Ordering::SeqCst);
     }
     done
 }
@@ -155,7 +165,9 @@ pub fn device_model(world: &World, rations: &Rations, mut dice: Dice) -> Written
             let (size, nr_extents) = (records.len() as u64, (records.len() as u64 / EXTENT_SIZE) as u32);
             let op = DmOp::ModifiedMemory(ModifiedMemory { extents, size, nr_extents, opaque: 0 });
             let mut request = Request::DmOp { domain: guest.domain.id(), op };
-            while hypercall(&world.system, &run, &mut request).expect("the extents are right") == Outcome::Continue {}
+            while hypercall(&world.system, &run, &mut request).expect("the extents are right") == Outcome::Continue {
+                relax();
+            }
         }
     }
     done

@@ -1,47 +1,55 @@
 //! Summaries of all functions, to a fixpoint over the call graph.
 //!
-//! A worklist: a function is analyzed again when a summary it used has changed. It ends because summaries only
-//! grow in finite sets (see `summary.rs`). Order affects speed, not the result.
+//! A worklist: it starts with the functions that can reach a lock operation (`callgraph.rs`), takes in what they call,
+//! and analyzes a function again when a summary it used has changed. It ends because summaries only grow in finite
+//! sets (see `summary.rs`). Order affects speed, not the result.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
+use crate::callgraph;
 use crate::context::Context;
 use crate::flow::Flow;
 use crate::index::BodyId;
 use crate::summary::Summary;
 
-/// Computes `context.summaries`; returns the entry points: functions that nobody else in the programs calls.
+/// Computes `context.summaries`; returns the entry points: functions that matter and that nobody else calls.
 pub fn run(context: &mut Context<'_>) -> BTreeSet<BodyId> {
     let count = context.index.bodies.len();
+    let plan = callgraph::plan(context);
     context.summaries = vec![Summary::default(); count];
     let mut users: BTreeMap<BodyId, BTreeSet<BodyId>> = BTreeMap::new();
-    let mut uses: Vec<BTreeSet<BodyId>> = vec![BTreeSet::new(); count];
-    let mut pending: BTreeSet<BodyId> = (0..count).collect();
-    while let Some(body) = pending.pop_first() {
+    let mut uses: Vec<Option<BTreeSet<BodyId>>> = vec![None; count];
+    let mut pending: BTreeSet<(usize, BodyId)> =
+        plan.relevant.iter().map(|body| (plan.order[*body], *body)).collect();
+    while let Some((_, body)) = pending.pop_first() {
         let (summary, used) = Flow::run(context, body);
         for callee in &used {
             users.entry(*callee).or_default().insert(body);
+            // A function that touches no lock itself may still lead to one: by what it returns.
+            if uses[*callee].is_none() {
+                pending.insert((plan.order[*callee], *callee));
+            }
         }
-        uses[body] = used;
+        uses[body] = Some(used);
         if context.summaries[body] != summary {
             context.summaries[body] = summary;
-            pending.extend(users.get(&body).into_iter().flatten());
+            pending.extend(users.get(&body).into_iter().flatten().map(|user| (plan.order[*user], *user)));
         }
     }
     entry_points(&uses)
 }
 
 /// Members of call-graph components that no other component calls.
-fn entry_points(uses: &[BTreeSet<BodyId>]) -> BTreeSet<BodyId> {
+fn entry_points(uses: &[Option<BTreeSet<BodyId>>]) -> BTreeSet<BodyId> {
     let mut graph = DiGraph::<(), ()>::new();
     for _ in uses {
         graph.add_node(());
     }
     for (caller, callees) in uses.iter().enumerate() {
-        for callee in callees {
+        for callee in callees.iter().flatten() {
             graph.add_edge(NodeIndex::new(caller), NodeIndex::new(*callee), ());
         }
     }
@@ -55,9 +63,9 @@ fn entry_points(uses: &[BTreeSet<BodyId>]) -> BTreeSet<BodyId> {
     let called: BTreeSet<usize> = uses
         .iter()
         .enumerate()
-        .flat_map(|(caller, callees)| callees.iter().map(move |callee| (caller, *callee)))
+        .flat_map(|(caller, callees)| callees.iter().flatten().map(move |callee| (caller, *callee)))
         .filter(|(caller, callee)| component[*caller] != component[*callee])
         .map(|(_, callee)| component[callee])
         .collect();
-    (0..uses.len()).filter(|body| !called.contains(&component[*body])).collect()
+    (0..uses.len()).filter(|body| uses[*body].is_some() && !called.contains(&component[*body])).collect()
 }

@@ -188,7 +188,12 @@ impl<'a> Index<'a> {
 
     /// Whether any type of the analyzed crates has a destructor.
     pub fn has_destructors(&self) -> bool {
-        self.methods.get("drop").is_some_and(|drops| drops.iter().any(|m| m.of.may_be("Drop")))
+        self.destructors().next().is_some()
+    }
+
+    /// The bodies of all destructors.
+    pub fn destructors(&self) -> impl Iterator<Item = BodyId> {
+        self.methods.get("drop").into_iter().flatten().filter(|m| m.of.may_be("Drop")).map(|m| m.body)
     }
 
     /// The body of a closure type as printed in crate `krate`.

@@ -22,6 +22,7 @@ pub mod summary;
 pub mod witness;
 
 mod apply;
+mod callgraph;
 mod fixpoint;
 mod flow;
 mod instantiate;

@@ -126,10 +126,57 @@ fn a_circle_through_a_lock_of_nobody() {
          pawn E -> board E  Other
          board E -> pawn E  Other";
     assert_eq!(schedules(text), ["pawn(A) -> board(-), board(-) -> pawn(A)"]);
-    // The ownership of the classes decides, whatever the nesting says.
-    let said_up = text.replace("pawn E -> board E  Other", "pawn E -> board E  Up");
-    let graph = graph(&said_up);
-    assert!(matches!(decide(&graph), Decision::Refuted { .. }));
+    // The ownership of the classes decides, whatever the nestings say.
+    let said = "class pawn
+         class board, unowned
+         pawn E -> board E  Same
+         board E -> pawn E  Up";
+    assert!(matches!(decide(&graph(said)), Decision::Refuted { .. }));
+}
+
+/// A ring of writers, and the schedule of the one witness.
+fn ring(relations: &[&str]) -> String {
+    let class = |at: usize| format!("square{}", at % relations.len());
+    let mut text: String = (0..relations.len()).map(|at| format!("class {}\n", class(at))).collect();
+    for (at, relation) in relations.iter().enumerate() {
+        text += &format!("{} E -> {} E  {relation}\n", class(at), class(at + 1));
+    }
+    let graph = graph(&text);
+    let witnesses = refuted(&graph);
+    assert_eq!(witnesses.len(), 1, "{relations:?}");
+    assert_eq!(witnesses[0].cpus.len() % relations.len(), 0);
+    let domains = witnesses[0].domains.len();
+    let controls = witnesses[0].controls.len();
+    format!("{} CPUs, {domains} domains, {controls} in control", witnesses[0].cpus.len())
+}
+
+#[test]
+fn as_few_domains_as_fit() {
+    assert_eq!(ring(&["Other"; 4]), "4 CPUs, 2 domains, 0 in control");
+    assert_eq!(ring(&["Other"; 5]), "5 CPUs, 3 domains, 0 in control");
+    assert_eq!(ring(&["Up", "Down", "Up", "Down"]), "4 CPUs, 2 domains, 1 in control");
+    // Two domains would control each other.
+    assert_eq!(ring(&["Up", "Up", "Down", "Down"]), "4 CPUs, 3 domains, 2 in control");
+    // Fewer would make strangers of those who control each other.
+    assert_eq!(ring(&["Up", "Other", "Up", "Other"]), "4 CPUs, 4 domains, 2 in control");
+    // The last lock's owner is the first one's.
+    assert_eq!(ring(&["Other", "Other", "Other", "Same"]), "4 CPUs, 3 domains, 0 in control");
+    assert_eq!(ring(&["Other", "Up"]), "4 CPUs, 4 domains, 2 in control");
+}
+
+/// The walk through the stranger would need one CPU to read what another one writes, in whichever domain.
+#[test]
+fn no_two_cpus_hold_one_lock() {
+    let found = schedules(
+        "class pawn
+         class rook
+         class king
+         pawn S -> rook E  Other
+         rook E -> pawn R  Same
+         pawn E -> king E  Same
+         king E -> pawn E  Same",
+    );
+    assert_eq!(found, ["pawn(A) -> king(A), king(A) -> pawn(A)"]);
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn newtype(item: &ItemStruct) -> TokenStream {
         let lock = &lock.ty;
         // What is wrong with the impls, such as data less visible than the newtype, is wrong with the type.
         quote_spanned! {Span::call_site().located_at(lock.span())=>
-            impl #impl_generics ::lockdep::__private::core::ops::Deref for #name #ty_generics #where_clause {
+            impl #impl_generics ::core::ops::Deref for #name #ty_generics #where_clause {
                 type Target = #lock;
 
                 #[inline]
@@ -34,7 +34,7 @@ fn newtype(item: &ItemStruct) -> TokenStream {
                 }
             }
 
-            impl #impl_generics ::lockdep::__private::core::convert::From<#lock> for #name #ty_generics
+            impl #impl_generics ::core::convert::From<#lock> for #name #ty_generics
             #where_clause
             {
                 #[inline]

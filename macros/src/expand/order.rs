@@ -96,7 +96,7 @@ fn role_items(roles: &Roles) -> TokenStream {
             pub type #parameter<'a, D> = ::lockdep::InRole<'a, D, #name>;
 
             impl ::lockdep::__private::RoleName for decl::#name {
-                const NAME: &'static ::lockdep::__private::core::primitive::str = #text;
+                const NAME: &'static ::core::primitive::str = #text;
             }
         }
     });

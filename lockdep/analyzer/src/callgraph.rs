@@ -1,0 +1,127 @@
+//! Who may call whom, as far as names say, and which functions can matter to locks at all.
+//!
+//! An over-approximation made before any data-flow: it orders the work (callees first) and leaves out functions
+//! from which no lock operation can be reached. Those are still analyzed when a function that matters calls them. It
+//! decides nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use petgraph::algo::tarjan_scc;
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use crate::context::Context;
+use crate::index::BodyId;
+use crate::mir::ir::{
+    AggregateKind, Body, Callee, Operand, Rvalue, StatementKind, Terminator,
+};
+use crate::model::Effect;
+
+/// The plan for the fixpoint.
+#[derive(Debug)]
+pub struct Plan {
+    /// Functions that may reach a lock operation.
+    pub relevant: BTreeSet<BodyId>,
+    /// Position of each function in an order with callees first.
+    pub order: Vec<usize>,
+}
+
+/// Reads the calls off all bodies.
+pub fn plan(context: &Context<'_>) -> Plan {
+    let count = context.index.bodies.len();
+    let mut graph = DiGraph::<(), ()>::with_capacity(count, count * 4);
+    for _ in 0..count {
+        graph.add_node(());
+    }
+    let mut touching: BTreeSet<BodyId> = BTreeSet::new();
+    let mut dropping: BTreeSet<BodyId> = BTreeSet::new();
+    let mut callers: BTreeMap<BodyId, BTreeSet<BodyId>> = BTreeMap::new();
+    for (id, entry) in context.index.bodies.iter().enumerate() {
+        let mut calls = Calls { context, krate: entry.krate, callees: BTreeSet::new(), touches: false };
+        calls.read(entry.body);
+        if calls.touches || entry.body.locals.iter().any(|ty| context.holds_guard(entry.krate, ty)) {
+            touching.insert(id);
+        }
+        if entry.body.blocks.iter().any(|block| matches!(block.terminator, Terminator::Drop(..))) {
+            dropping.insert(id);
+        }
+        for callee in calls.callees {
+            graph.add_edge(NodeIndex::new(id), NodeIndex::new(callee), ());
+            callers.entry(callee).or_default().insert(id);
+        }
+    }
+    let mut relevant = reach(&callers, touching);
+    if context.index.destructors().any(|body| relevant.contains(&body)) {
+        // Which drops run them is found out in the flow; by name, any drop may.
+        relevant.extend(dropping);
+        relevant = reach(&callers, relevant);
+    }
+    let mut order = vec![0; count];
+    let members = tarjan_scc(&graph).into_iter().flatten();
+    for (position, member) in members.enumerate() {
+        order[member.index()] = position;
+    }
+    Plan { relevant, order }
+}
+
+fn reach(callers: &BTreeMap<BodyId, BTreeSet<BodyId>>, from: BTreeSet<BodyId>) -> BTreeSet<BodyId> {
+    let mut reached = from.clone();
+    let mut pending: Vec<BodyId> = from.into_iter().collect();
+    while let Some(body) = pending.pop() {
+        for caller in callers.get(&body).into_iter().flatten() {
+            if reached.insert(*caller) {
+                pending.push(*caller);
+            }
+        }
+    }
+    reached
+}
+
+struct Calls<'c, 'a> {
+    context: &'c Context<'a>,
+    krate: usize,
+    callees: BTreeSet<BodyId>,
+    touches: bool,
+}
+
+impl Calls<'_, '_> {
+    fn read(&mut self, body: &Body) {
+        for block in &body.blocks {
+            for statement in &block.statements {
+                if let StatementKind::Assign(_, rvalue) = &statement.kind {
+                    self.rvalue(rvalue);
+                }
+            }
+            if let Terminator::Call(call) = &block.terminator {
+                self.callee(&call.callee);
+                call.args.iter().for_each(|operand| self.operand(operand));
+            }
+        }
+    }
+
+    fn rvalue(&mut self, rvalue: &Rvalue) {
+        match rvalue {
+            Rvalue::Use(operand) | Rvalue::Cast(operand, _) => self.operand(operand),
+            Rvalue::Other(operands) => operands.iter().for_each(|operand| self.operand(operand)),
+            Rvalue::Aggregate(aggregate) => {
+                if let AggregateKind::Closure(id, _) = &aggregate.kind {
+                    // Whoever makes a closure counts as its caller.
+                    self.callees.extend(self.context.index.by_id(self.krate, id));
+                }
+                aggregate.fields.iter().for_each(|(_, operand)| self.operand(operand));
+            }
+            _ => {}
+        }
+    }
+
+    fn operand(&mut self, operand: &Operand) {
+        if let Operand::Fn(callee) = operand {
+            self.callee(callee);
+        }
+    }
+
+    fn callee(&mut self, callee: &Callee) {
+        self.touches |=
+            matches!(self.context.models.effect(callee), Some(Effect::Acquire { .. } | Effect::Roles));
+        self.callees.extend(self.context.resolve(self.krate, callee).bodies);
+    }
+}
