@@ -60,6 +60,9 @@ type State = (usize, Turns);
 /// The state before (none: the walk's first step), and the edge from there.
 type Way = (Option<State>, usize);
 
+/// The held class and the relation of each step of a walk.
+type Shape = Vec<(usize, Relation)>;
+
 /// How a state was first reached.
 struct Reached {
     distance: usize,
@@ -81,11 +84,11 @@ pub fn smallest(
 ) -> Option<Witness> {
     let (reached, ends) = search(split, first, keep, work)?;
     // Owners depend on classes and relations only; of walks that differ in modes the best evidence is enough.
-    let mut shapes: BTreeMap<Vec<(usize, Relation)>, (usize, Vec<Nesting>)> = BTreeMap::new();
+    let mut shapes: BTreeMap<Shape, (usize, Vec<Nesting>)> = BTreeMap::new();
     for walk in walks(split, &reached, &ends) {
         *work = work.saturating_sub(walk.len());
         let edges = || walk.iter().map(|&edge| &split.edges[edge]);
-        let shape = edges().map(|edge| (edge.nesting.held, edge.relation)).collect();
+        let shape: Shape = edges().map(|edge| (edge.nesting.held, edge.relation)).collect();
         let candidate = (edges().map(|edge| edge.chain).sum(), edges().map(|edge| edge.nesting).collect());
         match shapes.entry(shape) {
             Entry::Vacant(entry) => drop(entry.insert(candidate)),
