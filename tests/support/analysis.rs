@@ -44,7 +44,8 @@ pub fn analyze(package: &str) -> Value {
 
 /// Builds the command, and has cargo say where it is.
 fn build() -> PathBuf {
-    let arguments = ["build", "--offline", "--quiet", "--package", "cargo-lockdep", "--message-format", "json"];
+    let arguments =
+        ["build", "--offline", "--quiet", "--package", "cargo-lockdep", "--message-format", "json"];
     let output = cargo().args(arguments).stderr(Stdio::inherit()).output().expect("cargo starts");
     assert!(output.status.success(), "cargo-lockdep does not build");
     let messages = String::from_utf8(output.stdout).expect("cargo writes UTF-8");

@@ -170,7 +170,8 @@ impl<'w> Migration<'w> {
     fn scan_by_snapshot(&mut self, request: &ScanRequest) -> Result<(), HvError> {
         let system = &self.world.system;
         let (machine, budget) = (system.machine(), system.config().preemption.leaves);
-        let (subject, control) = (Subject::new(&*self.subject.domain), Control::new(&*self.controller.domain));
+        let (subject, control) =
+            (Subject::new(&*self.subject.domain), Control::new(&*self.controller.domain));
         let mut resuming = false;
         loop {
             let run = enter(&self.controller.domain, self.vcpu);
@@ -197,7 +198,8 @@ impl<'w> Migration<'w> {
         self.rations.grant();
         let mut bits = vec![0; pages.div_ceil(8) as usize];
         let run = enter(&self.controller.domain, self.vcpu);
-        guest_read(self.world.system.machine(), &run, Gpa::new(bitmap.get()), &mut bits).expect("it was written");
+        guest_read(self.world.system.machine(), &run, Gpa::new(bitmap.get()), &mut bits)
+            .expect("it was written");
         drop(run);
         for (at, byte) in bits.iter().enumerate().filter(|(_, byte)| **byte != 0) {
             for bit in (0..8).filter(|bit| byte & (1 << bit) != 0) {

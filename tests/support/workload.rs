@@ -67,7 +67,9 @@ fn migrate(world: &World, plan: &Plan, dice: &mut Dice, tally: &mut Tally) {
     let mut of_control = Migration::begin(world, (&world.upper, 0), (&world.control, &nobodys), dice.bits());
     for _ in 0..plan.epochs {
         tally.written = tally.written.plus(epoch(world, plan.rounds, &mut of_guests, &mut of_control, dice));
-        for (name, migration) in ["guest 0", "guest 1"].iter().zip(&of_guests).chain([(&"control", &of_control)]) {
+        for (name, migration) in
+            ["guest 0", "guest 1"].iter().zip(&of_guests).chain([(&"control", &of_control)])
+        {
             let differing = migration.differing();
             tally.images += 1;
             tally.lost.extend(differing.iter().map(|gfn| format!("{name}: {gfn:?}")));

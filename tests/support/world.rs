@@ -38,7 +38,8 @@ impl Tenant {
     }
 
     fn populate(&mut self, machine: &Machine, first: u64, order: PageOrder) {
-        physmap::populate(machine, &self.domain, Gfn::new(first), order).expect("the machine is large enough");
+        physmap::populate(machine, &self.domain, Gfn::new(first), order)
+            .expect("the machine is large enough");
         self.pages.extend((first..first + order.pages()).map(Gfn::new));
         self.pages.sort_unstable();
     }
@@ -90,7 +91,8 @@ impl Desk {
     }
 
     fn furnish(self, tenant: &mut Tenant, machine: &Machine) {
-        let desk = (self.base..=self.base + LEAVES).chain((0..BOUNCE_PAGES).map(|turn| self.bounce(turn).get()));
+        let desk =
+            (self.base..=self.base + LEAVES).chain((0..BOUNCE_PAGES).map(|turn| self.bounce(turn).get()));
         desk.for_each(|gfn| tenant.populate(machine, gfn, PageOrder::Page4K));
     }
 }
@@ -115,7 +117,8 @@ impl World {
     /// # Panics
     /// When hv-core refuses one of the steps.
     pub fn boot(preemption: Preemption) -> World {
-        let system = System::new(SystemConfig { copy: CopyMode::UnderLock, preemption, ..SystemConfig::default() });
+        let system =
+            System::new(SystemConfig { copy: CopyMode::UnderLock, preemption, ..SystemConfig::default() });
         let machine = system.machine();
         let config = |kind, vcpus, privileged| DomainConfig {
             vcpus,
@@ -135,8 +138,7 @@ impl World {
             let mut guest = Tenant::new(made);
             for leaf in 0..LEAVES {
                 let first = leaf * LEAF_PFNS + 0x10;
-                (first..first + GUEST_PAGES)
-                    .for_each(|gfn| guest.populate(machine, gfn, PageOrder::Page4K));
+                (first..first + GUEST_PAGES).for_each(|gfn| guest.populate(machine, gfn, PageOrder::Page4K));
             }
             if superpage {
                 guest.populate(machine, LEAF_PFNS + 0x200, PageOrder::Page2M);

@@ -165,7 +165,9 @@ pub fn device_model(world: &World, rations: &Rations, mut dice: Dice) -> Written
             let (size, nr_extents) = (records.len() as u64, (records.len() as u64 / EXTENT_SIZE) as u32);
             let op = DmOp::ModifiedMemory(ModifiedMemory { extents, size, nr_extents, opaque: 0 });
             let mut request = Request::DmOp { domain: guest.domain.id(), op };
-            while hypercall(&world.system, &run, &mut request).expect("the extents are right") == Outcome::Continue {
+            while hypercall(&world.system, &run, &mut request).expect("the extents are right")
+                == Outcome::Continue
+            {
                 relax();
             }
         }

@@ -13,7 +13,7 @@ use crate::instantiate::Arguments;
 use crate::mir::ir::{Call, Callee, Operand, Place, Span, Ty};
 use crate::model::{Effect, canonical};
 use crate::path::{Path, Root, Step, Value};
-use crate::state::{Holding, State};
+use crate::state::{Holding, State, Tree};
 use crate::summary::{Acquire, Chain, ClassId, CodeCall, HeldLock, Lock, Note, keep};
 
 impl Flow<'_, '_> {
@@ -80,7 +80,14 @@ impl Flow<'_, '_> {
         }
     }
 
-    fn modelled(&mut self, state: &mut State, call: &Call, effect: Option<Effect>, block: usize, span: &Span) {
+    fn modelled(
+        &mut self,
+        state: &mut State,
+        call: &Call,
+        effect: Option<Effect>,
+        block: usize,
+        span: &Span,
+    ) {
         let first = call.args.first().map_or(Value::Unknown, |arg| self.value(state, arg));
         let to = |path: Path| vec![(Vec::new(), Value::To(path))];
         let made = block * 4096;
@@ -97,7 +104,8 @@ impl Flow<'_, '_> {
                     self.acquire(state, &Acquire { lock: lock.clone(), wanted }, &chain);
                 }
                 let holder = self.holder_at(state, &call.dest);
-                let at = if attempt { vec![Step::Variant("Some".into()), Step::Field(0)] } else { Vec::new() };
+                let at =
+                    if attempt { vec![Step::Variant("Some".into()), Step::Field(0)] } else { Vec::new() };
                 self.put(state, &call.dest, vec![(at, Value::GuardOf(lock.path.clone()))], made);
                 keep(&mut state.held, Holding { lock: HeldLock::Known(lock, held), holder }, chain);
             }
@@ -157,13 +165,16 @@ impl Flow<'_, '_> {
             self.apply_code(state, code, Vec::new(), Calling::Perhaps, &name, span);
         }
         self.acquires_in_arguments(state, call, span);
-        let kept: Vec<Value> =
-            codes.into_iter().filter(|(code, _)| matches!(code, Value::Code(..))).map(|(code, _)| code).collect();
-        let captures: Vec<(Value, Vec<(Vec<Step>, Value)>)> = kept
+        let kept: Vec<Value> = codes
+            .into_iter()
+            .filter(|(code, _)| matches!(code, Value::Code(..)))
+            .map(|(code, _)| code)
+            .collect();
+        let captures: Vec<Tree> = kept
             .into_iter()
             .map(|code| match &code {
-                Value::Code(_, (local, steps)) => (code.clone(), state.subtree(*local, steps)),
-                _ => (code, Vec::new()),
+                Value::Code(_, (local, steps)) => state.subtree(*local, steps),
+                _ => Vec::new(),
             })
             .collect();
         self.pass_through(state, call);
@@ -171,7 +182,7 @@ impl Flow<'_, '_> {
         // An adaptor that was given a closure may call it later, when it is itself passed on.
         let lasting = self.type_of(&call.dest).any(&mut |ty| matches!(ty, Ty::Closure(_) | Ty::Opaque(_)));
         if lasting && let Some(slot) = slot_of(&call.dest) {
-            for (position, (_, tree)) in captures.into_iter().enumerate() {
+            for (position, tree) in captures.into_iter().enumerate() {
                 let mut within = slot.clone();
                 within.1.push(Step::Field(u32::MAX - position as u32));
                 state.store(&within, tree);
@@ -182,7 +193,8 @@ impl Flow<'_, '_> {
     /// Guards in the arguments go wherever there is room for one: the result, or what another argument points to.
     /// Without room they are dropped.
     fn pass_through(&self, state: &mut State, call: &Call) {
-        let roomy = |ty: &Ty| self.context.holds_guard(self.krate, ty) || self.context.may_hide(self.krate, ty);
+        let roomy =
+            |ty: &Ty| self.context.holds_guard(self.krate, ty) || self.context.may_hide(self.krate, ty);
         let mut sources: BTreeSet<usize> = BTreeSet::new();
         let mut sinks: BTreeSet<Option<usize>> = BTreeSet::new();
         if roomy(&self.type_of(&call.dest)) {
@@ -232,7 +244,8 @@ impl Flow<'_, '_> {
     fn acquires_in_arguments(&mut self, state: &mut State, call: &Call, span: &Span) {
         for operand in &call.args {
             let Operand::Fn(callee) = operand else { continue };
-            let Some(Effect::Acquire { class, wanted, held, attempt }) = self.context.models.effect(callee) else {
+            let Some(Effect::Acquire { class, wanted, held, attempt }) = self.context.models.effect(callee)
+            else {
                 continue;
             };
             let Some(class_id) = self.context.class(&class) else {
@@ -292,7 +305,9 @@ impl Flow<'_, '_> {
         let code = call.args.first().map_or(Value::Unknown, |arg| self.value(state, arg));
         let args = match call.args.get(1).and_then(Operand::place) {
             Some(tuple) => {
-                let Ty::Tuple(types) = self.type_of(tuple) else { return self.foreign(state, call, block, span) };
+                let Ty::Tuple(types) = self.type_of(tuple) else {
+                    return self.foreign(state, call, block, span);
+                };
                 let at = self.lvalue(state, tuple);
                 let field = |k: usize| state.load(state.step(at.clone(), &Step::Field(k as u32)));
                 (0..types.len()).map(field).collect()
@@ -334,12 +349,10 @@ impl Flow<'_, '_> {
                     action: "calls the code it was given".to_owned(),
                     span: span.clone(),
                 });
-                let held = state.held.keys().map(|holding| holding.lock.clone()).collect();
-                let chains = state.held.iter().map(|(h, chain)| (h.lock.clone(), chain.clone())).collect();
+                let held = state.held.iter().map(|(h, chain)| (h.lock.clone(), chain.clone())).collect();
+                let called = calling == Calling::Surely;
                 if let Some(output) = &mut self.output {
-                    let called = calling == Calling::Surely;
-                    let key = CodeCall { code: path.bare(), args, held, called };
-                    output.calls.entry(key).or_insert((chains, chain));
+                    output.add_call(CodeCall { code: path.bare(), args, called }, held, &chain);
                 }
             }
             _ if calling == Calling::Surely => self.note(Note::Unresolved(what.to_owned(), span.clone())),
@@ -369,8 +382,7 @@ impl Flow<'_, '_> {
                     return;
                 }
                 if let Some(body) = self.context.index.drop_impl(krate, path) {
-                    let arguments =
-                        Arguments { values: vec![Value::To(target.clone())], moved: vec![None] };
+                    let arguments = Arguments { values: vec![Value::To(target.clone())], moved: vec![None] };
                     let chain = self.chain_step(body, span, false);
                     self.instantiate(state, body, &arguments, None, &chain);
                 }

@@ -11,9 +11,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::context::Context;
 use crate::index::BodyId;
-use crate::mir::ir::{
-    AggregateKind, Body, Callee, Operand, Rvalue, StatementKind, Terminator,
-};
+use crate::mir::ir::{AggregateKind, Body, Callee, Operand, Rvalue, StatementKind, Terminator};
 use crate::model::Effect;
 
 /// The plan for the fixpoint.

@@ -125,7 +125,9 @@ impl<'a> Context<'a> {
                 if !seen.insert(path.to_string()) {
                     return false;
                 }
-                self.index.fields(krate, path).any(|field| self.holds_guard_within(field.krate, &field.ty, seen))
+                self.index
+                    .fields(krate, path)
+                    .any(|field| self.holds_guard_within(field.krate, &field.ty, seen))
             }
             Ty::Tuple(types) => types.iter().any(|ty| self.holds_guard_within(krate, ty, seen)),
             Ty::Slice(inner) | Ty::Array(inner, _) => self.holds_guard_within(krate, inner, seen),

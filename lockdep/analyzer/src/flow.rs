@@ -13,7 +13,7 @@ use crate::mir::ir::{
     Aggregate, AggregateKind, Body, Operand, Place, Projection, Rvalue, Span, StatementKind, Terminator, Ty,
 };
 use crate::path::{Path, Root, Slot, Step, Value};
-use crate::state::{Holding, State};
+use crate::state::{Holding, State, Tree};
 use crate::summary::{Chain, HeldLock, Summary};
 
 /// One function under analysis.
@@ -32,14 +32,8 @@ impl<'c, 'a> Flow<'c, 'a> {
     /// The summary of body `id` by the summaries in `context`, and the bodies it was made from.
     pub fn run(context: &'c Context<'a>, id: BodyId) -> (Summary, BTreeSet<BodyId>) {
         let entry = context.index.bodies[id];
-        let mut flow = Flow {
-            context,
-            id,
-            krate: entry.krate,
-            body: entry.body,
-            output: None,
-            used: BTreeSet::new(),
-        };
+        let mut flow =
+            Flow { context, id, krate: entry.krate, body: entry.body, output: None, used: BTreeSet::new() };
         let entries = flow.fixpoint();
         flow.output = Some(Summary::default());
         for (block, state) in entries {
@@ -174,7 +168,7 @@ impl<'c, 'a> Flow<'c, 'a> {
     }
 
     /// The value of an operand with its parts; a move takes the guards along to `dest`.
-    fn take(&self, state: &mut State, operand: &Operand, dest: &Place) -> Vec<(Vec<Step>, Value)> {
+    fn take(&self, state: &mut State, operand: &Operand, dest: &Place) -> Tree {
         match operand {
             Operand::Copy(place) => self.copy_tree(state, place),
             Operand::Move(place) => {
@@ -258,7 +252,7 @@ impl<'c, 'a> Flow<'c, 'a> {
         }
     }
 
-    fn copy_tree(&self, state: &State, place: &Place) -> Vec<(Vec<Step>, Value)> {
+    fn copy_tree(&self, state: &State, place: &Place) -> Tree {
         let source = self.lvalue(state, place);
         let mut tree = Vec::new();
         match state.load(source.clone()) {
@@ -267,7 +261,9 @@ impl<'c, 'a> Flow<'c, 'a> {
             value => tree.push((Vec::new(), value)),
         }
         if let Root::Local(local) = source.root {
-            tree.extend(state.subtree(local, &source.steps).into_iter().filter(|(steps, _)| !steps.is_empty()));
+            tree.extend(
+                state.subtree(local, &source.steps).into_iter().filter(|(steps, _)| !steps.is_empty()),
+            );
         }
         if tree.is_empty() {
             tree.push((Vec::new(), Value::Unknown));
@@ -275,7 +271,7 @@ impl<'c, 'a> Flow<'c, 'a> {
         tree
     }
 
-    fn build(&self, state: &mut State, aggregate: &Aggregate, dest: &Place) -> Vec<(Vec<Step>, Value)> {
+    fn build(&self, state: &mut State, aggregate: &Aggregate, dest: &Place) -> Tree {
         let mut tree = Vec::new();
         if let AggregateKind::Closure(id, _) = &aggregate.kind {
             let slot = slot_of(dest).unwrap_or((dest.local, Vec::new()));
@@ -300,17 +296,24 @@ impl<'c, 'a> Flow<'c, 'a> {
         }
         if matches!(aggregate.kind, AggregateKind::Array) {
             // Elements are not told apart: keep what they agree on.
-            let whole: BTreeMap<Vec<Step>, Value> = tree.drain(..).fold(BTreeMap::new(), |mut map, (steps, value)| {
-                map.entry(steps).and_modify(|v| if *v != value { *v = Value::Unknown }).or_insert(value);
-                map
-            });
+            let whole: BTreeMap<Vec<Step>, Value> =
+                tree.drain(..).fold(BTreeMap::new(), |mut map, (steps, value)| {
+                    map.entry(steps)
+                        .and_modify(|v| {
+                            if *v != value {
+                                *v = Value::Unknown
+                            }
+                        })
+                        .or_insert(value);
+                    map
+                });
             tree.extend(whole);
         }
         tree
     }
 
     /// Puts values into a place; `made` names them if they are not known.
-    pub(crate) fn put(&self, state: &mut State, dest: &Place, tree: Vec<(Vec<Step>, Value)>, made: usize) {
+    pub(crate) fn put(&self, state: &mut State, dest: &Place, tree: Tree, made: usize) {
         let stale = |path: &Path| path.root == Root::Made(self.id, made);
         state.age(stale);
         let slot = match slot_of(dest) {

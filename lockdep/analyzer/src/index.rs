@@ -5,7 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::mir::ir::{Aggregate, AggregateKind, Body, BodyKind, Place, Program, Projection, Rvalue, StatementKind, Ty};
+use crate::mir::ir::{
+    Aggregate, AggregateKind, Body, BodyKind, Place, Program, Projection, Rvalue, StatementKind, Ty,
+};
 
 /// A body by its position in [`Index::bodies`].
 pub type BodyId = usize;
@@ -183,7 +185,8 @@ impl<'a> Index<'a> {
         let first = bare.split("::").next().unwrap_or(bare);
         let plain = !first.is_empty() && first.chars().all(|c| c.is_alphanumeric() || c == '_');
         let ours = self.modules[krate].contains(first) || self.crates.contains(&first);
-        (plain && bare.contains("::") && !ours && first.starts_with(char::is_lowercase)).then(|| first.to_owned())
+        (plain && bare.contains("::") && !ours && first.starts_with(char::is_lowercase))
+            .then(|| first.to_owned())
     }
 
     /// Whether any type of the analyzed crates has a destructor.
@@ -212,25 +215,28 @@ impl<'a> Index<'a> {
             return Some(body);
         }
         let name = self.name(krate, path);
-        let home = self.crates.iter().position(|known| *known == name.krate)?;
-        if let Some(&body) = self.by_path.get(&(home, name.path.as_str())) {
+        let free = self.homes(&name).find_map(|home| self.by_path.get(&(home, name.path.as_str())));
+        if let Some(&body) = free {
             return Some(body);
         }
         let (ty, method) = path.rsplit_once("::")?;
         let this = self.name(krate, ty);
         let candidates = self.methods.get(method)?;
-        let inherent = |exact: bool| {
+        let inherent = |exact: bool, here: bool| {
             let mut found = candidates.iter().filter(|candidate| {
                 matches!(candidate.of, Of::Nothing | Of::Unread)
-                    && candidate.this.as_ref().is_some_and(|known| {
-                        if exact { *known == this } else { Self::agree(known, &this) }
-                    })
+                    && (!here || self.bodies[candidate.body].krate == krate)
+                    && candidate
+                        .this
+                        .as_ref()
+                        .is_some_and(|known| if exact { *known == this } else { Self::agree(known, &this) })
             });
             // Several `impl` blocks of one type with different arguments: not told apart by name.
             let first = found.next()?.body;
             found.next().is_none().then_some(first)
         };
-        inherent(true).or_else(|| inherent(false))
+        // Two units of one package (library and tests) have the same names: the caller's own come first.
+        inherent(true, true).or_else(|| inherent(true, false)).or_else(|| inherent(false, false))
     }
 
     /// Bodies that `<this as of>::method` may be. With a concrete type: its implementation or the trait's default.
@@ -280,9 +286,15 @@ impl<'a> Index<'a> {
         short && !self.fields.contains_key(&name) && !self.implementers.contains(&name)
     }
 
+    /// The units that may define a name: several units of one package can share it.
+    fn homes(&self, name: &Name) -> impl Iterator<Item = usize> {
+        let krate = name.krate.clone();
+        self.crates.iter().enumerate().filter(move |(_, known)| **known == krate).map(|(home, _)| home)
+    }
+
     fn default_method(&self, of: &Name, method: &str) -> Option<BodyId> {
-        let home = self.crates.iter().position(|known| *known == of.krate)?;
-        self.by_path.get(&(home, format!("{}::{method}", of.path).as_str())).copied()
+        let path = format!("{}::{method}", of.path);
+        self.homes(of).find_map(|home| self.by_path.get(&(home, path.as_str()))).copied()
     }
 
     fn read_fields(&mut self, krate: usize, body: &Body) {
@@ -298,7 +310,8 @@ impl<'a> Index<'a> {
                 }
                 Rvalue::Aggregate(Aggregate { kind: AggregateKind::Adt(path), fields }) => {
                     let whole = self.name(krate, path);
-                    let outer = path.rsplit_once("::").map(|(outer, variant)| (self.name(krate, outer), variant));
+                    let outer =
+                        path.rsplit_once("::").map(|(outer, variant)| (self.name(krate, outer), variant));
                     for (position, (_, operand)) in fields.iter().enumerate() {
                         let Some(place) = operand.place() else { continue };
                         let ty = self.walk(krate, body, place);

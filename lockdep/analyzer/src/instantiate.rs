@@ -11,8 +11,8 @@ use crate::flow::Flow;
 use crate::graph::{Evidence, Held, Instances, Nesting};
 use crate::index::BodyId;
 use crate::mir::ir::{Place, Ty};
-use crate::path::{Path, Root, Step, Value};
-use crate::state::{Holding, State};
+use crate::path::{Path, Root, Value};
+use crate::state::{Holding, State, Tree};
 use crate::summary::{Acquire, Chain, ClosedNesting, HeldLock, Lock, OpenNesting, keep};
 
 /// What a callee is given.
@@ -30,7 +30,9 @@ impl Arguments {
             // What the callee made or kept in locals is a stranger to its caller.
             return if matches!(path.root, Root::Static(_)) { path.clone() } else { Path::unknown() };
         };
-        let Some(value) = param.checked_sub(1).and_then(|at| self.values.get(at)) else { return Path::unknown() };
+        let Some(value) = param.checked_sub(1).and_then(|at| self.values.get(at)) else {
+            return Path::unknown();
+        };
         let mut place = None;
         for (at, step) in path.steps.iter().enumerate() {
             let next = match place {
@@ -75,7 +77,8 @@ impl Flow<'_, '_> {
         // Guards that the callee knows it is given are its business from here on.
         let mut given: BTreeMap<usize, Vec<(HeldLock, Chain)>> = BTreeMap::new();
         for (at, place) in arguments.moved.iter().enumerate() {
-            let knows = callee.body.locals.get(at + 1).is_some_and(|ty| context.holds_guard(callee.krate, ty));
+            let knows =
+                callee.body.locals.get(at + 1).is_some_and(|ty| context.holds_guard(callee.krate, ty));
             if let (true, Some(place)) = (knows, place) {
                 let held = state.held_by(place.local).map(|(lock, chain)| (lock.clone(), chain.clone()));
                 given.insert(at + 1, held.collect());
@@ -102,24 +105,23 @@ impl Flow<'_, '_> {
             let acquire = self.translated(&seen, arguments, acquire);
             self.acquire(&seen, &acquire, &chain.through(call));
         }
-        for (code_call, (chains, chain)) in &summary.calls {
+        for (code_call, occurrence) in &summary.calls {
             let mut during = seen.clone();
-            for held in &code_call.held {
-                let known = chains.get(held).cloned().unwrap_or_default();
-                for (lock, chain) in translate(held, &known) {
+            for (held, known) in &occurrence.held {
+                for (lock, chain) in translate(held, known) {
                     keep(&mut during.held, Holding { lock, holder: None }, chain);
                 }
             }
             let code = arguments.value(&seen, &Value::At(code_call.code.clone()));
             let args = code_call.args.iter().map(|value| arguments.value(&seen, value)).collect();
             let span = call.steps.first().map(|step| step.span.clone()).unwrap_or_default();
-            let span = chain.steps.last().map_or(span, |step| step.span.clone());
+            let span = occurrence.chain.steps.last().map_or(span, |step| step.span.clone());
             let calling = if code_call.called { Calling::Surely } else { Calling::Perhaps };
             self.apply_code(&during, &code, args, calling, "the code a parameter holds", &span);
         }
         let returned: Vec<_> = summary.returned.iter().flat_map(|(h, c)| translate(h, c)).collect();
         let left: Vec<_> = summary.left.iter().flat_map(|(h, c)| translate(h, c)).collect();
-        let result: Vec<(Vec<Step>, Value)> = summary
+        let result: Tree = summary
             .result
             .iter()
             .map(|(steps, value)| (steps.clone(), arguments.value(&seen, value)))
@@ -154,7 +156,8 @@ impl Flow<'_, '_> {
         dest: &Place,
     ) {
         let result = self.type_of(dest);
-        let keeps = self.context.holds_guard(self.krate, &result) || self.context.may_hide(self.krate, &result);
+        let keeps =
+            self.context.holds_guard(self.krate, &result) || self.context.may_hide(self.krate, &result);
         for value in arguments.values.iter().filter(|_| keeps) {
             // A callee that is given a reference to something with a guard may take the guard out and return it.
             let Value::To(Path { root: Root::Local(local), .. }) = value else { continue };
@@ -222,9 +225,8 @@ impl Flow<'_, '_> {
                 let chains = (held_chain.clone(), chain.clone());
                 if let Some(output) = &mut self.output {
                     let known = output.open.entry(open).or_insert_with(|| chains.clone());
-                    let length = |(a, b): &(Chain, Chain)| {
-                        (a.possible || b.possible, a.steps.len() + b.steps.len())
-                    };
+                    let length =
+                        |(a, b): &(Chain, Chain)| (a.possible || b.possible, a.steps.len() + b.steps.len());
                     if (length(&chains), &chains) < (length(known), &*known) {
                         *known = chains;
                     }
@@ -272,7 +274,13 @@ impl Flow<'_, '_> {
     }
 }
 
-fn close(held: &Lock, how: Held, acquire: &Acquire, relation: Relation, instances: Instances) -> ClosedNesting {
+fn close(
+    held: &Lock,
+    how: Held,
+    acquire: &Acquire,
+    relation: Relation,
+    instances: Instances,
+) -> ClosedNesting {
     let nesting = Nesting {
         held: held.class,
         wanted: acquire.lock.class,

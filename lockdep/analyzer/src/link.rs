@@ -16,7 +16,12 @@ use crate::path::Root;
 use crate::summary::{ClosedNesting, Note};
 
 /// Puts the graph together.
-pub fn run(context: &Context<'_>, entries: &BTreeSet<BodyId>, problems: &[String], roles: Vec<String>) -> LockGraph {
+pub fn run(
+    context: &Context<'_>,
+    entries: &BTreeSet<BodyId>,
+    problems: &[String],
+    roles: Vec<String>,
+) -> LockGraph {
     let ownership = ownership(context);
     let mut graph = LockGraph { roles, bodies: context.index.bodies.len(), ..LockGraph::default() };
     for (class, ownership) in context.classes.iter().zip(&ownership) {
@@ -24,7 +29,8 @@ pub fn run(context: &Context<'_>, entries: &BTreeSet<BodyId>, problems: &[String
     }
     let mut sites: BTreeSet<(usize, Span)> = BTreeSet::new();
     for body in 0..context.summaries.len() {
-        let summary = if entries.contains(&body) { &Flow::run_entry(context, body) } else { &context.summaries[body] };
+        let summary =
+            if entries.contains(&body) { &Flow::run_entry(context, body) } else { &context.summaries[body] };
         for (closed, evidence) in &summary.closed {
             let mut nesting = closed.nesting;
             nesting.relation = settle(closed, &ownership);

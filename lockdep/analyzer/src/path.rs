@@ -99,7 +99,9 @@ impl Path {
 
     /// Whether the path starts with all of `prefix` and goes on.
     pub fn goes_through(&self, prefix: &Path) -> bool {
-        self.root == prefix.root && self.steps.len() > prefix.steps.len() && self.steps.starts_with(&prefix.steps)
+        self.root == prefix.root
+            && self.steps.len() > prefix.steps.len()
+            && self.steps.starts_with(&prefix.steps)
     }
 
     /// Whether two equal paths like this one name one object: no unknown start, no "some element".

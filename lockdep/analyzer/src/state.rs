@@ -18,6 +18,9 @@ pub struct Holding {
     pub holder: Option<usize>,
 }
 
+/// The values of a slot's parts, by the way to them.
+pub type Tree = Vec<(Vec<Step>, Value)>;
+
 /// What is known at one point.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
@@ -76,9 +79,11 @@ impl State {
     pub fn step(&self, place: Path, step: &Step) -> Path {
         let below = place.clone().then(step.clone());
         if let Root::Local(local) = below.root
-            && self.values.range((local, below.steps.clone())..).next().is_some_and(|((owner, steps), _)| {
-                *owner == local && steps.starts_with(&below.steps)
-            })
+            && self
+                .values
+                .range((local, below.steps.clone())..)
+                .next()
+                .is_some_and(|((owner, steps), _)| *owner == local && steps.starts_with(&below.steps))
         {
             return below;
         }
@@ -96,7 +101,7 @@ impl State {
     }
 
     /// Everything known of `local` below `fields`, with those fields cut off.
-    pub fn subtree(&self, local: usize, fields: &[Step]) -> Vec<(Vec<Step>, Value)> {
+    pub fn subtree(&self, local: usize, fields: &[Step]) -> Tree {
         self.values
             .range((local, fields.to_vec())..)
             .take_while(|((owner, steps), _)| *owner == local && steps.starts_with(fields))
@@ -110,7 +115,7 @@ impl State {
     }
 
     /// Puts a tree of values into a slot that was cleared.
-    pub fn store(&mut self, slot: &Slot, tree: Vec<(Vec<Step>, Value)>) {
+    pub fn store(&mut self, slot: &Slot, tree: Tree) {
         for (steps, mut value) in tree {
             let place: Vec<Step> = slot.1.iter().chain(&steps).cloned().collect();
             match &mut value {

@@ -94,11 +94,21 @@ pub struct CodeCall {
     pub code: Path,
     /// What it is given.
     pub args: Vec<Value>,
-    /// What is held meanwhile.
-    pub held: BTreeSet<HeldLock>,
     /// It is surely code; otherwise it was only handed to foreign code that may call it.
     pub called: bool,
 }
+
+/// How a [`CodeCall`] happens, all its occurrences together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Occurrence {
+    /// What may be held meanwhile.
+    pub held: BTreeMap<HeldLock, Chain>,
+    /// The way to one of the calls.
+    pub chain: Chain,
+}
+
+/// More different calls of parameters than this are not told apart by what they are given.
+const MAX_CALLS: usize = 32;
 
 /// What a function does.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -108,7 +118,7 @@ pub struct Summary {
     /// Nestings for the callers to decide: the chains of the held and of the wanted lock.
     pub open: BTreeMap<OpenNesting, (Chain, Chain)>,
     /// Calls of its parameters.
-    pub calls: BTreeMap<CodeCall, (BTreeMap<HeldLock, Chain>, Chain)>,
+    pub calls: BTreeMap<CodeCall, Occurrence>,
     /// Guards inside what it returns.
     pub returned: BTreeMap<HeldLock, Chain>,
     /// Guards that it leaves behind elsewhere.
@@ -119,6 +129,26 @@ pub struct Summary {
     pub closed: BTreeMap<ClosedNesting, Evidence>,
     /// What could not be followed.
     pub notes: BTreeSet<Note>,
+}
+
+impl Summary {
+    /// Adds a call of a parameter to those known.
+    pub fn add_call(&mut self, mut call: CodeCall, held: BTreeMap<HeldLock, Chain>, chain: &Chain) {
+        if self.calls.len() >= MAX_CALLS && !self.calls.contains_key(&call) {
+            call.args.fill(Value::Unknown);
+            call.code.steps.truncate(1);
+        }
+        let known = self
+            .calls
+            .entry(call)
+            .or_insert_with(|| Occurrence { chain: chain.clone(), ..Default::default() });
+        if chain.weight() < known.chain.weight() {
+            known.chain = chain.clone();
+        }
+        for (lock, chain) in held {
+            keep(&mut known.held, lock, chain);
+        }
+    }
 }
 
 /// A nesting that no caller can say more about.
