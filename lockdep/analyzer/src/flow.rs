@@ -8,11 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::context::Context;
-use crate::index::{BodyId, element, pointee};
+use crate::index::BodyId;
 use crate::mir::ir::{
-    Aggregate, AggregateKind, Body, Operand, Place, Projection, Rvalue, Span, StatementKind, Terminator, Ty,
+    Aggregate, AggregateKind, Body, Operand, Place, Rvalue, Span, StatementKind, Terminator, Ty,
 };
-use crate::path::{Path, Root, Slot, Step, Value};
+use crate::path::{Path, Root, Step, Value};
+use crate::place::slot_of;
 use crate::state::{Holding, State, Tree};
 use crate::summary::{Chain, HeldLock, Summary};
 
@@ -188,71 +189,7 @@ impl<'c, 'a> Flow<'c, 'a> {
         }
     }
 
-    /// Takes guards and contents out of `place`.
-    pub(crate) fn move_out(&self, state: &mut State, place: &Place, to: Option<usize>) {
-        if place.projection.is_empty() {
-            state.rehold(place.local, to);
-        } else {
-            self.move_part(state, place, to);
-        }
-        if let Some(slot) = slot_of(place) {
-            state.clear(&slot);
-            if slot.1.is_empty() {
-                state.moved.insert(place.local);
-            }
-        }
-    }
-
-    /// Takes the guards in a part of a local along. Where it is not certain which of several they are, both the
-    /// part and the rest are taken to hold them.
-    fn move_part(&self, state: &mut State, place: &Place, to: Option<usize>) {
-        let part = self.type_of(place);
-        if !self.context.holds_guard(self.krate, &part) && !self.context.may_hide(self.krate, &part) {
-            return;
-        }
-        let value = state.load(self.lvalue(state, place));
-        let classes = self.context.classes_of_guards(&part);
-        let whole = self.body.locals.get(place.local).cloned().unwrap_or(Ty::Never);
-        let only_one = self.context.classes_of_guards(&whole).len() == 1
-            && !whole.any(&mut |ty| matches!(ty, Ty::Slice(_) | Ty::Array(..)) || is_collection(ty));
-        let holdings: Vec<(HeldLock, Chain)> =
-            state.held_by(place.local).map(|(lock, chain)| (lock.clone(), chain.clone())).collect();
-        for (lock, chain) in holdings {
-            let mut exact = only_one;
-            if let HeldLock::Known(known, _) = &lock {
-                let spelt_out = !classes.is_empty() && classes.iter().all(Option::is_some);
-                if spelt_out && !classes.contains(&Some(known.class)) {
-                    continue;
-                }
-                if let Value::GuardOf(path) = &value
-                    && path.is_definite()
-                    && known.path.is_definite()
-                {
-                    if !path.same_way(&known.path) {
-                        continue;
-                    }
-                    exact = true;
-                }
-            }
-            if exact {
-                state.held.remove(&Holding { lock: lock.clone(), holder: Some(place.local) });
-            }
-            crate::summary::keep(&mut state.held, Holding { lock, holder: to }, chain);
-        }
-    }
-
-    /// The local whose drop releases what is put into `place`.
-    pub(crate) fn holder_at(&self, state: &State, place: &Place) -> Option<usize> {
-        if slot_of(place).is_some() {
-            return Some(place.local);
-        }
-        match self.lvalue(state, place).root {
-            Root::Local(local) => Some(local),
-            _ => None,
-        }
-    }
-
-    fn copy_tree(&self, state: &State, place: &Place) -> Tree {
+    pub(crate) fn copy_tree(&self, state: &State, place: &Place) -> Tree {
         let source = self.lvalue(state, place);
         let mut tree = Vec::new();
         match state.load(source.clone()) {
@@ -312,99 +249,7 @@ impl<'c, 'a> Flow<'c, 'a> {
         tree
     }
 
-    /// Puts values into a place; `made` names them if they are not known.
-    pub(crate) fn put(&self, state: &mut State, dest: &Place, tree: Tree, made: usize) {
-        let stale = |path: &Path| path.root == Root::Made(self.id, made);
-        state.age(stale);
-        let slot = match slot_of(dest) {
-            Some(slot) => slot,
-            None => {
-                let target = self.lvalue(state, dest);
-                let Root::Local(local) = target.root else {
-                    // A write through a pointer: whatever was reached through the old content is another object.
-                    state.age(|path| path.goes_through(&target));
-                    return;
-                };
-                (local, target.steps)
-            }
-        };
-        state.clear(&slot);
-        if slot.1.is_empty() {
-            state.moved.remove(&slot.0);
-        }
-        state.store(&slot, tree);
-    }
-
-    /// A fresh value, named by where it is made.
-    pub(crate) fn set_unknown(&self, state: &mut State, dest: &Place, block: usize) {
-        let made = block * 4096;
-        let owning = self.context.index.is_owner(self.krate, &self.type_of(dest));
-        let path = Path::from(Root::Made(self.id, made));
-        let value = Value::At(if owning { path.owning() } else { path });
-        self.put(state, dest, vec![(Vec::new(), value)], made);
-    }
-
-    /// The path of a place, with its owner marked.
-    pub(crate) fn lvalue(&self, state: &State, place: &Place) -> Path {
-        let mut path = Path::from(Root::Local(place.local));
-        let mut ty = self.body.locals.get(place.local).cloned().unwrap_or(Ty::Never);
-        for projection in &place.projection {
-            let step = match projection {
-                Projection::Deref => Step::Deref,
-                Projection::Field(field, _) => Step::Field(*field),
-                Projection::Downcast(variant) => Step::Variant(variant.as_str().into()),
-                Projection::Index => Step::Index,
-                Projection::Cast(to) => {
-                    ty = to.clone();
-                    continue;
-                }
-            };
-            path = state.step(path, &step);
-            ty = match projection {
-                Projection::Deref => pointee(&ty),
-                Projection::Field(_, of) => of.clone(),
-                Projection::Index => element(&ty),
-                Projection::Downcast(_) | Projection::Cast(_) => ty,
-            };
-            if self.context.index.is_owner(self.krate, &ty) {
-                path = path.owning();
-            }
-        }
-        path
-    }
-
-    /// The type of a place, as far as the text says.
-    pub(crate) fn type_of(&self, place: &Place) -> Ty {
-        let mut ty = self.body.locals.get(place.local).cloned().unwrap_or(Ty::Never);
-        for projection in &place.projection {
-            ty = match projection {
-                Projection::Deref => pointee(&ty),
-                Projection::Field(_, of) | Projection::Cast(of) => of.clone(),
-                Projection::Index => element(&ty),
-                Projection::Downcast(_) => ty,
-            };
-        }
-        ty
-    }
-
-    /// The value of an operand.
-    pub(crate) fn value(&self, state: &State, operand: &Operand) -> Value {
-        match operand {
-            Operand::Copy(place) | Operand::Move(place) => match state.load(self.lvalue(state, place)) {
-                // An aggregate known by its parts is passed as its storage.
-                Value::At(path) if matches!(path.root, Root::Local(_)) => Value::At(path),
-                value => value,
-            },
-            Operand::Static(path) => Value::To(Path::from(Root::Static(self.static_name(path)))),
-            Operand::Fn(callee) => match self.context.resolve(self.krate, callee).exactly_one() {
-                Some(body) => Value::Code(body, (usize::MAX, Vec::new())),
-                None => Value::Unknown,
-            },
-            Operand::Const(_) => Value::Unknown,
-        }
-    }
-
-    fn static_name(&self, path: &str) -> std::sync::Arc<str> {
+    pub(crate) fn static_name(&self, path: &str) -> std::sync::Arc<str> {
         let name = self.context.index.name(self.krate, path);
         if name.krate.is_empty() { name.path.into() } else { format!("{}::{}", name.krate, name.path).into() }
     }
@@ -483,24 +328,4 @@ impl<'c, 'a> Flow<'c, 'a> {
             state.moved.insert(place.local);
         }
     }
-}
-
-/// Whether one value of the type holds any number of others.
-fn is_collection(ty: &Ty) -> bool {
-    let names = ["Vec", "VecDeque", "BTreeMap", "BTreeSet", "HashMap", "HashSet", "BinaryHeap", "LinkedList"];
-    matches!(ty, Ty::Path(path, _) if names.contains(&path.rsplit("::").next().unwrap_or(path)))
-}
-
-/// The slot of a place that stays inside its local.
-pub(crate) fn slot_of(place: &Place) -> Option<Slot> {
-    let mut steps = Vec::new();
-    for projection in &place.projection {
-        match projection {
-            Projection::Field(field, _) => steps.push(Step::Field(*field)),
-            Projection::Downcast(variant) => steps.push(Step::Variant(variant.as_str().into())),
-            Projection::Cast(_) => {}
-            Projection::Deref | Projection::Index => return None,
-        }
-    }
-    Some((place.local, steps))
 }

@@ -1,7 +1,8 @@
 //! The analyzer: from rustc's MIR text to a proved or refuted lock order.
 //!
 //! The pipeline, one module each, in this order: read ([`mir`], [`facts`]) → find names ([`index`]) and classes
-//! ([`context`]) → flow inside a function (`flow`, `state`, `path`) → calls (`apply`, `instantiate`, [`model`]) →
+//! ([`context`]) → flow inside a function (`flow`, `place`, `state`, [`path`]) → calls (`apply`, `foreign`, `destroy`,
+//! `instantiate`, [`model`]) →
 //! summaries to a fixpoint (`fixpoint`, `summary`) → graph (`link`, [`graph`]) → prove ([`proof`]), check the
 //! certificate ([`certificate`]), show the deadlock ([`witness`]) → findings ([`judge`], [`finding`]) → text
 //! ([`render`]). Library only: it starts no process, reads no file, never prints and never exits.
@@ -23,10 +24,13 @@ pub mod witness;
 
 mod apply;
 mod callgraph;
+mod destroy;
 mod fixpoint;
 mod flow;
+mod foreign;
 mod instantiate;
 mod link;
+mod place;
 mod state;
 
 use std::fmt;

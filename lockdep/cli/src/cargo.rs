@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
+use std::fs::{File, TryLockError};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,14 @@ use crate::wrapper::{EXTENSION, FLAGS, VARIABLE};
 /// Why cargo or the compiler did not do what was asked.
 #[derive(Debug, Error)]
 pub enum CargoError {
+    /// The directory of artifacts cannot be locked.
+    #[error("cannot lock `{}`: {error}", path.display())]
+    Lock {
+        /// The lock file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
     /// Cargo failed, and has said why.
     #[error("cargo failed")]
     Failed,
@@ -67,6 +76,24 @@ impl Project {
     /// The directory to which the paths in facts are relative.
     pub fn root(&self) -> &Path {
         self.metadata.workspace_root.as_std_path()
+    }
+
+    /// Keeps other runs out of the directory of artifacts until the file is dropped: one that makes facts anew
+    /// removes artifacts that another has just been told of.
+    pub fn lock(&self, shell: &Shell) -> Result<File, CargoError> {
+        let path = self.target_dir.join(".lockdep-lock");
+        let failed = |error| CargoError::Lock { path: path.clone(), error };
+        std::fs::create_dir_all(&self.target_dir).map_err(failed)?;
+        let file = File::create(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                shell.status("Blocking", "waiting for another `cargo lockdep` on the same directory");
+                file.lock().map_err(failed)?;
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        Ok(file)
     }
 }
 

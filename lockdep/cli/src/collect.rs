@@ -58,6 +58,7 @@ pub struct Collected {
 
 /// Has cargo compile what was selected, and reads the facts.
 pub fn collect(settings: &Settings, project: &Project, shell: &Shell) -> Result<Collected, CollectError> {
+    let _alone = project.lock(shell)?;
     let built = std::fs::metadata(&settings.executable).and_then(|metadata| metadata.modified()).ok();
     let (collected, unusable) = read(cargo::check(settings, project, shell)?, built);
     if unusable.is_empty() {
