@@ -84,7 +84,9 @@ fn unsafe_code_is_where_it_is_said_to_be() {
                 && !path.contains("/tests/")
                 && text.lines().any(|line| {
                     let code = line.split("//").next().unwrap_or(line);
-                    ["unsafe {", "unsafe fn", "unsafe impl"].iter().any(|word| code.trim_start().contains(word))
+                    ["unsafe {", "unsafe fn", "unsafe impl"]
+                        .iter()
+                        .any(|word| code.trim_start().contains(word))
                         && !code.contains('"')
                 })
         })
@@ -97,7 +99,8 @@ fn unsafe_code_is_where_it_is_said_to_be() {
 fn the_order_is_compared_in_one_place() {
     let elsewhere = sources().into_iter().filter(|(path, text)| {
         let checked = path.starts_with("lockdep/src/") && path != "lockdep/src/order.rs";
-        checked && ["level <", "level >", ".level.get() <", ".level.get() >"].iter().any(|cmp| text.contains(cmp))
+        checked
+            && ["level <", "level >", ".level.get() <", ".level.get() >"].iter().any(|cmp| text.contains(cmp))
     });
     complain("levels are compared in order.rs only", elsewhere.map(|(path, _)| path).collect());
 }
