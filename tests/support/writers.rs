@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hv_core::abi::{DmOp, Request};
 use hv_core::dm_op::{EXTENT_SIZE, ModifiedMemory};
@@ -95,12 +95,17 @@ impl Written {
 }
 
 /// Lets `vcpu` run as soon as its domain is not paused, without burning the CPU that the pausing one needs.
+///
+/// # Panics
+/// When the domain stays paused for so long that whoever paused it must have failed.
 pub fn enter(domain: &Domain, vcpu: u32) -> VcpuRun<'_> {
+    let begun = Instant::now();
     loop {
         match domain.try_enter(vcpu).expect("one thread per vCPU") {
             Some(run) => return run,
             None => relax(),
         }
+        assert!(begun.elapsed() < Duration::from_secs(30), "{} stays paused", domain.id());
     }
 }
 
