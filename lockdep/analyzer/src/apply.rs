@@ -37,8 +37,9 @@ impl Flow<'_, '_> {
         if let Callee::Place(place) = &call.callee {
             let value = state.load(self.lvalue(state, place));
             let args = call.args.iter().map(|arg| self.value(state, arg)).collect();
-            self.apply_code(state, &value, args, Calling::Surely, "a function pointer", span);
-            self.pass_through(state, call);
+            let produced = self.apply_code(state, &value, args, Calling::Surely, "a function pointer", span);
+            self.pass_through(state, call, produced);
+            self.written_by_foreign(state, call);
             return self.set_unknown(state, &call.dest, block);
         }
         let resolution = self.context.resolve(self.krate, &call.callee);
@@ -118,7 +119,7 @@ impl Flow<'_, '_> {
             Some(Effect::Same) => self.put(state, &call.dest, vec![(Vec::new(), first)], made),
             Some(Effect::Copy) if self.context.models.is_pointer(&self.type_of(&call.dest)) => {
                 let value = state.load(first.pointee());
-                self.pass_through(state, call);
+                self.pass_through(state, call, Vec::new());
                 self.put(state, &call.dest, vec![(Vec::new(), value)], made);
             }
             Some(Effect::Deref) => {
@@ -161,34 +162,41 @@ impl Flow<'_, '_> {
             }
             None => Vec::new(),
         };
-        self.apply_code(state, &code, args, Calling::Surely, &describe(&call.callee), span);
-        self.pass_through(state, call);
+        let produced = self.apply_code(state, &code, args, Calling::Surely, &describe(&call.callee), span);
+        self.pass_through(state, call, produced);
         self.set_unknown(state, &call.dest, block);
     }
 
-    /// Calls code in place: its effects happen under what is held now.
+    /// Calls code in place: its effects happen under what is held now. Returns the guards that it hands out.
     pub(crate) fn apply_code(
         &mut self,
-        state: &State,
+        state: &mut State,
         code: &Value,
         args: Vec<Value>,
         calling: Calling,
         what: &str,
         span: &Span,
-    ) {
+    ) -> Vec<(HeldLock, Chain)> {
         let code = match code {
             Value::To(path) => state.load(path.clone()),
             other => other.clone(),
         };
         match &code {
-            Value::Code(body, slot) => {
-                let closure = self.context.index.bodies[*body].body.id.contains("{closure#");
-                let mut values = if closure { vec![code.clone()] } else { Vec::new() };
-                values.extend(args);
-                let moved = vec![None; values.len()];
+            Value::Code(body, _) => {
                 let chain = self.chain_step(*body, span, false);
-                debug_assert!(closure || slot.0 == usize::MAX || slot.1.is_empty());
-                self.instantiate(&mut state.clone(), *body, &Arguments { values, moved }, None, &chain);
+                let arguments = self.code_arguments(&code, *body, args);
+                self.instantiate(&mut state.clone(), *body, &arguments, None, &chain);
+                let produced = self.produced(state, &code, &chain, MAX_CODE_DEPTH);
+                if calling == Calling::Perhaps && !produced.is_empty() {
+                    // Foreign code may call it again while it keeps what the first call handed out.
+                    let mut again = state.clone();
+                    for (lock, chain) in &produced {
+                        keep(&mut again.held, Holding { lock: lock.clone(), holder: None }, chain.clone());
+                    }
+                    self.instantiate(&mut again, *body, &arguments, None, &chain);
+                }
+                self.written_by(state, *body, &arguments);
+                produced
             }
             Value::At(path) if path.is_open() => {
                 let chain = Chain::of(ChainStep {
@@ -201,9 +209,67 @@ impl Flow<'_, '_> {
                 if let Some(output) = &mut self.output {
                     output.add_call(CodeCall { code: path.bare(), args, called }, held, &chain);
                 }
+                vec![(HeldLock::FromCode(path.bare()), chain)]
             }
-            _ if calling == Calling::Surely => self.note(Note::Unresolved(what.to_owned(), span.clone())),
-            _ => {}
+            _ => {
+                if calling == Calling::Surely {
+                    self.note(Note::Unresolved(what.to_owned(), span.clone()));
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    fn code_arguments(&self, code: &Value, body: BodyId, args: Vec<Value>) -> Arguments {
+        // A closure's body gets the closure first; a function item has nothing to get.
+        let closure = self.context.index.bodies[body].body.id.contains("{closure#");
+        let values: Vec<Value> = closure.then(|| code.clone()).into_iter().chain(args).collect();
+        Arguments { moved: vec![None; values.len()], values }
+    }
+
+    /// The guards that a call of `code` hands out, as the caller knows them.
+    pub(crate) fn produced(
+        &self,
+        state: &State,
+        code: &Value,
+        call: &Chain,
+        depth: usize,
+    ) -> Vec<(HeldLock, Chain)> {
+        let code = match code {
+            Value::To(path) => state.load(path.clone()),
+            other => other.clone(),
+        };
+        match &code {
+            Value::Code(body, _) if depth > 0 => {
+                let arguments = self.code_arguments(&code, *body, Vec::new());
+                let mut found = Vec::new();
+                for (held, chain) in &self.context.summaries[*body].returned {
+                    match held {
+                        HeldLock::Known(lock, how) => {
+                            let lock = Lock { class: lock.class, path: arguments.path(state, &lock.path) };
+                            found.push((HeldLock::Known(lock, *how), chain.through(call)));
+                        }
+                        HeldLock::FromCode(path) => {
+                            let inner = arguments.value(state, &Value::At(path.clone()));
+                            found.extend(self.produced(state, &inner, &chain.through(call), depth - 1));
+                        }
+                        // Guards given to code that somebody else calls are that caller's.
+                        HeldLock::Argument(_) => {}
+                    }
+                }
+                found
+            }
+            Value::At(path) if path.is_open() => vec![(HeldLock::FromCode(path.bare()), call.clone())],
+            _ => Vec::new(),
+        }
+    }
+
+    /// What a callee writes through what it is given.
+    pub(crate) fn written_by(&mut self, state: &mut State, body: BodyId, arguments: &Arguments) {
+        let context = self.context;
+        for place in &context.summaries[body].writes {
+            let target = arguments.path(state, place);
+            self.overwritten(state, &target);
         }
     }
 
@@ -220,13 +286,18 @@ impl Flow<'_, '_> {
     }
 }
 
+/// Code that returns what code returns that …: not followed further than this.
+pub(crate) const MAX_CODE_DEPTH: usize = 8;
+
 /// Whether a value is called, or only given to somebody who may call it if it is code.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Calling {
     /// It is called.
     Surely,
-    /// It may be called, if it is code at all.
+    /// It may be called any number of times, if it is code at all.
     Perhaps,
+    /// It may be called, but not again.
+    PerhapsOnce,
 }
 
 /// A callee as a person would write it.

@@ -135,6 +135,26 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// The classes of locks for which some owner's type has a place, directly or behind its fields.
+    pub fn classes_inside_owners(&self) -> BTreeSet<ClassId> {
+        let mut found = BTreeSet::new();
+        let mut seen: BTreeSet<(usize, Ty)> = BTreeSet::new();
+        let mut pending: Vec<(usize, Ty)> = self.index.fields_of_owners().cloned().collect();
+        while let Some((krate, ty)) = pending.pop() {
+            if !seen.insert((krate, ty.clone())) {
+                continue;
+            }
+            ty.any(&mut |inner| {
+                found.extend(self.class(inner));
+                if let Ty::Path(path, _) = inner {
+                    pending.extend(self.index.fields(krate, path).map(|field| (field.krate, field.ty.clone())));
+                }
+                false
+            });
+        }
+        found
+    }
+
     /// A body as a person would name it.
     pub fn function_name(&self, body: BodyId) -> String {
         self.index.shown(body)

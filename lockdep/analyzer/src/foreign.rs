@@ -27,8 +27,11 @@ impl Flow<'_, '_> {
         }
         let codes: Vec<(Value, Ty)> =
             call.args.iter().flat_map(|operand| self.codes_in(state, operand)).collect();
+        let mut produced = Vec::new();
         for (code, _) in &codes {
-            self.apply_code(state, code, Vec::new(), Calling::Perhaps, &name, span);
+            let calling =
+                if self.context.models.calls_once(&name) { Calling::PerhapsOnce } else { Calling::Perhaps };
+            produced.extend(self.apply_code(state, code, Vec::new(), calling, &name, span));
         }
         self.acquires_in_arguments(state, call, span);
         let kept: Vec<Value> = codes
@@ -43,7 +46,8 @@ impl Flow<'_, '_> {
                 _ => Vec::new(),
             })
             .collect();
-        self.pass_through(state, call);
+        self.pass_through(state, call, produced);
+        self.written_by_foreign(state, call);
         self.set_unknown(state, &call.dest, block);
         // An adaptor that was given a closure may call it later, when it is itself passed on.
         let lasting = self.type_of(&call.dest).any(&mut |ty| matches!(ty, Ty::Closure(_) | Ty::Opaque(_)));
@@ -56,11 +60,27 @@ impl Flow<'_, '_> {
         }
     }
 
-    /// Guards in the arguments go wherever there is room for one: the result, or what another argument points to.
-    /// Without room they are dropped.
-    pub(crate) fn pass_through(&self, state: &mut State, call: &Call) {
-        let roomy =
-            |ty: &Ty| self.context.holds_guard(self.krate, ty) || self.context.may_hide(self.krate, ty);
+    /// What mutable references in the arguments point to may be something else now.
+    pub(crate) fn written_by_foreign(&mut self, state: &mut State, call: &Call) {
+        for place in call.args.iter().filter_map(Operand::place) {
+            if let Ty::Ref(true, inner) = self.type_of(place)
+                && may_point(&inner)
+            {
+                let target = state.load(self.lvalue(state, place)).pointee();
+                self.overwritten(state, &target);
+            }
+        }
+    }
+
+    /// Whether a value of this type may contain a guard, as far as it says.
+    pub(crate) fn has_room(&self, ty: &Ty) -> bool {
+        self.context.holds_guard(self.krate, ty) || self.context.may_hide(self.krate, ty)
+    }
+
+    /// Guards in the arguments, and those that code among them `produced`, go wherever there is room for one: the
+    /// result, or what another argument points to. Without room they are dropped.
+    pub(crate) fn pass_through(&self, state: &mut State, call: &Call, produced: Vec<(HeldLock, Chain)>) {
+        let roomy = |ty: &Ty| self.has_room(ty);
         let mut sources: BTreeSet<usize> = BTreeSet::new();
         let mut sinks: BTreeSet<Option<usize>> = BTreeSet::new();
         if roomy(&self.type_of(&call.dest)) {
@@ -92,6 +112,7 @@ impl Flow<'_, '_> {
             .iter()
             .flat_map(|local| state.held_by(*local))
             .map(|(lock, chain)| (lock.clone(), chain.clone()))
+            .chain(produced)
             .collect();
         for place in moved {
             if place.projection.is_empty() {
@@ -164,5 +185,16 @@ impl Flow<'_, '_> {
             found.extend(inner.filter(|(_, v)| matches!(v, Value::Code(..))).map(|(_, v)| (v, ty.clone())));
         }
         found
+    }
+}
+
+/// Whether a value of the type may be, or contain, a pointer.
+fn may_point(ty: &Ty) -> bool {
+    match ty {
+        Ty::Path(path, _) => path.contains("::") || path.starts_with(char::is_uppercase),
+        Ty::Tuple(types) => types.iter().any(may_point),
+        Ty::Slice(inner) | Ty::Array(inner, _) => may_point(inner),
+        Ty::Never | Ty::Const(_) => false,
+        _ => true,
     }
 }

@@ -96,6 +96,7 @@ pub struct Index<'a> {
     fields: BTreeMap<Name, BTreeSet<Field>>,
     shown: BTreeMap<(usize, &'a str), String>,
     implementers: BTreeSet<Name>,
+    owner_fields: Vec<(usize, Ty)>,
 }
 
 impl<'a> Index<'a> {
@@ -113,6 +114,7 @@ impl<'a> Index<'a> {
             fields: BTreeMap::new(),
             shown: BTreeMap::new(),
             implementers: BTreeSet::new(),
+            owner_fields: Vec::new(),
         };
         for (krate, program) in programs.iter().enumerate() {
             for body in &program.bodies {
@@ -127,6 +129,8 @@ impl<'a> Index<'a> {
         }
         index.read_closures();
         index.read_impls();
+        let fields = index.owners.iter().filter_map(|owner| index.fields.get(owner)).flatten();
+        index.owner_fields = fields.map(|field| (field.krate, field.ty.clone())).collect();
         index
     }
 
@@ -163,6 +167,11 @@ impl<'a> Index<'a> {
             }
             _ => false,
         }
+    }
+
+    /// Types of the fields of owners, with the crate that printed them.
+    pub fn fields_of_owners(&self) -> impl Iterator<Item = &(usize, Ty)> {
+        self.owner_fields.iter()
     }
 
     /// Known field types of a type, with the crate that printed them.

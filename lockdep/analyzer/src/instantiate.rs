@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lockdep::order::Relation;
 
-use crate::apply::Calling;
+use crate::apply::{Calling, MAX_CODE_DEPTH};
 use crate::flow::Flow;
 use crate::graph::{Evidence, Held, Instances, Nesting};
 use crate::index::BodyId;
@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     /// The caller's path for a path of the callee.
-    fn path(&self, state: &State, path: &Path) -> Path {
+    pub(crate) fn path(&self, state: &State, path: &Path) -> Path {
         let Root::Param(param) = path.root else {
             // What the callee made or kept in locals is a stranger to its caller.
             return if matches!(path.root, Root::Static(_)) { path.clone() } else { Path::unknown() };
@@ -48,7 +48,7 @@ impl Arguments {
         }
     }
 
-    fn value(&self, state: &State, value: &Value) -> Value {
+    pub(crate) fn value(&self, state: &State, value: &Value) -> Value {
         match value {
             Value::To(path) => Value::To(self.path(state, path)),
             Value::GuardOf(path) => Value::GuardOf(self.path(state, path)),
@@ -86,18 +86,22 @@ impl Flow<'_, '_> {
             }
         }
         let seen = state.clone();
-        let translate = |held: &HeldLock, chain: &Chain| -> Vec<(HeldLock, Chain)> {
+        let translate = |this: &Self, held: &HeldLock, chain: &Chain| -> Vec<(HeldLock, Chain)> {
             match held {
                 HeldLock::Known(lock, how) => {
                     let lock = Lock { class: lock.class, path: arguments.path(&seen, &lock.path) };
                     vec![(HeldLock::Known(lock, *how), chain.through(call))]
                 }
                 HeldLock::Argument(param) => given.get(param).cloned().unwrap_or_default(),
+                HeldLock::FromCode(path) => {
+                    let code = arguments.value(&seen, &Value::At(path.clone()));
+                    this.produced(&seen, &code, &chain.through(call), MAX_CODE_DEPTH)
+                }
             }
         };
         for (open, (held_chain, wanted_chain)) in &summary.open {
             let acquire = self.translated(&seen, arguments, &open.acquire);
-            for (held, chain) in translate(&open.held, held_chain) {
+            for (held, chain) in translate(self, &open.held, held_chain) {
                 self.nest(&seen, &held, &chain, &acquire, &wanted_chain.through(call));
             }
         }
@@ -108,7 +112,7 @@ impl Flow<'_, '_> {
         for (code_call, occurrence) in &summary.calls {
             let mut during = seen.clone();
             for (held, known) in &occurrence.held {
-                for (lock, chain) in translate(held, known) {
+                for (lock, chain) in translate(self, held, known) {
                     keep(&mut during.held, Holding { lock, holder: None }, chain);
                 }
             }
@@ -117,15 +121,16 @@ impl Flow<'_, '_> {
             let span = call.steps.first().map(|step| step.span.clone()).unwrap_or_default();
             let span = occurrence.chain.steps.last().map_or(span, |step| step.span.clone());
             let calling = if code_call.called { Calling::Surely } else { Calling::Perhaps };
-            self.apply_code(&during, &code, args, calling, "the code a parameter holds", &span);
+            self.apply_code(&mut during, &code, args, calling, "the code a parameter holds", &span);
         }
-        let returned: Vec<_> = summary.returned.iter().flat_map(|(h, c)| translate(h, c)).collect();
-        let left: Vec<_> = summary.left.iter().flat_map(|(h, c)| translate(h, c)).collect();
+        let returned: Vec<_> = summary.returned.iter().flat_map(|(h, c)| translate(self, h, c)).collect();
+        let left: Vec<_> = summary.left.iter().flat_map(|(h, c)| translate(self, h, c)).collect();
         let result: Tree = summary
             .result
             .iter()
             .map(|(steps, value)| (steps.clone(), arguments.value(&seen, value)))
             .collect();
+        self.written_by(state, body, arguments);
         let mut holder = None;
         if let Some((dest, block)) = dest {
             holder = self.holder_at(state, dest);
@@ -209,7 +214,7 @@ impl Flow<'_, '_> {
             return;
         }
         let decided = match held {
-            HeldLock::Argument(_) => None,
+            HeldLock::Argument(_) | HeldLock::FromCode(_) => None,
             HeldLock::Known(lock, _) => decide(state, lock, &acquire.lock),
         };
         match (held, decided) {
@@ -263,6 +268,8 @@ impl Flow<'_, '_> {
                         locks.push((Lock { class, path: Path::unknown() }, Held::Exclusive));
                     }
                 }
+                // Nobody analyzed calls this, so nobody gives it code.
+                HeldLock::FromCode(_) => {}
             }
             for (lock, how) in locks {
                 let closed = close(&lock, how, &open.acquire, Relation::Other, Instances::Any);

@@ -58,9 +58,10 @@ fn settle(closed: &ClosedNesting, ownership: &[Ownership]) -> Relation {
     }
 }
 
-/// Per class: whether the acquisitions went through an owner, as the entry points and the outermost callers see it.
+/// Per class: whether its instances are inside owners, by the paths of the acquisitions and by the types of owners.
 fn ownership(context: &Context<'_>) -> Vec<Ownership> {
     let mut seen: Vec<(bool, bool)> = vec![(false, false); context.classes.len()];
+    let inside = context.classes_inside_owners();
     for summary in &context.summaries {
         for acquire in summary.acquires.keys() {
             let (owned, unowned) = &mut seen[acquire.lock.class];
@@ -73,11 +74,12 @@ fn ownership(context: &Context<'_>) -> Vec<Ownership> {
         }
     }
     seen.into_iter()
-        .map(|seen| match seen {
-            (true, false) => Ownership::Owned,
-            // No owner was ever on the way to any instance of the class.
-            (false, _) => Ownership::Unowned,
-            (true, true) => Ownership::Unknown,
+        .enumerate()
+        .map(|(class, (owned, unowned))| match (owned, unowned, inside.contains(&class)) {
+            // No owner was ever on the way to an instance of the class, and no owner has a place for one.
+            (false, _, false) => Ownership::Unowned,
+            (true, false, _) => Ownership::Owned,
+            _ => Ownership::Unknown,
         })
         .collect()
 }

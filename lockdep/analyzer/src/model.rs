@@ -56,6 +56,7 @@ struct Functions {
     deref: BTreeSet<String>,
     element: BTreeSet<String>,
     forget: BTreeSet<String>,
+    once: BTreeSet<String>,
     spawn: BTreeSet<String>,
     roles: BTreeSet<String>,
     trusted_crates: BTreeSet<String>,
@@ -150,6 +151,11 @@ impl Models {
             Ty::Path(path, _) => self.0.pointers.types.contains(&**path),
             _ => false,
         }
+    }
+
+    /// Whether the function calls the code it is given at most once.
+    pub fn calls_once(&self, name: &str) -> bool {
+        self.0.functions.once.iter().any(|prefix| name.starts_with(prefix.as_str()))
     }
 
     /// Whether the crate's functions are modelled here wherever they matter.

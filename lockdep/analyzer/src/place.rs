@@ -75,7 +75,7 @@ impl Flow<'_, '_> {
     }
 
     /// Puts values into a place; `made` names them if they are not known.
-    pub(crate) fn put(&self, state: &mut State, dest: &Place, tree: Tree, made: usize) {
+    pub(crate) fn put(&mut self, state: &mut State, dest: &Place, tree: Tree, made: usize) {
         let stale = |path: &Path| path.root == Root::Made(self.id, made);
         state.age(stale);
         let slot = match slot_of(dest) {
@@ -83,9 +83,7 @@ impl Flow<'_, '_> {
             None => {
                 let target = self.lvalue(state, dest);
                 let Root::Local(local) = target.root else {
-                    // A write through a pointer: whatever was reached through the old content is another object.
-                    state.age(|path| path.goes_through(&target));
-                    return;
+                    return self.overwritten(state, &target);
                 };
                 (local, target.steps)
             }
@@ -97,8 +95,22 @@ impl Flow<'_, '_> {
         state.store(&slot, tree);
     }
 
+    /// Something else may be in `target` now: whatever was reached through the old content is another object.
+    pub(crate) fn overwritten(&mut self, state: &mut State, target: &Path) {
+        if let Root::Local(local) = target.root {
+            let slot = (local, target.steps.clone());
+            state.clear(&slot);
+            state.values.insert(slot, Value::Unknown);
+            return;
+        }
+        state.age(|path| path.goes_through(target));
+        if let (Root::Param(_), Some(output)) = (&target.root, &mut self.output) {
+            output.add_write(target);
+        }
+    }
+
     /// A fresh value, named by where it is made.
-    pub(crate) fn set_unknown(&self, state: &mut State, dest: &Place, block: usize) {
+    pub(crate) fn set_unknown(&mut self, state: &mut State, dest: &Place, block: usize) {
         let made = block * 4096;
         let owning = self.context.index.is_owner(self.krate, &self.type_of(dest));
         let path = Path::from(Root::Made(self.id, made));

@@ -30,6 +30,8 @@ pub enum HeldLock {
     Known(Lock, Held),
     /// Whatever guards are inside the argument for parameter `_n`.
     Argument(usize),
+    /// Whatever guards the code at this path returned, which came in through a parameter.
+    FromCode(Path),
 }
 
 /// A call chain, outermost first, the acquisition last.
@@ -110,6 +112,9 @@ pub struct Occurrence {
 /// More different calls of parameters than this are not told apart by what they are given.
 const MAX_CALLS: usize = 32;
 
+/// More written places than this are not told apart.
+const MAX_WRITES: usize = 16;
+
 /// What a function does.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
@@ -123,6 +128,8 @@ pub struct Summary {
     pub returned: BTreeMap<HeldLock, Chain>,
     /// Guards that it leaves behind elsewhere.
     pub left: BTreeMap<HeldLock, Chain>,
+    /// Places it writes through its parameters: what was reached through their old content is reached no more.
+    pub writes: BTreeSet<Path>,
     /// What is known of what it returns, by fields.
     pub result: BTreeMap<Vec<Step>, Value>,
     /// Nestings that are decided here.
@@ -132,6 +139,15 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Adds a place that is written through a parameter.
+    pub fn add_write(&mut self, place: &Path) {
+        let mut place = place.bare();
+        if self.writes.len() >= MAX_WRITES {
+            place.steps.clear();
+        }
+        self.writes.insert(place);
+    }
+
     /// Adds a call of a parameter to those known.
     pub fn add_call(&mut self, mut call: CodeCall, held: BTreeMap<HeldLock, Chain>, chain: &Chain) {
         if self.calls.len() >= MAX_CALLS && !self.calls.contains_key(&call) {
