@@ -112,8 +112,14 @@ fn flat_refuses_a_translated_caller() {
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "mm locking order violation: 64 > 16");
     let begins = |line: &str, begin: String| assert!(line.starts_with(&begin), "{begin}: {text}");
-    begins(lines[1], format!("  wanted: mm::p2m (level 16) of {control}, shared at hv-core/src/guest_copy.rs:"));
-    begins(lines[2], format!("  held:   mm::paging (level 64) of {guest}, exclusive at hv-core/src/log_dirty.rs:"));
+    begins(
+        lines[1],
+        format!("  wanted: mm::p2m (level 16) of {control}, shared at hv-core/src/guest_copy.rs:"),
+    );
+    begins(
+        lines[2],
+        format!("  held:   mm::paging (level 64) of {guest}, exclusive at hv-core/src/log_dirty.rs:"),
+    );
     assert_eq!(lines[3], "  owners: Up");
     begins(lines[4], "  rule:   order-violation under `flat`, on CPU ".to_owned());
     assert_eq!(lines.len(), 5);
@@ -226,13 +232,15 @@ fn strangers_have_no_roles() {
     let alone = Alone::collecting();
     let rig = Rig::new(DomainKind::Pvh, UnderLock);
     rig.log(&rig.guest, &rig.control);
-    let stranger = rig.system.create(&rig.control, &DomainConfig::new(DomainKind::Hvm)).expect("room").clone();
+    let stranger =
+        rig.system.create(&rig.control, &DomainConfig::new(DomainKind::Hvm)).expect("room").clone();
     physmap::populate(rig.system.machine(), &stranger, PAGE, PageOrder::Page4K).expect("memory");
     assert!(alone.reports().is_empty());
 
     rig.clean_unasked(&rig.guest, &stranger, Snapshot);
     let reports = alone.reports();
-    let [Report { code: Code::RoleUnfounded, matter: Matter::Roles { lower, upper, site }, .. }] = reports[..]
+    let [Report { code: Code::RoleUnfounded, matter: Matter::Roles { lower, upper, site }, .. }] =
+        reports[..]
     else {
         panic!("{reports:?}");
     };

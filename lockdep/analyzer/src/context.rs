@@ -147,7 +147,8 @@ impl<'a> Context<'a> {
             ty.any(&mut |inner| {
                 found.extend(self.class(inner));
                 if let Ty::Path(path, _) = inner {
-                    pending.extend(self.index.fields(krate, path).map(|field| (field.krate, field.ty.clone())));
+                    pending
+                        .extend(self.index.fields(krate, path).map(|field| (field.krate, field.ty.clone())));
                 }
                 false
             });

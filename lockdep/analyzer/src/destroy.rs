@@ -20,6 +20,30 @@ impl Flow<'_, '_> {
         }
     }
 
+    /// Whether destroying a value of this type may take a lock, by the summaries so far.
+    pub(crate) fn may_lock_when_destroyed(&self, ty: &Ty) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut pending = vec![(self.krate, ty.clone())];
+        while let Some((krate, ty)) = pending.pop() {
+            let locks = ty.any(&mut |inner| {
+                let Ty::Path(path, _) = inner else { return false };
+                if !seen.insert((krate, inner.clone())) {
+                    return false;
+                }
+                let index = self.context.index;
+                pending.extend(index.fields(krate, path).map(|field| (field.krate, field.ty.clone())));
+                index.drop_impl(krate, path).is_some_and(|body| {
+                    let summary = &self.context.summaries[body];
+                    !summary.acquires.is_empty() || !summary.notes.is_empty()
+                })
+            });
+            if locks {
+                return true;
+            }
+        }
+        false
+    }
+
     fn destroy(
         &mut self,
         state: &mut State,

@@ -46,6 +46,7 @@ impl Flow<'_, '_> {
                 _ => Vec::new(),
             })
             .collect();
+        self.dropped_by_foreign(state, call, &name, span);
         self.pass_through(state, call, produced);
         self.written_by_foreign(state, call);
         self.set_unknown(state, &call.dest, block);
@@ -58,6 +59,48 @@ impl Flow<'_, '_> {
                 state.store(&within, tree);
             }
         }
+    }
+
+    /// Moved arguments that find no room anywhere are destroyed. What a foreign function destroys behind a mutable
+    /// reference is assumed not to matter, and noted.
+    fn dropped_by_foreign(&mut self, state: &mut State, call: &Call, name: &str, span: &Span) {
+        if !self.context.index.has_destructors() {
+            return;
+        }
+        let types: Vec<Ty> = call.args.iter().filter_map(Operand::place).map(|p| self.type_of(p)).collect();
+        let behind: Vec<&Ty> = types
+            .iter()
+            .filter_map(|ty| if let Ty::Ref(true, inner) = ty { Some(&**inner) } else { None })
+            .collect();
+        for inner in &behind {
+            if self.may_lock_when_destroyed(inner) {
+                self.note(Note::ForeignDrop(name.to_owned(), span.clone()));
+            }
+        }
+        let result = self.type_of(&call.dest);
+        for operand in &call.args {
+            let Operand::Move(place) = operand else { continue };
+            let ty = self.type_of(place);
+            let kept =
+                self.shares_type(&ty, &result) || behind.iter().any(|inner| self.shares_type(&ty, inner));
+            if !kept {
+                let target = self.lvalue(state, place);
+                self.run_destructors(state, &ty, &target, span);
+            }
+        }
+    }
+
+    /// Whether a type of ours that occurs in `part` occurs in `whole`, or `whole` does not say.
+    fn shares_type(&self, part: &Ty, whole: &Ty) -> bool {
+        if self.context.may_hide(self.krate, whole) {
+            return true;
+        }
+        part.any(&mut |ty| match ty {
+            Ty::Path(path, _) if self.context.index.is_ours(self.krate, path) => {
+                whole.any(&mut |other| matches!(other, Ty::Path(there, _) if there == path))
+            }
+            _ => false,
+        })
     }
 
     /// What mutable references in the arguments point to may be something else now.

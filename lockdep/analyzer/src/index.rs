@@ -176,7 +176,10 @@ impl<'a> Index<'a> {
 
     /// Known field types of a type, with the crate that printed them.
     pub fn fields(&self, krate: usize, path: &str) -> impl Iterator<Item = &Field> {
-        self.fields.get(&self.name(krate, path)).into_iter().flatten()
+        let name = self.name(krate, path);
+        // A foreign generic type's fields would be those of all its instances together; its arguments say more.
+        let ours = !name.krate.is_empty();
+        ours.then(|| self.fields.get(&name)).flatten().into_iter().flatten()
     }
 
     /// A body as a person would name it: `hv_core::p2m::P2mTable::lookup`, `…::lookup::{closure#0}`.
@@ -203,6 +206,12 @@ impl<'a> Index<'a> {
     /// Whether any type of the analyzed crates has a destructor.
     pub fn has_destructors(&self) -> bool {
         self.destructors().next().is_some()
+    }
+
+    /// Whether a type, as printed in crate `krate`, is one of the analyzed crates'.
+    pub fn is_ours(&self, krate: usize, path: &str) -> bool {
+        let name = self.name(krate, path);
+        !name.krate.is_empty() && (self.fields.contains_key(&name) || self.implementers.contains(&name))
     }
 
     /// The bodies of all destructors.

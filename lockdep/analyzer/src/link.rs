@@ -109,6 +109,7 @@ fn assumptions(context: &Context<'_>, entries: &BTreeSet<BodyId>, problems: &[St
     let mut foreign: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut unresolved: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
     let mut drops: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
+    let mut foreign_drops: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
     let mut unclassed: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
     for note in context.summaries.iter().flat_map(|summary| &summary.notes) {
         match note {
@@ -117,6 +118,9 @@ fn assumptions(context: &Context<'_>, entries: &BTreeSet<BodyId>, problems: &[St
             }
             Note::Unresolved(what, span) => {
                 unresolved.entry(what).or_default().insert(span.clone());
+            }
+            Note::ForeignDrop(what, span) => {
+                foreign_drops.entry(what).or_default().insert(span.clone());
             }
             Note::DynamicDrop(what, span) => {
                 drops.entry(what).or_default().insert(span.clone());
@@ -140,6 +144,10 @@ fn assumptions(context: &Context<'_>, entries: &BTreeSet<BodyId>, problems: &[St
     for (what, sites) in drops {
         let text = format!("destroying a `dyn {what}` takes none of these locks");
         add("dynamic-drop", text, sites.into_iter().collect());
+    }
+    for (what, sites) in foreign_drops {
+        let text = format!("`{what}` does not destroy what it is lent, whose destructor takes locks");
+        add("foreign-drop", text, sites.into_iter().collect());
     }
     for (what, sites) in unclassed {
         let text = format!("locks whose class is the parameter `{what}` nest with none of these locks");

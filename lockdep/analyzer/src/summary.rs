@@ -184,6 +184,8 @@ pub enum Note {
     Foreign(String, String),
     /// A call whose callee is not known: what it calls, and where.
     Unresolved(String, Span),
+    /// A foreign function was given a mutable reference to something whose destruction takes locks.
+    ForeignDrop(String, Span),
     /// A trait object was destroyed.
     DynamicDrop(String, Span),
     /// A lock whose class is not known here.
