@@ -7,8 +7,9 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::process::{Command, Output};
+
+use lockdep_tests::analysis::{cargo_lockdep, root};
 
 /// What a run said.
 #[derive(Debug)]
@@ -33,8 +34,7 @@ impl From<Output> for Run {
 
 /// The command, without what the environment of the tests could change about it.
 pub fn lockdep(arguments: &[&str]) -> Command {
-    static EXECUTABLE: OnceLock<PathBuf> = OnceLock::new();
-    let mut command = Command::new(EXECUTABLE.get_or_init(build));
+    let mut command = cargo_lockdep();
     for name in
         ["COLUMNS", "RUSTC", "RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_TARGET_DIR"]
     {
@@ -43,38 +43,13 @@ pub fn lockdep(arguments: &[&str]) -> Command {
     for name in ["CARGO_TERM_COLOR", "CARGO_TERM_QUIET", "CARGO_TERM_VERBOSE", "CARGO_TERM_PROGRESS_WHEN"] {
         command.env_remove(name);
     }
-    command.arg("lockdep").args(arguments).current_dir(directory()).stdin(Stdio::null());
+    command.args(arguments).current_dir(directory());
     command
 }
 
 /// Runs the command outside any project.
 pub fn run(arguments: &[&str]) -> Run {
     lockdep(arguments).output().expect("the command starts").into()
-}
-
-fn cargo() -> PathBuf {
-    std::env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from)
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a member")
-}
-
-/// Builds the command, and has cargo say where it is.
-fn build() -> PathBuf {
-    let output = Command::new(cargo())
-        .args(["build", "--quiet", "--package", "cargo-lockdep", "--message-format", "json"])
-        .current_dir(root())
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("cargo starts");
-    assert!(output.status.success(), "cargo-lockdep does not build");
-    let messages = String::from_utf8(output.stdout).expect("UTF-8");
-    let executable = |line: &str| {
-        let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        message["executable"].as_str().map(PathBuf::from)
-    };
-    messages.lines().find_map(executable).expect("a binary")
 }
 
 fn directory() -> PathBuf {
