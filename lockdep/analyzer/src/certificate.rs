@@ -38,6 +38,7 @@ pub enum Direction {
 
 /// Where a node of the split graph stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Position {
     /// The layer; compared first.
     pub layer: usize,

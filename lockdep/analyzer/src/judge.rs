@@ -104,28 +104,61 @@ fn refusal(graph: &LockGraph, discipline: &Discipline, nesting: &Nesting) -> Opt
         return None;
     }
     let relation = graph.relation(nesting);
-    let (held, wanted) = ranks(graph, nesting, relation)?;
+    let mut first = None;
+    for working_for in working_for(relation) {
+        let (held, wanted) = ranks(graph, nesting, relation, *working_for)?;
+        if permits(discipline, held, wanted, relation) {
+            return None;
+        }
+        first = first.or(Some((held, wanted)));
+    }
+    let (held, wanted) = first?;
     let rising =
         (Rank { level: OrderLevel::new(0), ..held }, Rank { level: OrderLevel::new(u16::MAX), ..wanted });
-    (!permits(discipline, held, wanted, relation)).then(|| Refusal {
+    Some(Refusal {
         held: discipline.effective(held),
         wanted: discipline.effective(wanted),
         at_any_level: !permits(discipline, rising.0, rising.1, relation),
     })
 }
 
-/// What is known of both locks without running the code. Of two domains in `controls`, the upper is taken to be
-/// the control domain, for which the CPU works: the case for which the biases were made.
-fn ranks(graph: &LockGraph, nesting: &Nesting, relation: Relation) -> Option<(Rank, Rank)> {
-    let rank = |class: usize, above: bool, key: Option<u64>| {
+/// For which of the two owners a CPU may work, as far as the relation tells.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WorkingFor {
+    Neither,
+    HeldOwner,
+    WantedOwner,
+}
+
+/// Of two domains in `controls`, the CPU works for the upper one: the case for which the biases were made. In one
+/// domain it makes no difference. Of strangers it may work for either, and in another place for the other: every
+/// domain is the current one to its own CPUs. So what is permitted in one of the cases does get through.
+fn working_for(relation: Relation) -> &'static [WorkingFor] {
+    match relation {
+        Relation::Same => &[WorkingFor::Neither],
+        Relation::Up => &[WorkingFor::WantedOwner],
+        Relation::Down => &[WorkingFor::HeldOwner],
+        Relation::Other => &[WorkingFor::Neither, WorkingFor::HeldOwner, WorkingFor::WantedOwner],
+    }
+}
+
+/// What is known of both locks without running the code. Of two domains in `controls`, the upper is taken to be the
+/// control domain; strangers are taken to be ordinary, since being one is a property that a domain keeps.
+fn ranks(
+    graph: &LockGraph,
+    nesting: &Nesting,
+    relation: Relation,
+    working_for: WorkingFor,
+) -> Option<(Rank, Rank)> {
+    let rank = |class: usize, works_for: WorkingFor, control: bool, key: Option<u64>| {
         let class = graph.classes.get(class)?;
-        let level = OrderLevel::new(class.level?);
+        let owned = class.ownership != Ownership::Unowned;
         Some(Rank {
-            level,
+            level: OrderLevel::new(class.level?),
             key,
-            owned: class.ownership != Ownership::Unowned,
-            current: above,
-            control: above,
+            owned,
+            current: owned && working_for == works_for,
+            control,
         })
     };
     // The code of an ordered class establishes that keys ascend; which ones does not matter.
@@ -133,8 +166,9 @@ fn ranks(graph: &LockGraph, nesting: &Nesting, relation: Relation) -> Option<(Ra
         && nesting.held == nesting.wanted
         && nesting.instances == Instances::Any
         && graph.classes.get(nesting.held).is_some_and(|class| class.ordered);
-    let held = rank(nesting.held, relation == Relation::Down, keyed.then_some(1))?;
-    let wanted = rank(nesting.wanted, relation == Relation::Up, keyed.then_some(2))?;
+    let [down, up] = [Relation::Down, Relation::Up].map(|way| relation == way);
+    let held = rank(nesting.held, WorkingFor::HeldOwner, down, keyed.then_some(1))?;
+    let wanted = rank(nesting.wanted, WorkingFor::WantedOwner, up, keyed.then_some(2))?;
     Some((held, wanted))
 }
 

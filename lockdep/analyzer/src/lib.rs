@@ -5,13 +5,16 @@
 //! `instantiate`, [`model`]) →
 //! summaries to a fixpoint (`fixpoint`, `summary`) → graph (`link`, [`graph`]) → prove ([`proof`]), check the
 //! certificate ([`certificate`]), show the deadlock ([`witness`]) → findings ([`judge`], [`finding`]) → text
-//! ([`render`]). Library only: it starts no process, reads no file, never prints and never exits.
+//! ([`render`]). [`certificate_file`] and [`graph_file`] let others check the proof again; [`disciplines`] compares policies. Library only: it starts no process, reads no file, never prints and never exits.
 
 pub mod certificate;
+pub mod certificate_file;
 pub mod context;
+pub mod disciplines;
 pub mod facts;
 pub mod finding;
 pub mod graph;
+pub mod graph_file;
 pub mod index;
 pub mod judge;
 pub mod mir;

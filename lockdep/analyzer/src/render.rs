@@ -3,6 +3,7 @@
 //! Each child is one format. Nothing here judges; nothing here prints: the caller brings the writer, and the way to
 //! look up source text. No output has a clock, an absolute path or the order of a hash map in it.
 
+mod disciplines;
 mod dot;
 mod json;
 mod list;
@@ -12,6 +13,7 @@ mod words;
 
 use std::fmt;
 
+use crate::disciplines::Row;
 use crate::judge::Judgement;
 
 pub use json::SCHEMA;
@@ -49,4 +51,9 @@ pub fn render(
         Format::Dot => dot::render(judgement, w),
         Format::List => list::render(&judgement.graph, w),
     }
+}
+
+/// Writes the table of disciplines as Markdown to `w`.
+pub fn render_disciplines(rows: &[Row], w: &mut dyn fmt::Write) -> fmt::Result {
+    disciplines::render(rows, w)
 }

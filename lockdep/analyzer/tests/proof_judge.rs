@@ -55,6 +55,22 @@ fn flat_says_what_xen_prints() {
     assert_eq!(judgement.graph.nestings.len(), 2, "the refused nesting is still in the graph");
 }
 
+/// Nothing says for whom a CPU works that nests locks of strangers, and each of two domains is the current one to its
+/// own CPUs: the copy gets through, and four CPUs wait for each other. Ordinary domains have no bias by owner.
+#[test]
+fn bias_current_lets_strangers_through() {
+    let strangers = THREAD.replace("Up", "Other");
+    let judgement = judge(graph(&strangers), &Discipline::BIAS_CURRENT);
+    assert_eq!(codes(&judgement), ["cross-domain-nesting"]);
+    let witness = only(&judgement).witness.as_ref().expect("a schedule");
+    assert_eq!((witness.cpus.len(), witness.domains.len()), (4, 2));
+    assert_eq!(codes(&judge(graph(&strangers), &Discipline::BIAS_CONTROL)), ["order-violation"]);
+    // A lock of nobody has no current owner: from one to a domain's lock of lower level, the bias helps.
+    let page = "class pawn = 16\n class page = 24, unowned\n page E -> pawn E  Other";
+    assert_eq!(judge(graph(page), &Discipline::BIAS_CURRENT).verdict, Verdict::Proved);
+    assert_eq!(codes(&judge(graph(page), &Discipline::BIAS_CONTROL)), ["order-violation"]);
+}
+
 /// `bias-control` counts the controller's locks 64 higher; the same nesting down is then refused.
 #[test]
 fn levels_are_shown_as_the_discipline_counts_them() {

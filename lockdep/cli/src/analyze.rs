@@ -5,8 +5,10 @@
 use std::fmt::Write;
 
 use lockdep_analyzer::facts::Facts;
+use lockdep_analyzer::finding::Verdict;
 use lockdep_analyzer::judge::{self, Judgement};
-use lockdep_analyzer::{AnalyzeError, render};
+use lockdep_analyzer::proof::Decision;
+use lockdep_analyzer::{AnalyzeError, certificate_file, graph_file, render};
 use thiserror::Error;
 
 use crate::args::{Analyze, Terminal};
@@ -15,6 +17,7 @@ use crate::collect::{self, CollectError, Collected};
 use crate::output::{self, OutputError};
 use crate::settings::{Settings, SettingsError};
 use crate::shell::Shell;
+use crate::verify::ReadError;
 
 /// The compilers whose MIR the reader is tested with.
 pub const TESTED: [&str; 2] = ["1.95", "1.97"];
@@ -31,9 +34,12 @@ pub enum Failure {
     /// Nothing was compiled, or nothing could be read of it.
     #[error(transparent)]
     Collect(#[from] CollectError),
-    /// The report cannot be laid out.
-    #[error("cannot render the report")]
+    /// A text cannot be laid out.
+    #[error("cannot lay out the report, the graph or the proof")]
     Render(#[from] std::fmt::Error),
+    /// A file that was named cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// The report cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -70,7 +76,9 @@ impl Failure {
     /// The exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Failure::NoLocks { .. } | Failure::NoCode | Failure::Settings(_) => crate::USAGE,
+            Failure::NoLocks { .. } | Failure::NoCode | Failure::Settings(_) | Failure::Read(_) => {
+                crate::USAGE
+            }
             _ => crate::FAILED,
         }
     }
@@ -86,6 +94,7 @@ pub fn run(analyze: Box<Analyze>, terminal: &Terminal, shell: &Shell) -> Result<
     }
     note_untested(&collected.facts, shell);
     let judgement = judge(&settings, collected, shell)?;
+    write_proof(&settings, shell, &judgement)?;
     let report = report(&settings, &project, shell, &judgement)?;
     output::write(&report, settings.output())?;
     shell.status("Finished", &judgement.verdict);
@@ -105,6 +114,22 @@ fn judge(settings: &Settings, collected: Collected, shell: &Shell) -> Result<Jud
         Failure::NoLocks { packages: names.join(", ") }
     })?;
     Ok(shell.while_busy("judging", || judge::judge(graph, settings.discipline)))
+}
+
+/// The files that `verify` reads, where they were asked for.
+fn write_proof(settings: &Settings, shell: &Shell, judgement: &Judgement) -> Result<(), Failure> {
+    let graph = &judgement.graph;
+    if let Some(file) = &settings.analyze.graph {
+        output::write(&graph_file::write(graph)?, Some(file))?;
+    }
+    let Some(file) = &settings.analyze.certificate else { return Ok(()) };
+    match (&judgement.decision, &judgement.verdict) {
+        (Decision::Proved(certificate), Verdict::Proved | Verdict::ProvedUnder(_)) => {
+            output::write(&certificate_file::write(graph, certificate)?, Some(file))?;
+        }
+        _ => shell.note(format_args!("there is no proof, so `{}` was not written", file.display())),
+    }
+    Ok(())
 }
 
 fn report(

@@ -31,7 +31,14 @@ Examples:
   cargo lockdep analyze -p hv-core
   cargo lockdep analyze --workspace --exclude hv-bench --features altp2m
   cargo lockdep analyze --format dot --output locks.dot && dot -Tsvg -O locks.dot
-  cargo lockdep analyze --target x86_64-unknown-none --release";
+  cargo lockdep analyze --target x86_64-unknown-none --release
+  cargo lockdep analyze --certificate proof.json --graph locks.json";
+
+const VERIFY_EXIT_CODES: &str = "\
+Exit codes:
+  0  the certificate proves that no circular wait exists in the graph
+  1  it does not, or one of the files is damaged
+  2  usage: wrong arguments, or a file cannot be read";
 
 /// Prove that no execution can deadlock on the workspace's locks, or show how one can
 ///
@@ -65,6 +72,8 @@ pub enum Command {
     Explain(Explain),
     /// List the finding codes
     List,
+    /// Check a certificate against a graph, independently of how it was found
+    Verify(Verify),
 }
 
 /// Options of every subcommand.
@@ -104,6 +113,12 @@ pub struct Analyze {
     /// Where the report goes, instead of the standard output
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
+    /// Where the proof goes, if there is one, for `cargo lockdep verify`
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub certificate: Option<PathBuf>,
+    /// Where the lock graph goes, without places in the code, for `cargo lockdep verify`
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub graph: Option<PathBuf>,
     /// Which packages.
     #[command(flatten, next_help_heading = "Package Selection")]
     pub packages: clap_cargo::Workspace,
@@ -180,6 +195,18 @@ pub struct Resolution {
 pub struct Explain {
     /// A finding code, such as `lock-order-cycle`; `cargo lockdep list` prints them all
     pub code: String,
+}
+
+/// `cargo lockdep verify CERTIFICATE GRAPH`.
+#[derive(Debug, Args)]
+#[command(after_help = VERIFY_EXIT_CODES)]
+pub struct Verify {
+    /// What `analyze --certificate` wrote
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub certificate: PathBuf,
+    /// What `analyze --graph` wrote
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub graph: PathBuf,
 }
 
 fn described(name: &'static str, format: Format) -> PossibleValue {

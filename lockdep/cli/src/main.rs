@@ -14,6 +14,7 @@ mod paths;
 mod settings;
 mod shell;
 mod unit;
+mod verify;
 mod wrapper;
 
 use std::process::ExitCode;
@@ -22,6 +23,8 @@ use clap::Parser;
 
 use args::{Command, CommandLine};
 
+/// A certificate does not prove a graph.
+const REFUSED: u8 = 1;
 /// Wrong arguments, or nothing to prove.
 const USAGE: u8 = 2;
 /// The tool failed.
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Command::Analyze(analyze) => analyze::run(analyze, &line.terminal, &shell),
         Command::Explain(explain) => explain::explain(&explain.code, &shell),
         Command::List => explain::list(),
+        Command::Verify(verify) => verify::verify(&verify, &shell),
     };
     ExitCode::from(result.unwrap_or_else(|failure| {
         if !failure.is_said() {

@@ -11,7 +11,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum OutputError {
     /// The file cannot be written.
-    #[error("cannot write the report to `{}`: {error}", path.display())]
+    #[error("cannot write to `{}`: {error}", path.display())]
     File {
         /// As it was named.
         path: PathBuf,

@@ -1,0 +1,156 @@
+//! The certificate file: a proof as JSON, to be checked against a graph file by somebody who was not there.
+//!
+//! Directions of the layers, and for each class, by name, where its two nodes stand. Reading it needs the graph, whose
+//! classes it must name once each; whether it proves anything is for `certificate::check` to say, which
+//! [`verify`] asks. Together with `graph_file.rs` and `certificate.rs` this is the whole of `cargo lockdep verify`:
+//! nothing of the decision (`proof.rs`) is used, and no graph library. Source: McConnell, Mehlhorn, Näher and
+//! Schweitzer, "Certifying algorithms" (2011).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::certificate::{self, Certificate, Direction, Fault, Position};
+use crate::graph::LockGraph;
+use crate::graph_file::{self, GraphFileError};
+
+/// The first entry of a certificate file, by which it is told from other JSON.
+const FORMAT: &str = "lockdep-certificate-1";
+
+/// Why a certificate file is no certificate for a graph.
+#[derive(Debug, Error)]
+pub enum CertificateFileError {
+    /// It is not JSON, or not of this shape.
+    #[error("not a certificate file: {0}")]
+    Syntax(#[from] serde_json::Error),
+    /// It is something else, or of another version.
+    #[error("not a certificate file: `format` is `{0}`, not `{FORMAT}`")]
+    Format(String),
+    /// It places a class twice.
+    #[error("the certificate places class `{0}` twice")]
+    ClassTwice(String),
+    /// It places a class that the graph does not have.
+    #[error("the certificate places class `{0}`, which the graph does not have")]
+    UnknownClass(String),
+    /// It does not place a class of the graph.
+    #[error("the certificate does not place class `{0}`")]
+    MissingClass(String),
+    /// It places a node in a layer that it does not list.
+    #[error("the certificate places class `{class}` in layer {layer}, but has only {layers} layers")]
+    NoSuchLayer {
+        /// The class.
+        class: String,
+        /// The layer.
+        layer: usize,
+        /// How many it lists.
+        layers: usize,
+    },
+}
+
+/// Why a certificate file does not prove a graph file.
+#[derive(Debug, Error)]
+pub enum VerifyError {
+    /// The graph file is damaged.
+    #[error(transparent)]
+    Graph(#[from] GraphFileError),
+    /// The certificate file is damaged, or for other classes.
+    #[error(transparent)]
+    Certificate(#[from] CertificateFileError),
+    /// The certificate does not cover the graph.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// What an accepted certificate covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Covered {
+    /// Classes of the graph.
+    pub classes: usize,
+    /// Nestings of the graph.
+    pub nestings: usize,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    format: String,
+    directions: Vec<Direction>,
+    positions: Vec<Place>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Place {
+    class: String,
+    non_recursive: Position,
+    recursive: Position,
+}
+
+/// The certificate file of `certificate`, which is one for `graph`; with a line end, the same bytes every time.
+///
+/// # Errors
+/// When the text cannot be made, which only exhausted memory explains.
+pub fn write(graph: &LockGraph, certificate: &Certificate) -> Result<String, fmt::Error> {
+    let places = certificate.non_recursive.iter().zip(&certificate.recursive).enumerate();
+    let document = Document {
+        format: FORMAT.to_owned(),
+        directions: certificate.directions.clone(),
+        positions: places
+            .map(|(class, (&non_recursive, &recursive))| Place {
+                class: graph.name(class).to_owned(),
+                non_recursive,
+                recursive,
+            })
+            .collect(),
+    };
+    let text = serde_json::to_string_pretty(&document).map_err(|_| fmt::Error)?;
+    Ok(text + "\n")
+}
+
+/// The certificate of a certificate file, for `graph`. It is not checked yet.
+///
+/// # Errors
+/// [`CertificateFileError`] names the class at fault.
+pub fn read(graph: &LockGraph, text: &str) -> Result<Certificate, CertificateFileError> {
+    let document: Document = serde_json::from_str(text)?;
+    if document.format != FORMAT {
+        return Err(CertificateFileError::Format(document.format));
+    }
+    let layers = document.directions.len();
+    let mut places: BTreeMap<String, (Position, Position)> = BTreeMap::new();
+    for Place { class, non_recursive, recursive } in document.positions {
+        if let Some(layer) = [non_recursive.layer, recursive.layer].into_iter().find(|&layer| layer >= layers)
+        {
+            return Err(CertificateFileError::NoSuchLayer { class, layer, layers });
+        }
+        if places.contains_key(&class) {
+            return Err(CertificateFileError::ClassTwice(class));
+        }
+        places.insert(class, (non_recursive, recursive));
+    }
+    let mut certificate = Certificate { directions: document.directions, ..Certificate::default() };
+    for class in &graph.classes {
+        let (non_recursive, recursive) = places
+            .remove(&class.name)
+            .ok_or_else(|| CertificateFileError::MissingClass(class.name.clone()))?;
+        certificate.non_recursive.push(non_recursive);
+        certificate.recursive.push(recursive);
+    }
+    match places.into_keys().next() {
+        Some(class) => Err(CertificateFileError::UnknownClass(class)),
+        None => Ok(certificate),
+    }
+}
+
+/// Whether the certificate in the first text proves the graph in the second free of circular waits.
+///
+/// # Errors
+/// [`VerifyError`] says which of the two is damaged, or which nesting is not covered.
+pub fn verify(certificate: &str, graph: &str) -> Result<Covered, VerifyError> {
+    let graph = graph_file::read(graph)?;
+    let certificate = read(&graph, certificate)?;
+    certificate::check(&graph, &certificate)?;
+    Ok(Covered { classes: graph.classes.len(), nestings: graph.nestings.len() })
+}

@@ -1,0 +1,5 @@
+(** What the theorems rest on: nothing but the logic itself. [proofs/check] reads the output. *)
+
+From LockOrder Require Import Certificate.
+
+Print Assumptions certificate_excludes_deadlock.
