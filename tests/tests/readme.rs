@@ -5,7 +5,9 @@
 use std::fmt::Write;
 use std::fs;
 
+use lockdep_analyzer::disciplines::table;
 use lockdep_analyzer::finding::Code;
+use lockdep_analyzer::render::render_disciplines;
 use lockdep_tests::analysis::{cargo_lockdep, root};
 
 fn analyze(directory: &str, arguments: &[&str]) -> String {
@@ -43,6 +45,13 @@ fn codes() -> String {
     table
 }
 
+/// The table without the nestings behind its cells.
+fn disciplines() -> String {
+    let mut page = String::new();
+    render_disciplines(&table(), &mut page).expect("a string takes everything");
+    page.lines().take_while(|line| line.starts_with('|')).map(|line| format!("{line}\n")).collect()
+}
+
 #[test]
 fn generated_blocks_are_current() {
     let path = root().join("README.md");
@@ -53,6 +62,7 @@ fn generated_blocks_are_current() {
         ("refutation", analyze("tests/fixtures", &["-p", "unordered-caller"])),
         ("order", order()),
         ("codes", codes()),
+        ("disciplines", disciplines()),
     ] {
         let (begin, end) = (format!("<!-- {name}:begin -->\n"), format!("<!-- {name}:end -->"));
         let from = readme.find(&begin).expect("the block begins") + begin.len();
