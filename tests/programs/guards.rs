@@ -31,6 +31,8 @@ lock_order! {
         s1 = 37; s2 = 38;
         t1 = 39; t2 = 40;
         u1 = 41; u2 = 42;
+        v1 = 43; v2 = 44;
+        w1 = 45; w2 = 46; w3 = 47;
     }
 }
 
@@ -64,6 +66,8 @@ locks! {
     S1 s1, S2 s2,
     T1 t1, T2 t2,
     U1 u1, U2 u2,
+    V1 v1, V2 v2,
+    W1 w1, W2 w2, W3 w3,
 }
 
 //= a1 -> a2 Same
@@ -296,4 +300,20 @@ pub fn acquired_by_a_function_passed_on(v: &[u32]) {
     let g = Some(&U1).map(Mutex::lock);
     *U2.lock() += v.len() as u32;
     drop(g);
+}
+
+pub fn attempt_that_failed() {
+    match V1.try_lock() {
+        Some(g) => drop(g),
+        None => *V2.lock() += 1,
+    }
+}
+
+//= w1 -> w2 Same
+//= w1 -> w3 Same
+pub fn part_of_a_tuple_moved_out() {
+    let both = (W1.lock(), W2.lock());
+    let second = both.1;
+    drop(second);
+    *W3.lock() += *both.0;
 }

@@ -40,6 +40,11 @@ lock_order! {
         o1 = 28;
         o2 = 29;
         o3 = 30;
+        p1 = 31;
+        p2 = 32;
+        q1 = 33;
+        q2 = 34;
+        r1 = 35;
     }
     roles { subject < control }
 }
@@ -113,6 +118,16 @@ pub struct Player {
     o2: Mutex<u64>,
     #[mm_lock(order = o3)]
     o3: Mutex<u64>,
+    #[mm_lock(order = p1)]
+    p1: Mutex<u64>,
+    #[mm_lock(order = p2)]
+    p2: Mutex<u64>,
+    #[mm_lock(order = q1)]
+    q1: Mutex<u64>,
+    #[mm_lock(order = q2)]
+    q2: Mutex<u64>,
+    #[mm_lock(order = r1)]
+    r1: Mutex<u64>,
 }
 
 fn both(x: &Player, y: &Player) -> u64 {
@@ -253,4 +268,28 @@ pub fn one_of_two_dropped(x: &Player) -> u64 {
     let (p, q) = (x.o1.lock(), x.o2.lock());
     drop(q);
     *p + *x.o3.lock()
+}
+
+//= p1 -> p2 Other
+pub fn elements_of_a_slice(ds: &[Player], p: usize, q: usize) -> u64 {
+    let g = ds[p].p1.lock();
+    *g + *ds[q].p2.lock()
+}
+
+pub struct Board<'a> {
+    turn: &'a Player,
+}
+
+//= q1 -> q2 Other
+pub fn reassigned_behind_a_reference<'a>(board: &mut Board<'a>, next: &'a Player) -> u64 {
+    let g = board.turn.q1.lock();
+    board.turn = next;
+    *g + *board.turn.q2.lock()
+}
+
+//= r1 -> r1 Other
+pub fn nothing_known_of_either<'a>(mut x: &'a Player, mut y: &'a Player) -> u64 {
+    core::mem::swap(&mut x, &mut y);
+    let g = x.r1.lock();
+    *g + *y.r1.lock()
 }

@@ -15,6 +15,7 @@ mod reports;
 use std::cell::Cell;
 
 use lockdep::{Owner, lock_owner, mm_locks, owner};
+use spin::RelaxStrategy;
 
 lockdep::lock_order! {
     /// Pieces, the first to be taken first.
@@ -32,8 +33,17 @@ lockdep::lock_order! {
     roles { pupil < master }
 }
 
-type Mutex<T, C> = lockdep::Mutex<spin::Mutex<()>, T, C>;
-type RwLock<T, C> = lockdep::RwLock<spin::RwLock<()>, T, C>;
+/// How these locks wait: they do not, so that a test that would hang fails.
+struct Impatient;
+
+impl RelaxStrategy for Impatient {
+    fn relax() {
+        panic!("waits for a lock that is held");
+    }
+}
+
+type Mutex<T, C> = lockdep::Mutex<spin::mutex::Mutex<(), Impatient>, T, C>;
+type RwLock<T, C> = lockdep::RwLock<spin::rwlock::RwLock<(), Impatient>, T, C>;
 type ReentrantMutex<T, C> = lockdep::ReentrantMutex<spin::Mutex<()>, T, C>;
 
 /// Somebody with pieces.

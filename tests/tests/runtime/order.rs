@@ -1,8 +1,6 @@
 //! Two locks: which orders are reported, and when.
 
-use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
 
 use lockdep::report::{Code, Matter};
 use lockdep_tests::alone::{Alone, panic_text};
@@ -35,33 +33,48 @@ fn the_other_order_is_reported_with_both_sites() {
     assert_eq!([held.instance.owner, wanted.instance.owner], [player.owner.id(); 2]);
     assert_eq!((held.site.file(), held.site.line()), (file!(), held_line));
     assert_eq!((wanted.site.file(), wanted.site.line()), (file!(), wanted_line));
+    // The same in words.
+    let text = report.to_string();
+    for (lock, line) in [("\n  wanted: board::pawn", wanted_line), ("\n  held:   board::rook", held_line)] {
+        let of_lock = text.split(lock).nth(1).and_then(|rest| rest.lines().next()).expect("a line per lock");
+        assert!(of_lock.contains(&format!("{}:{line}:", file!())), "{text}");
+    }
 }
 
-/// The other CPU holds the pawn until the report is there: it cannot come from an acquisition that succeeded.
+/// The other CPU holds the pawn all the time: the report cannot come from an acquisition that succeeded.
 #[test]
 fn the_report_comes_before_the_wait() {
-    let alone = Alone::new();
+    let _alone = Alone::new();
     let player = Player::new();
-    let (reported, report) = mpsc::channel();
+    let pawn = player.pawn.lock();
     let text = thread::scope(|scope| {
-        let pawn = player.pawn.lock();
-        scope.spawn(|| {
-            let rook = player.rook.write();
-            let text = panic_text(|| drop(player.pawn.lock()));
-            drop(rook);
-            reported.send(text).expect("the other CPU listens");
+        let other = scope.spawn(|| {
+            let _rook = player.rook.write();
+            panic_text(|| drop(player.pawn.lock()))
         });
-        // Only a failure waits so long, and then lets the other CPU go on.
-        let text = report.recv_timeout(Duration::from_secs(30));
-        drop(pawn);
-        text
+        other.join().expect("the panic was caught")
     });
-    let text = text.expect("reported while the pawn was held").expect_err("the sink panics");
+    let text = text.expect_err("the order is violated");
     assert!(text.starts_with("board locking order violation: 24 > 8\n"), "{text}");
-    // Both locks are free, and nobody is recorded as their holder.
+    // Nobody is recorded as holder of what the panic cut short.
+    drop(pawn);
     let _pawn = player.pawn.lock();
     let _rook = player.rook.write();
-    drop(alone);
+}
+
+/// The youngest lock held has no objection, the one below it has.
+#[test]
+fn every_lock_held_is_asked() {
+    let alone = Alone::collecting();
+    let player = Player::new();
+    let knight = Mutex::<u64, board::knight>::keyed(player.owner.id(), 2, 0);
+    let _rook = player.rook.read();
+    let _pawn = player.pawn.try_lock().expect("it is free");
+    let _knight = knight.lock();
+    let reports = alone.reports();
+    let [report] = reports[..] else { panic!("{reports:?}") };
+    let Matter::Nesting { held, wanted, .. } = report.matter else { panic!("{report}") };
+    assert_eq!((held.instance.class.name, wanted.instance.class.name), ("rook", "knight"));
 }
 
 /// Xen's one level per CPU does not see readers.
