@@ -15,6 +15,8 @@ pub mod collect;
 pub mod dice;
 #[path = "support/migration.rs"]
 pub mod migration;
+#[path = "support/scheduler.rs"]
+pub mod scheduler;
 #[path = "support/workload.rs"]
 pub mod workload;
 #[path = "support/world.rs"]

@@ -22,6 +22,7 @@ pub mod model;
 pub mod path;
 pub mod proof;
 pub mod render;
+pub mod smt;
 pub mod summary;
 pub mod witness;
 

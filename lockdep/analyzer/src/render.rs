@@ -15,6 +15,7 @@ use std::fmt;
 
 use crate::disciplines::Row;
 use crate::judge::Judgement;
+use crate::smt;
 
 pub use json::SCHEMA;
 pub use report::Options;
@@ -30,12 +31,19 @@ pub enum Format {
     Dot,
     /// The graph, one line per class and nesting: to be committed and compared.
     List,
+    /// The question of the proof as SMT-LIB 2, see `smt.rs`.
+    Smt,
 }
 
 impl Format {
     /// Every format, by the name used on the command line.
-    pub const ALL: [(&'static str, Format); 4] =
-        [("text", Format::Text), ("json", Format::Json), ("dot", Format::Dot), ("list", Format::List)];
+    pub const ALL: [(&'static str, Format); 5] = [
+        ("text", Format::Text),
+        ("json", Format::Json),
+        ("dot", Format::Dot),
+        ("list", Format::List),
+        ("smt", Format::Smt),
+    ];
 }
 
 /// Writes `judgement` in `format` to `w`.
@@ -50,6 +58,7 @@ pub fn render(
         Format::Json => json::render(judgement, w),
         Format::Dot => dot::render(judgement, w),
         Format::List => list::render(&judgement.graph, w),
+        Format::Smt => smt::deadlock_exists(&judgement.graph, w),
     }
 }
 

@@ -217,6 +217,7 @@ fn described(name: &'static str, format: Format) -> PossibleValue {
         Format::List => {
             "The lock graph, a line for each class and nesting: made to be committed and compared"
         }
+        Format::Smt => "Whether a deadlock exists, as a question for an SMT solver such as z3",
     })
 }
 

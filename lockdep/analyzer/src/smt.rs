@@ -1,0 +1,156 @@
+//! Second opinions: the question of the proof as SMT-LIB 2, for a solver to answer.
+//!
+//! [`deadlock_exists`] asks for a closed walk with domains, in so many words: a sequence of waiters, each blocked by
+//! the holder that is the next one. It is satisfiable iff the graph is refuted. [`certificate_exists`] asks for the
+//! numbers of a certificate; it is satisfiable iff the graph is proved. Neither uses anything of the decision
+//! (`proof.rs`), nor of the checker; both are for small graphs. No solver is started here: the tests start `z3`, and
+//! `--format smt` gives the first question to whoever wants to.
+//!
+//! Domains are (chain, height): of two in one chain the higher controls the lower, those of two chains are strangers.
+//! No other strict order deadlocks where these do not (`tests/proof_theorem.rs` has the argument). A closed walk
+//! need not be longer than four times the nodes: twice around, through an `Up` and a `Down` nesting of one component.
+//!
+//! Source: Barrett, Fontaine and Tinelli, "The SMT-LIB Standard: Version 2.6".
+
+use std::fmt;
+
+use lockdep::order::Relation;
+
+use crate::graph::{Held, Instances, LockGraph, Nesting, Ownership, Wanted};
+
+/// The node at which waiters for a class stand: two per class, the second for recursive reads.
+fn arrival(nesting: &Nesting) -> usize {
+    2 * nesting.wanted + usize::from(nesting.wanted_as == Wanted::SharedRecursive)
+}
+
+/// The nodes at which those stand that the holder blocks.
+fn blocked(nesting: &Nesting) -> std::ops::RangeInclusive<usize> {
+    let first = 2 * nesting.held;
+    first..=first + usize::from(nesting.held_as == Held::Exclusive)
+}
+
+fn is_self_deadlock(graph: &LockGraph, nesting: &Nesting) -> bool {
+    let let_in = || graph.classes.get(nesting.held).is_some_and(|class| class.recursive);
+    nesting.is_recursion()
+        && match (nesting.held_as, nesting.wanted_as) {
+            (Held::Shared, Wanted::SharedRecursive) => false,
+            (Held::Shared, _) => true,
+            (Held::Exclusive, _) => !let_in(),
+        }
+}
+
+fn is_keyed(graph: &LockGraph, nesting: &Nesting) -> bool {
+    nesting.held == nesting.wanted
+        && nesting.instances == Instances::Any
+        && graph.classes.get(nesting.held).is_some_and(|class| class.ordered)
+}
+
+/// Nestings that involve two locks.
+fn edges(graph: &LockGraph) -> impl Iterator<Item = &Nesting> {
+    graph.nestings.keys().filter(|nesting| !nesting.is_recursion())
+}
+
+/// Satisfiable iff a circular wait is possible.
+///
+/// # Errors
+/// Those of the writer.
+pub fn deadlock_exists(graph: &LockGraph, w: &mut dyn fmt::Write) -> fmt::Result {
+    writeln!(w, "; sat: a circular wait exists; unsat: none does, for any number of domains and CPUs")?;
+    for (number, class) in graph.classes.iter().enumerate() {
+        writeln!(w, "; nodes {} and {} (recursive reads): {}", 2 * number, 2 * number + 1, class.name)?;
+    }
+    writeln!(w, "(set-logic QF_LIA)")?;
+    if let Some(nesting) = graph.nestings.keys().find(|nesting| is_self_deadlock(graph, nesting)) {
+        writeln!(w, "; a holder of {} waits for itself", graph.name(nesting.held))?;
+        return writeln!(w, "(check-sat)");
+    }
+    let longest = 8 * graph.classes.len();
+    writeln!(
+        w,
+        "; the waiter of step i: its node, the chain and height of the owner (chain -1: nobody), the instance"
+    )?;
+    for step in 0..=longest {
+        for what in ["node", "chain", "height", "key"] {
+            writeln!(w, "(declare-const {what}{step} Int)")?;
+        }
+        writeln!(w, "(assert (>= chain{step} (- 1)))")?;
+        writeln!(w, "(assert (=> (= chain{step} (- 1)) (= height{step} 0)))")?;
+        for (number, class) in graph.classes.iter().enumerate() {
+            let owned = match class.ownership {
+                Ownership::Owned => ">= chain",
+                Ownership::Unowned => "< chain",
+                Ownership::Unknown => continue,
+            };
+            let (n, r) = (2 * number, 2 * number + 1);
+            writeln!(w, "(assert (=> (or (= node{step} {n}) (= node{step} {r})) ({owned}{step} 0)))")?;
+        }
+    }
+    writeln!(w, "(declare-const length Int)")?;
+    for step in 0..longest {
+        writeln!(w, "(assert (=> (< {step} length) (or false")?;
+        for nesting in edges(graph) {
+            write_step(graph, nesting, step, w)?;
+        }
+        writeln!(w, ")))")?;
+    }
+    writeln!(w, "(assert (or false")?;
+    for last in 1..=longest {
+        let same = |what: &str| format!("(= {what}0 {what}{last})");
+        let back = ["node", "chain", "height", "key"].map(same).join(" ");
+        writeln!(w, "  (and (= length {last}) {back})")?;
+    }
+    writeln!(w, "))\n(check-sat)")
+}
+
+/// One nesting as a step: whoever waits at its held lock comes to wait at its wanted one.
+fn write_step(graph: &LockGraph, nesting: &Nesting, step: usize, w: &mut dyn fmt::Write) -> fmt::Result {
+    let next = step + 1;
+    let relation = graph.relation(nesting);
+    let owners = match relation {
+        Relation::Same => format!("(= chain{step} chain{next}) (= height{step} height{next})"),
+        Relation::Up => {
+            format!("(>= chain{step} 0) (= chain{step} chain{next}) (< height{step} height{next})")
+        }
+        Relation::Down => {
+            format!("(>= chain{step} 0) (= chain{step} chain{next}) (> height{step} height{next})")
+        }
+        Relation::Other => format!("(not (= chain{step} chain{next}))"),
+    };
+    let instances = match (nesting.held == nesting.wanted, relation) {
+        (true, Relation::Same) if is_keyed(graph, nesting) => format!(" (< key{step} key{next})"),
+        (true, Relation::Same) => format!(" (not (= key{step} key{next}))"),
+        _ => String::new(),
+    };
+    let from: Vec<String> = blocked(nesting).map(|node| format!("(= node{step} {node})")).collect();
+    writeln!(w, "  (and (or {}) (= node{next} {}) {owners}{instances})", from.join(" "), arrival(nesting))
+}
+
+/// Satisfiable iff a certificate exists.
+///
+/// # Errors
+/// Those of the writer.
+pub fn certificate_exists(graph: &LockGraph, w: &mut dyn fmt::Write) -> fmt::Result {
+    writeln!(w, "; sat: a certificate exists, and these are its numbers; unsat: none does")?;
+    writeln!(w, "(set-logic QF_UFLIA)\n; 1 is up, 2 is down\n(declare-fun direction (Int) Int)")?;
+    for node in 0..2 * graph.classes.len() {
+        writeln!(w, "(declare-const layer{node} Int)\n(declare-const rank{node} Int)")?;
+    }
+    if graph.nestings.keys().any(|nesting| is_self_deadlock(graph, nesting)) {
+        writeln!(w, "(assert false)")?;
+    }
+    for nesting in edges(graph) {
+        let to = arrival(nesting);
+        for from in blocked(nesting) {
+            let inside = match graph.relation(nesting) {
+                Relation::Same if is_keyed(graph, nesting) => format!("(<= rank{from} rank{to})"),
+                Relation::Same => format!("(< rank{from} rank{to})"),
+                Relation::Up => format!("(= (direction layer{from}) 1)"),
+                Relation::Down => format!("(= (direction layer{from}) 2)"),
+                Relation::Other => "false".to_owned(),
+            };
+            let climbs = format!("(< layer{from} layer{to})");
+            writeln!(w, "(assert (or {climbs} (and (= layer{from} layer{to}) {inside})))")?;
+        }
+    }
+    writeln!(w, "(check-sat)")
+}
