@@ -15,9 +15,13 @@ pub mod collect;
 pub mod dice;
 #[path = "support/migration.rs"]
 pub mod migration;
+#[path = "support/script.rs"]
+pub mod script;
 #[path = "support/workload.rs"]
 pub mod workload;
 #[path = "support/world.rs"]
 pub mod world;
+#[path = "support/wound_wait.rs"]
+pub mod wound_wait;
 #[path = "support/writers.rs"]
 pub mod writers;
