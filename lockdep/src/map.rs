@@ -88,6 +88,14 @@ impl Map {
         }
     }
 
+    /// The same where this CPU may hold it several times: the youngest hold in this mode ends.
+    #[track_caller]
+    pub fn release_as(&self, mode: Mode) {
+        if crate::CHECKED {
+            validator::released(&self.attempt(mode), Some(mode));
+        }
+    }
+
     /// The writer becomes a reader.
     #[track_caller]
     pub fn downgrade(&self) {
