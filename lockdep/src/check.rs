@@ -1,8 +1,16 @@
-//! The judgement of one acquisition: a short pass that most leave by, and a long one that says what is wrong.
+//! The judgement of one acquisition: two short passes that most leave by, and a long one that says what is wrong.
 //!
-//! The short pass ([`passes`]) answers yes only if nothing is wrong *and* nothing is new: every held lock is in order,
-//! every edge known. The long pass ([`examine`]) asks everything again, learns what is new, and returns the first fault
-//! in this order: waiting, the declared order, interrupts, nest lock, learned graph. `validator.rs` alone calls it.
+//! [`settled`] answers yes only if every edge is known and nothing was ever objected to about the wanted class, so that
+//! known edges are in order too: one load per held lock. [`passes`] asks the declared order again, for classes that were
+//! objected to and for instance keys; it too says yes only if nothing is wrong and nothing is new. [`examine`] asks
+//! everything, learns what is new, and returns the first fault in this order: waiting, the declared order, interrupts,
+//! nest lock, learned graph. `validator.rs` alone calls it.
+//!
+//! Why a known edge needs no second look at the declared order: it became known in [`examine`], which asked
+//! `order::permits` about the same pair without instance keys and marks the wanted class as objected to when the answer
+//! is no. The answer depends on the classes, the relation and whether either is owned; an edge stands for all that but
+//! one: `Other` is also two strangers, who are never settled. It depends on the discipline too: under a biased one, which
+//! asks who is current, every class is objected to, and after a change of discipline as well.
 //!
 //! Edges come from *every* lock held in the innermost context, not only from the nearest: behind a recursive reader the
 //! way from a lock further down is weak, though the nesting itself is not (Linux: `check_prevs_add` stops at the first
@@ -15,7 +23,7 @@ use crate::context::{self, Mask};
 use crate::graph::{self, Edge, MAX_CLASSES};
 use crate::held::{HeldLock, HeldStack, Mode};
 use crate::observed::Observed;
-use crate::order::{Discipline, Relation, permits};
+use crate::order::{Discipline, Rank, Relation, permits};
 use crate::owner::{self, OwnerId};
 use crate::report::{Code, Matter};
 use crate::wait::Wait;
@@ -65,7 +73,9 @@ pub fn discipline() -> &'static Discipline {
 /// Gives `name` back when no discipline is called so.
 pub fn set_discipline(name: &str) -> Result<(), &str> {
     let index = Discipline::ALL.iter().position(|discipline| discipline.name == name).ok_or(name)?;
-    DISCIPLINE.store(index as u8, Ordering::Relaxed);
+    if DISCIPLINE.swap(index as u8, Ordering::Relaxed) != index as u8 {
+        graph::object_to_all();
+    }
     Ok(())
 }
 
@@ -124,50 +134,74 @@ fn has_edges(wanted: &HeldLock) -> bool {
     !wanted.instance.class.flags.contains(Flags::NO_EDGES) && usize::from(wanted.node) < MAX_CLASSES
 }
 
-/// Whether nothing is wrong and nothing is new; also the number of pairs looked at.
-pub(crate) fn passes(state: &CpuState, wanted: &HeldLock) -> (bool, u32) {
+/// Whether every edge is known and nothing about the wanted class was ever objected to.
+#[inline]
+pub(crate) fn settled(state: &CpuState, wanted: &HeldLock) -> bool {
+    let class = wanted.instance.class;
+    let depth = state.contexts.depth();
+    let open = state.contexts.open();
+    if depth != 0 || wanted.nest != 0 {
+        return false;
+    }
+    let mut bears = Wait::Sleep;
+    for held in state.held.held() {
+        let (below, above) = (&held.instance, &wanted.instance);
+        let relation = if below.owner == above.owner {
+            Relation::Same
+        } else {
+            owner::relation(below.owner, above.owner)
+        };
+        let edge = Edge { from: held.node, to: wanted.node, relation, held: held.mode, wanted: wanted.mode };
+        let strangers =
+            relation == Relation::Other && below.owner != OwnerId::NOBODY && above.owner != OwnerId::NOBODY;
+        if below.address == above.address || strangers || !graph::knows(edge) {
+            return false;
+        }
+        if held.inner != Wait::Unchecked && held.inner < bears {
+            bears = held.inner;
+        }
+    }
+    class.outer <= bears
+        && graph::is_unobjected(wanted.node)
+        && (open == 0 || known_as_interruptible(wanted, open))
+}
+
+fn known_as_interruptible(lock: &HeldLock, open: Mask) -> bool {
+    context::members(open).all(|slot| graph::knows(into_context(lock, slot)))
+}
+
+/// Whether nothing is wrong and nothing is new.
+pub(crate) fn passes(state: &CpuState, wanted: &HeldLock) -> bool {
     let class = wanted.instance.class;
     let (rule, learning) = (discipline(), learning());
-    let depth = state.contexts.depth();
-    let mut pairs = 0;
-    if wanted.nest != 0 || class.flags.contains(Flags::NO_EDGES) {
-        return (false, 0);
+    if wanted.nest != 0 {
+        return false;
     }
-    let mut bears = state.contexts.innermost().map_or(Wait::Sleep, |running| running.bears);
-    for held in state.held.iter() {
-        if held.depth != depth {
-            continue;
-        }
-        pairs += 1;
+    let edges = has_edges(wanted);
+    for held in state.held_here().filter(|_| edges) {
         let (below, above) = (&held.instance, &wanted.instance);
         if below.address == above.address {
-            return (false, pairs);
-        }
-        if below.class.inner != Wait::Unchecked {
-            bears = bears.min(below.class.inner);
+            return false;
         }
         let relation = owner::relation(below.owner, above.owner);
         if below.class.is_declared()
             && class.is_declared()
             && !permits(rule, below.rank(state.current), above.rank(state.current), relation)
         {
-            return (false, pairs);
+            return false;
         }
         if learning && edge(held, wanted, relation).is_some_and(|edge| !graph::knows(edge)) {
-            return (false, pairs);
+            return false;
         }
     }
-    if class.outer > bears {
-        return (false, pairs);
+    if class.outer > state.bears().0 {
+        return false;
     }
-    let open = state.contexts.open();
-    if learning && (open != 0 || depth != 0) && usize::from(wanted.node) < MAX_CLASSES {
-        let known = |edge| graph::knows(edge);
-        let inside = state.contexts.innermost();
-        let inside = inside.is_none_or(|running| known(out_of_context(running.slot, wanted)));
-        return (inside && context::members(open).all(|slot| known(into_context(wanted, slot))), pairs);
-    }
-    (true, pairs)
+    let inside = state.contexts.innermost();
+    !learning
+        || !edges
+        || inside.is_none_or(|running| graph::knows(out_of_context(running.slot, wanted)))
+            && known_as_interruptible(wanted, state.contexts.open())
 }
 
 /// A fault, with everything that a report needs but the CPU.
@@ -232,6 +266,10 @@ fn declared(state: &CpuState, wanted: &HeldLock) -> Option<Fault> {
         let (below, above) = (held.instance.rank(state.current), wanted.instance.rank(state.current));
         let same = held.instance.address == wanted.instance.address;
         let both = held.instance.class.is_declared() && wanted.instance.class.is_declared();
+        let keyless = |rank| Rank { key: None, ..rank };
+        if both && (rule.is_biased() || !permits(rule, keyless(below), keyless(above), relation)) {
+            graph::object(wanted.node);
+        }
         if same || both && !permits(rule, below, above, relation) {
             let code = if same { Code::Recursion } else { Code::OrderViolation };
             let effective = (rule.effective(below), rule.effective(above));

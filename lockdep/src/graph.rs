@@ -8,10 +8,10 @@
 //! seen has an edge that was reported. This file decides nothing about declared orders (`order.rs`), and only
 //! `validator.rs` and `observed.rs` call it.
 //!
-//! Ordering: bits of `known` are set under the lock and read without it, both relaxed. A reader that sees a bit may
+//! Ordering: bits of `KNOWN` are set under the lock and read without it, relaxed. A reader that sees a bit may
 //! skip the lock: whoever set it had judged the edge while holding the lock. A reader that misses a bit takes the lock
 //! and looks again, so of two CPUs that bring the two halves of a cycle the later one in lock order sees the other's
-//! half. Nothing else is published through the bits.
+//! half. The only other thing published through the bits is `OBJECTED`, see there.
 //!
 //! The lock is taken with the CPU's state pinned, so an interrupt on this CPU that comes here is turned away before it
 //! could spin on a lock that its own CPU holds (`cpu.rs`).
@@ -21,7 +21,7 @@ mod walk;
 
 use core::cell::Cell;
 use core::panic::Location;
-use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
 
 use lock_api::Mutex;
 
@@ -172,10 +172,38 @@ pub(crate) fn node(class: &'static Class) -> Option<u16> {
     (usize::from(index) < MAX_CLASSES).then_some(index)
 }
 
-/// Whether the edge was seen before: one relaxed load.
+/// Whether the edge was seen before: one relaxed load. Not if an end has no node.
+#[inline]
 pub(crate) fn knows(edge: Edge) -> bool {
-    let cell = &KNOWN[usize::from(edge.from)][usize::from(edge.to)];
-    cell.load(Ordering::Relaxed) >> edge.bit() & 1 != 0
+    let row = KNOWN.get(usize::from(edge.from));
+    let cell = row.and_then(|row| row.get(usize::from(edge.to)));
+    cell.is_some_and(|cell| cell.load(Ordering::Relaxed) >> edge.bit() & 1 != 0)
+}
+
+/// Classes that the declared order once refused somewhere: knowing an edge into them is not enough. Read-mostly, like
+/// `KNOWN`. A bit is set before the edge that it is about becomes known (Release there) and read after the edge (the fence
+/// here), so whoever sees the edge sees the objection.
+static OBJECTED: [AtomicU64; MAX_CLASSES.div_ceil(64)] =
+    [const { AtomicU64::new(0) }; MAX_CLASSES.div_ceil(64)];
+
+/// From now on the declared order is asked about everything that wants this class.
+pub(crate) fn object(node: u16) {
+    if let Some(word) = OBJECTED.get(usize::from(node) / 64) {
+        word.fetch_or(1 << (node % 64), Ordering::Relaxed);
+    }
+}
+
+/// The same for every class: the rule itself has changed.
+pub(crate) fn object_to_all() {
+    OBJECTED.iter().for_each(|word| word.store(u64::MAX, Ordering::Relaxed));
+}
+
+/// Whether the edges into this class that were seen known just before are in order.
+#[inline]
+pub(crate) fn is_unobjected(node: u16) -> bool {
+    fence(Ordering::Acquire);
+    let word = OBJECTED.get(usize::from(node) / 64);
+    word.is_some_and(|word| word.load(Ordering::Relaxed) >> (node % 64) & 1 == 0)
 }
 
 /// Adds an edge, unless it closes a bad walk: then the rest of that walk, and the edge as it is reported.
@@ -197,7 +225,7 @@ pub(crate) fn learn(
     if !refused {
         learned.ranks.insert(from, to, &affected);
     }
-    KNOWN[from][to].fetch_or(1 << edge.bit(), Ordering::Relaxed);
+    KNOWN[from][to].fetch_or(1 << edge.bit(), Ordering::Release);
     closed.zip(learned.observed(&Kept { edge, sites }))
 }
 
@@ -298,6 +326,7 @@ pub(crate) fn clear() {
     for row in &KNOWN[..classes] {
         row[..classes].iter().for_each(|cell| cell.store(0, Ordering::Relaxed));
     }
+    OBJECTED.iter().for_each(|word| word.store(0, Ordering::Relaxed));
     learned.ranks.clear(classes);
     learned.nr_nestings = 0;
     learned.nr_refused = 0;

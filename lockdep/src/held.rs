@@ -9,6 +9,7 @@ use crate::class::Class;
 use crate::order::Rank;
 use crate::owner::{self, OwnerId};
 use crate::report::Attempt;
+use crate::wait::Wait;
 
 /// How many locks one CPU can hold at once and still be checked.
 pub const MAX_HELD: usize = 48;
@@ -79,36 +80,57 @@ pub struct HeldLock {
     pub(crate) node: u16,
     /// How many handlers were stacked on the CPU.
     pub(crate) depth: u8,
+    /// Of its class, so that the short pass stays in the stack.
+    pub(crate) inner: Wait,
 }
 
 impl HeldLock {
+    const VACANT: HeldLock = HeldLock {
+        instance: Instance { class: &VACANT, owner: OwnerId::NOBODY, key: None, address: 0 },
+        mode: Mode::Exclusive,
+        site: Location::caller(),
+        nest: 0,
+        node: 0,
+        depth: 0,
+        inner: Wait::Unchecked,
+    };
+
     /// As something that is wanted.
     pub(crate) fn attempt(&self) -> Attempt {
         Attempt { instance: self.instance, mode: self.mode, site: self.site }
     }
 }
 
+static VACANT: Class = Class::undeclared("vacant");
+
 /// What one CPU holds, oldest first.
 #[derive(Debug)]
 pub(crate) struct HeldStack {
-    entries: [Option<HeldLock>; MAX_HELD],
+    entries: [HeldLock; MAX_HELD],
     depth: usize,
     /// How many of them name a nest lock.
     nested: usize,
 }
 
 impl HeldStack {
-    pub(crate) const EMPTY: HeldStack = HeldStack { entries: [None; MAX_HELD], depth: 0, nested: 0 };
+    pub(crate) const EMPTY: HeldStack =
+        HeldStack { entries: [HeldLock::VACANT; MAX_HELD], depth: 0, nested: 0 };
+
+    #[inline]
+    pub(crate) fn held(&self) -> &[HeldLock] {
+        &self.entries[..self.depth.min(MAX_HELD)]
+    }
 
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &HeldLock> {
-        self.entries[..self.depth.min(MAX_HELD)].iter().flatten()
+        self.held().iter()
     }
 
     /// Records an acquisition; false when the stack is full and it was not recorded.
     #[must_use]
+    #[inline]
     pub(crate) fn push(&mut self, held: HeldLock) -> bool {
         let Some(free) = self.entries.get_mut(self.depth) else { return false };
-        *free = Some(held);
+        *free = held;
         self.depth += 1;
         self.nested += usize::from(held.nest != 0);
         true
@@ -116,20 +138,18 @@ impl HeldStack {
 
     /// The youngest acquisition that `is` says yes to.
     pub(crate) fn find_mut(&mut self, is: impl Fn(&HeldLock) -> bool) -> Option<&mut HeldLock> {
-        self.entries[..self.depth.min(MAX_HELD)].iter_mut().rev().flatten().find(|held| is(held))
+        self.entries[..self.depth.min(MAX_HELD)].iter_mut().rev().find(|held| is(held))
     }
 
     /// Forgets the youngest acquisition that `is` says yes to.
-    pub(crate) fn remove(&mut self, is: impl Fn(&HeldLock) -> bool) -> Option<HeldLock> {
-        let matches = |entry: &Option<HeldLock>| entry.as_ref().is_some_and(&is);
-        let at = self.entries[..self.depth.min(MAX_HELD)].iter().rposition(matches)?;
-        let removed = self.entries[at];
-        for above in at + 1..self.depth.min(MAX_HELD) {
-            self.entries[above - 1] = self.entries[above];
-        }
-        self.depth -= 1;
-        self.nested -= usize::from(removed.is_some_and(|held| held.nest != 0));
-        removed
+    pub(crate) fn remove(&mut self, is: impl Fn(&HeldLock) -> bool) -> Option<&HeldLock> {
+        let at = self.held().iter().rposition(is)?;
+        let last = self.depth.min(MAX_HELD) - 1;
+        // Mostly the youngest of all goes first, and nothing moves.
+        self.entries[at..=last].rotate_left(usize::from(at != last));
+        self.depth = last;
+        self.nested -= usize::from(self.entries[last].nest != 0);
+        Some(&self.entries[last])
     }
 
     /// An acquisition that this instance orders among its class.
@@ -149,7 +169,15 @@ mod tests {
 
     fn held(address: usize, mode: Mode) -> HeldLock {
         let instance = Instance { class: &PAWN, owner: OwnerId::NOBODY, key: None, address };
-        HeldLock { instance, mode, site: Location::caller(), nest: 0, node: 0, depth: 0 }
+        HeldLock {
+            instance,
+            mode,
+            site: Location::caller(),
+            nest: 0,
+            node: 0,
+            depth: 0,
+            inner: Wait::Unchecked,
+        }
     }
 
     #[test]

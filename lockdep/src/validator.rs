@@ -108,6 +108,7 @@ fn entry(state: &CpuState, lock: &Attempt, nest: usize) -> HeldLock {
         nest,
         node: graph::node(lock.instance.class).unwrap_or(graph::MAX_CLASSES as u16),
         depth: state.contexts.depth(),
+        inner: lock.instance.class.inner,
     }
 }
 
@@ -121,9 +122,16 @@ fn record(pin: &mut Pin<'_, CpuState>, entry: HeldLock) {
 pub(crate) fn acquire(wanted: &Attempt, nest: usize) {
     let Some(mut pin) = pin() else { return };
     let entry = entry(&pin, wanted, nest);
-    let (passes, pairs) = check::passes(&pin, &entry);
-    pin.count(pairs);
-    if passes {
+    pin.count(pin.held.held().len() as u32);
+    if check::settled(&pin, &entry) {
+        return record(&mut pin, entry);
+    }
+    acquire_unsettled(pin, entry);
+}
+
+#[inline(never)]
+fn acquire_unsettled(mut pin: Pin<'_, CpuState>, entry: HeldLock) {
+    if check::passes(&pin, &entry) {
         return record(&mut pin, entry);
     }
     examine(pin, &entry);
@@ -136,7 +144,7 @@ pub(crate) fn acquire(wanted: &Attempt, nest: usize) {
 pub(crate) fn might_acquire(wanted: &Attempt) {
     let Some(pin) = pin() else { return };
     let entry = entry(&pin, wanted, 0);
-    if !check::passes(&pin, &entry).0 {
+    if !check::passes(&pin, &entry) {
         examine(pin, &entry);
     }
 }
@@ -186,7 +194,7 @@ pub(crate) fn changed(lock: &Attempt, from: Mode, waits: bool) {
     if waits {
         let mut entry = entry(&pin, lock, 0);
         // Its own hold is what it upgrades, not what it waits under.
-        let Some(own) = pin.held.remove(is) else { return };
+        let Some(&own) = pin.held.remove(is) else { return };
         let fault = check::examine(&pin, &entry);
         entry.nest = own.nest;
         record(&mut pin, entry);
@@ -201,7 +209,7 @@ pub(crate) fn changed(lock: &Attempt, from: Mode, waits: bool) {
 /// The lock is initialised again, or its memory goes away.
 pub(crate) fn ends(instance: usize) {
     let Some(mut pin) = pin() else { return };
-    if let Some(held) = pin.held.remove(|held| held.instance.address == instance) {
+    if let Some(&held) = pin.held.remove(|held| held.instance.address == instance) {
         report(pin, Some((Code::HeldLockFreed, Matter::Lock(held.attempt()))));
     }
 }
