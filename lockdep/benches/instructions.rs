@@ -42,7 +42,8 @@ macro_rules! nested {
     };
     (@ $times:expr, $locks:ident, $acquire:ident, $($lock:tt)*) => {
         for _ in 0..$times {
-            let _held = ($(black_box(&$locks.$lock).$acquire(),)*);
+            // Released in reverse, as variables are.
+            $(let _guard = black_box(&$locks.$lock).$acquire();)*
         }
     };
 }

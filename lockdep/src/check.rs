@@ -137,31 +137,32 @@ fn has_edges(wanted: &HeldLock) -> bool {
 /// Whether every edge is known and nothing about the wanted class was ever objected to.
 #[inline]
 pub(crate) fn settled(state: &CpuState, wanted: &HeldLock) -> bool {
-    let class = wanted.instance.class;
-    let depth = state.contexts.depth();
     let open = state.contexts.open();
-    if depth != 0 || wanted.nest != 0 {
+    let Some(row) = graph::row(wanted.node) else { return false };
+    if state.contexts.depth() != 0 || wanted.nest != 0 {
         return false;
     }
+    let (owner, address, kind) = (wanted.instance.owner, wanted.instance.address, wanted.mode.wanted_kind());
     let mut bears = Wait::Sleep;
     for held in state.held.held() {
-        let (below, above) = (&held.instance, &wanted.instance);
-        let relation = if below.owner == above.owner {
-            Relation::Same
-        } else {
-            owner::relation(below.owner, above.owner)
-        };
-        let edge = Edge { from: held.node, to: wanted.node, relation, held: held.mode, wanted: wanted.mode };
-        let strangers =
-            relation == Relation::Other && below.owner != OwnerId::NOBODY && above.owner != OwnerId::NOBODY;
-        if below.address == above.address || strangers || !graph::knows(edge) {
+        let below = &held.instance;
+        let mut relation = Relation::Same;
+        if below.owner != owner {
+            relation = owner::relation(below.owner, owner);
+            let owned = below.owner != OwnerId::NOBODY && owner != OwnerId::NOBODY;
+            if relation == Relation::Other && owned {
+                return false;
+            }
+        }
+        let place = graph::place(relation, held.mode.held_kind(), kind);
+        if below.address == address || !graph::row_knows(row, held.node, place) {
             return false;
         }
         if held.inner != Wait::Unchecked && held.inner < bears {
             bears = held.inner;
         }
     }
-    class.outer <= bears
+    wanted.instance.class.outer <= bears
         && graph::is_unobjected(wanted.node)
         && (open == 0 || known_as_interruptible(wanted, open))
 }

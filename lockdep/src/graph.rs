@@ -64,9 +64,15 @@ impl Edge {
     }
 
     /// Its place in a cell: four bits per relation, in them held E or S, then wanted N or R.
-    fn bit(self) -> u16 {
-        (self.relation as u16) << 2 | u16::from(self.holds_shared()) << 1 | u16::from(self.wants_recursive())
+    fn bit(self) -> u8 {
+        place(self.relation, self.held.held_kind(), self.wanted.wanted_kind())
     }
+}
+
+/// The place of an edge in its cell, which [`Mode::held_kind`] and [`Mode::wanted_kind`] have a share in.
+#[inline]
+pub(crate) fn place(relation: Relation, held_kind: u8, wanted_kind: u8) -> u8 {
+    (relation as u8) << 2 | held_kind | wanted_kind
 }
 
 #[derive(Clone, Copy)]
@@ -90,8 +96,8 @@ struct Learned {
     scratch: [Cell<u16>; 2 * MAX_CLASSES],
 }
 
-static KNOWN: [[AtomicU16; MAX_CLASSES]; MAX_CLASSES] =
-    [const { [const { AtomicU16::new(0) }; MAX_CLASSES] }; MAX_CLASSES];
+/// By wanted class, then by held class, so that one acquisition reads one row.
+static KNOWN: [Row; MAX_CLASSES] = [const { [const { AtomicU16::new(0) }; MAX_CLASSES] }; MAX_CLASSES];
 
 static LEARNED: Mutex<RawSpin, Learned> = Mutex::new(Learned {
     ranks: Ranks::NEW,
@@ -172,12 +178,24 @@ pub(crate) fn node(class: &'static Class) -> Option<u16> {
     (usize::from(index) < MAX_CLASSES).then_some(index)
 }
 
-/// Whether the edge was seen before: one relaxed load. Not if an end has no node.
+/// What is known of the edges into one class.
+pub(crate) type Row = [AtomicU16; MAX_CLASSES];
+
+/// The edges into this class, or `None` if it has no node.
 #[inline]
+pub(crate) fn row(to: u16) -> Option<&'static Row> {
+    KNOWN.get(usize::from(to))
+}
+
+/// Whether an edge was seen before, by its place in a cell: one relaxed load. Not if its tail has no node.
+#[inline]
+pub(crate) fn row_knows(row: &Row, from: u16, bit: u8) -> bool {
+    row.get(usize::from(from)).is_some_and(|cell| cell.load(Ordering::Relaxed) >> bit & 1 != 0)
+}
+
+/// Whether the edge was seen before.
 pub(crate) fn knows(edge: Edge) -> bool {
-    let row = KNOWN.get(usize::from(edge.from));
-    let cell = row.and_then(|row| row.get(usize::from(edge.to)));
-    cell.is_some_and(|cell| cell.load(Ordering::Relaxed) >> edge.bit() & 1 != 0)
+    row(edge.to).is_some_and(|row| row_knows(row, edge.from, edge.bit()))
 }
 
 /// Classes that the declared order once refused somewhere: knowing an edge into them is not enough. Read-mostly, like
@@ -225,7 +243,7 @@ pub(crate) fn learn(
     if !refused {
         learned.ranks.insert(from, to, &affected);
     }
-    KNOWN[from][to].fetch_or(1 << edge.bit(), Ordering::Release);
+    KNOWN[to][from].fetch_or(1 << edge.bit(), Ordering::Release);
     closed.zip(learned.observed(&Kept { edge, sites }))
 }
 
@@ -265,11 +283,11 @@ impl Learned {
     fn accepted(&self, from: usize, to: usize) -> u16 {
         let refused = self.refused[..self.nr_refused].iter();
         let refused = refused.filter(|(a, b, _)| (usize::from(*a), usize::from(*b)) == (from, to));
-        KNOWN[from][to].load(Ordering::Relaxed) & !refused.fold(0, |all, (_, _, bit)| all | bit)
+        KNOWN[to][from].load(Ordering::Relaxed) & !refused.fold(0, |all, (_, _, bit)| all | bit)
     }
 
     /// Where the edge of this bit was first seen, if that was kept.
-    fn seen(&self, from: usize, to: usize, bit: u16) -> Option<Observed> {
+    fn seen(&self, from: usize, to: usize, bit: u8) -> Option<Observed> {
         let matches = |kept: &&Kept| {
             (usize::from(kept.edge.from), usize::from(kept.edge.to), kept.edge.bit()) == (from, to, bit)
         };

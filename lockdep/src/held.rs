@@ -28,6 +28,16 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// Its share in the place of an edge when it is held: E 0, S 2.
+    pub(crate) const fn held_kind(self) -> u8 {
+        if matches!(self, Mode::Exclusive) { 0 } else { 2 }
+    }
+
+    /// Its share when it is wanted: N 0, R 1.
+    pub(crate) const fn wanted_kind(self) -> u8 {
+        if matches!(self, Mode::SharedRecursive) { 1 } else { 0 }
+    }
+
     /// The word used in reports.
     pub const fn name(self) -> &'static str {
         match self {
@@ -142,14 +152,25 @@ impl HeldStack {
     }
 
     /// Forgets the youngest acquisition that `is` says yes to.
+    #[inline]
     pub(crate) fn remove(&mut self, is: impl Fn(&HeldLock) -> bool) -> Option<&HeldLock> {
-        let at = self.held().iter().rposition(is)?;
-        let last = self.depth.min(MAX_HELD) - 1;
+        let last = self.depth.min(MAX_HELD).checked_sub(1)?;
         // Mostly the youngest of all goes first, and nothing moves.
-        self.entries[at..=last].rotate_left(usize::from(at != last));
+        if !is(&self.entries[last]) {
+            self.bring_up(last, is)?;
+        }
         self.depth = last;
         self.nested -= usize::from(self.entries[last].nest != 0);
         Some(&self.entries[last])
+    }
+
+    /// Moves the youngest acquisition that `is` says yes to up to `last`.
+    #[cold]
+    #[inline(never)]
+    fn bring_up(&mut self, last: usize, is: impl Fn(&HeldLock) -> bool) -> Option<()> {
+        let at = self.entries[..last].iter().rposition(is)?;
+        self.entries[at..=last].rotate_left(1);
+        Some(())
     }
 
     /// An acquisition that this instance orders among its class.

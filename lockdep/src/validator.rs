@@ -100,6 +100,7 @@ fn report(pin: Pin<'_, CpuState>, fault: Option<Fault>) {
     }
 }
 
+#[inline]
 fn entry(state: &CpuState, lock: &Attempt, nest: usize) -> HeldLock {
     HeldLock {
         instance: lock.instance,
@@ -112,6 +113,7 @@ fn entry(state: &CpuState, lock: &Attempt, nest: usize) -> HeldLock {
     }
 }
 
+#[inline]
 fn record(pin: &mut Pin<'_, CpuState>, entry: HeldLock) {
     if !pin.held.push(entry) {
         OVERFLOWED.fetch_add(1, Ordering::Relaxed);
