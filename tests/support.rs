@@ -17,9 +17,13 @@ pub mod dice;
 pub mod migration;
 #[path = "support/scheduler.rs"]
 pub mod scheduler;
+#[path = "support/script.rs"]
+pub mod script;
 #[path = "support/workload.rs"]
 pub mod workload;
 #[path = "support/world.rs"]
 pub mod world;
+#[path = "support/wound_wait.rs"]
+pub mod wound_wait;
 #[path = "support/writers.rs"]
 pub mod writers;

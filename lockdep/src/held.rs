@@ -8,6 +8,8 @@ use core::panic::Location;
 use crate::class::Class;
 use crate::order::Rank;
 use crate::owner::{self, OwnerId};
+use crate::report::Attempt;
+use crate::wait::Wait;
 
 /// How many locks one CPU can hold at once and still be checked.
 pub const MAX_HELD: usize = 48;
@@ -19,6 +21,32 @@ pub enum Mode {
     Exclusive,
     /// By a reader that queues behind waiting writers.
     Shared,
+    /// By a reader that waits for a writer that holds, never for one that waits.
+    SharedRecursive,
+    /// By a reader that may become the writer; one at a time, beside other readers.
+    Upgradable,
+}
+
+impl Mode {
+    /// Its share in the place of an edge when it is held: E 0, S 2.
+    pub(crate) const fn held_kind(self) -> u8 {
+        if matches!(self, Mode::Exclusive) { 0 } else { 2 }
+    }
+
+    /// Its share when it is wanted: N 0, R 1.
+    pub(crate) const fn wanted_kind(self) -> u8 {
+        if matches!(self, Mode::SharedRecursive) { 1 } else { 0 }
+    }
+
+    /// The word used in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Mode::Exclusive => "exclusive",
+            Mode::Shared => "shared",
+            Mode::SharedRecursive => "shared, recursive",
+            Mode::Upgradable => "upgradable",
+        }
+    }
 }
 
 /// A lock instance as the checker sees it.
@@ -56,42 +84,101 @@ pub struct HeldLock {
     pub mode: Mode,
     /// Where it was acquired.
     pub site: &'static Location<'static>,
+    /// The address of the lock that orders it among its class, or 0.
+    pub(crate) nest: usize,
+    /// Its node in the learned graph; `MAX_CLASSES` when it has none.
+    pub(crate) node: u16,
+    /// How many handlers were stacked on the CPU.
+    pub(crate) depth: u8,
+    /// Of its class, so that the short pass stays in the stack.
+    pub(crate) inner: Wait,
 }
+
+impl HeldLock {
+    const VACANT: HeldLock = HeldLock {
+        instance: Instance { class: &VACANT, owner: OwnerId::NOBODY, key: None, address: 0 },
+        mode: Mode::Exclusive,
+        site: Location::caller(),
+        nest: 0,
+        node: 0,
+        depth: 0,
+        inner: Wait::Unchecked,
+    };
+
+    /// As something that is wanted.
+    pub(crate) fn attempt(&self) -> Attempt {
+        Attempt { instance: self.instance, mode: self.mode, site: self.site }
+    }
+}
+
+static VACANT: Class = Class::undeclared("vacant");
 
 /// What one CPU holds, oldest first.
 #[derive(Debug)]
 pub(crate) struct HeldStack {
-    entries: [Option<HeldLock>; MAX_HELD],
+    entries: [HeldLock; MAX_HELD],
     depth: usize,
+    /// How many of them name a nest lock.
+    nested: usize,
 }
 
 impl HeldStack {
-    pub(crate) const EMPTY: HeldStack = HeldStack { entries: [None; MAX_HELD], depth: 0 };
+    pub(crate) const EMPTY: HeldStack =
+        HeldStack { entries: [HeldLock::VACANT; MAX_HELD], depth: 0, nested: 0 };
+
+    #[inline]
+    pub(crate) fn held(&self) -> &[HeldLock] {
+        &self.entries[..self.depth.min(MAX_HELD)]
+    }
 
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &HeldLock> {
-        self.entries[..self.depth].iter().flatten()
+        self.held().iter()
     }
 
     /// Records an acquisition; false when the stack is full and it was not recorded.
     #[must_use]
+    #[inline]
     pub(crate) fn push(&mut self, held: HeldLock) -> bool {
         let Some(free) = self.entries.get_mut(self.depth) else { return false };
-        *free = Some(held);
+        *free = held;
         self.depth += 1;
+        self.nested += usize::from(held.nest != 0);
         true
     }
 
-    /// Forgets the youngest acquisition of this instance in this mode; false when there is none.
-    #[must_use]
-    pub(crate) fn remove(&mut self, address: usize, mode: Mode) -> bool {
-        let matches = |e: &Option<HeldLock>| {
-            e.as_ref().is_some_and(|held| held.instance.address == address && held.mode == mode)
-        };
-        let Some(at) = self.entries[..self.depth].iter().rposition(matches) else { return false };
-        self.entries[at..self.depth].rotate_left(1);
-        self.depth -= 1;
-        self.entries[self.depth] = None;
-        true
+    /// The youngest acquisition that `is` says yes to.
+    pub(crate) fn find_mut(&mut self, is: impl Fn(&HeldLock) -> bool) -> Option<&mut HeldLock> {
+        self.entries[..self.depth.min(MAX_HELD)].iter_mut().rev().find(|held| is(held))
+    }
+
+    /// Forgets the youngest acquisition that `is` says yes to.
+    #[inline]
+    pub(crate) fn remove(&mut self, is: impl Fn(&HeldLock) -> bool) -> Option<&HeldLock> {
+        let last = self.depth.min(MAX_HELD).checked_sub(1)?;
+        // Mostly the youngest of all goes first, and nothing moves.
+        if !is(&self.entries[last]) {
+            self.bring_up(last, is)?;
+        }
+        self.depth = last;
+        self.nested -= usize::from(self.entries[last].nest != 0);
+        Some(&self.entries[last])
+    }
+
+    /// Moves the youngest acquisition that `is` says yes to up to `last`.
+    #[cold]
+    #[inline(never)]
+    fn bring_up(&mut self, last: usize, is: impl Fn(&HeldLock) -> bool) -> Option<()> {
+        let at = self.entries[..last].iter().rposition(is)?;
+        self.entries[at..=last].rotate_left(1);
+        Some(())
+    }
+
+    /// An acquisition that this instance orders among its class.
+    pub(crate) fn nested_under(&self, address: usize) -> Option<&HeldLock> {
+        if self.nested == 0 {
+            return None;
+        }
+        self.iter().find(|held| held.nest == address)
     }
 }
 
@@ -103,7 +190,15 @@ mod tests {
 
     fn held(address: usize, mode: Mode) -> HeldLock {
         let instance = Instance { class: &PAWN, owner: OwnerId::NOBODY, key: None, address };
-        HeldLock { instance, mode, site: Location::caller() }
+        HeldLock {
+            instance,
+            mode,
+            site: Location::caller(),
+            nest: 0,
+            node: 0,
+            depth: 0,
+            inner: Wait::Unchecked,
+        }
     }
 
     #[test]
@@ -112,9 +207,10 @@ mod tests {
         for address in 1..=3 {
             assert!(stack.push(held(address, Mode::Exclusive)));
         }
-        assert!(stack.remove(2, Mode::Exclusive));
-        assert!(!stack.remove(2, Mode::Exclusive), "released already");
-        assert!(!stack.remove(1, Mode::Shared), "held, but not as a reader");
+        let second = |held: &HeldLock| held.instance.address == 2;
+        assert!(stack.remove(second).is_some());
+        assert!(stack.remove(second).is_none(), "released already");
+        assert!(stack.remove(|held| held.mode == Mode::Shared).is_none(), "held, but not as a reader");
         assert!(stack.iter().map(|h| h.instance.address).eq([1, 3]));
     }
 
@@ -125,7 +221,7 @@ mod tests {
             assert!(stack.push(held(address, Mode::Shared)));
         }
         assert!(!stack.push(held(99, Mode::Shared)));
-        assert!(stack.remove(0, Mode::Shared));
+        assert!(stack.remove(|held| held.instance.address == 0).is_some());
         assert!(stack.push(held(99, Mode::Shared)));
     }
 }

@@ -25,28 +25,39 @@
 )]
 
 pub mod class;
+pub mod context;
 pub mod cpu;
 pub mod held;
 pub mod observed;
 pub mod order;
 pub mod owner;
 pub mod report;
+pub mod wait;
 
+mod assertion;
+mod bits;
+mod check;
+mod graph;
 mod lock;
+mod map;
 mod role;
 mod spin;
 mod track;
 mod validator;
 
+pub use assertion::{assert_may_sleep, assert_none_held};
+pub use check::{discipline, set_discipline, set_learning};
 pub use lock::{
-    Mutex, MutexGuard, ReentrantMutex, ReentrantMutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    Mutex, MutexGuard, ReentrantMutex, ReentrantMutexGuard, RwLock, RwLockReadGuard,
+    RwLockUpgradableReadGuard, RwLockWriteGuard,
 };
 pub use lockdep_macros::{lock_order, lock_owner, mm_lock, mm_locks, operation};
+pub use map::Map;
 pub use owner::{LockOwner, Owner, OwnerError, OwnerId};
 pub use report::{Report, set_sink};
 pub use role::InRole;
 pub use track::CHECKED;
-pub use validator::{Counters, counters, discipline, set_current, set_discipline};
+pub use validator::{Counters, counters, forget, set_current};
 
 /// What macro output names. Not for users; it may change in any version.
 #[doc(hidden)]

@@ -7,7 +7,9 @@
 mod mutex;
 mod reentrant;
 mod rwlock;
+mod upgrade;
 
 pub use mutex::{Mutex, MutexGuard};
 pub use reentrant::{ReentrantMutex, ReentrantMutexGuard};
 pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+pub use upgrade::RwLockUpgradableReadGuard;

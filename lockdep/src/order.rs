@@ -174,6 +174,11 @@ impl Discipline {
         if biased { rank.level.0.saturating_add(BIAS) } else { rank.level.0 }
     }
 
+    /// Whether the verdict depends on who the owners are, beyond their relation.
+    pub const fn is_biased(&self) -> bool {
+        !matches!(self.bias, Bias::None)
+    }
+
     const fn meeting(&self, held: Rank, wanted: Rank, relation: Relation) -> Meeting {
         if held.owned == wanted.owned { self.by_relation[relation as usize] } else { self.with_unowned }
     }

@@ -4,41 +4,25 @@
 //! that wants another form reads the fields. The [`Sink`] is one function that the kernel chooses. Nothing here
 //! decides whether to report.
 
-use core::fmt;
+mod code;
+mod display;
+
 use core::panic::Location;
 
 use lock_api::Mutex;
 
 use crate::cpu::CpuId;
+pub use crate::graph::Chain;
 use crate::held::{HeldLock, Instance, Mode};
+use crate::observed::Observed;
 use crate::order::{Discipline, Relation};
 use crate::owner::OwnerId;
 use crate::spin::RawSpin;
+use crate::wait::Wait;
+pub use code::{Assertion, Code, Table};
 
-/// What is wrong. Kebab-case in text, as the analyzer's codes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Code {
-    /// The discipline refuses this nesting.
-    OrderViolation,
-    /// The holder waits for the very instance it holds.
-    Recursion,
-    /// An operation was entered by a domain that does not control its subject.
-    RoleUnfounded,
-    /// A lock was released that this CPU does not hold.
-    NotHeld,
-}
-
-impl Code {
-    /// The code as printed.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Code::OrderViolation => "order-violation",
-            Code::Recursion => "recursion",
-            Code::RoleUnfounded => "role-unfounded",
-            Code::NotHeld => "not-held",
-        }
-    }
-}
+/// How many links of a [`Chain`] are kept.
+pub const MAX_CHAIN: usize = 8;
 
 /// An acquisition that is about to happen, or a release.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +37,10 @@ pub struct Attempt {
 
 /// What the report is about.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is no heap to put the chain on; a report is made rarely"
+)]
 pub enum Matter {
     /// Two locks that must not nest so.
     Nesting {
@@ -65,8 +53,48 @@ pub enum Matter {
         /// Levels of both after the discipline's bias.
         effective: (u16, u16),
     },
+    /// A nesting that closes a circle.
+    Cycle {
+        /// It.
+        closing: Observed,
+        /// The lock it acquires, unless it is about an interrupt that became possible.
+        wanted: Option<Attempt>,
+        /// The lock that is held, unless it is about an interrupt that acquires one.
+        held: Option<HeldLock>,
+        /// The nestings seen before, from the wanted class round to the held one.
+        chain: Chain,
+    },
     /// One lock.
     Lock(Attempt),
+    /// A lock and a context that does not bear its waiting.
+    Wait {
+        /// What is wanted.
+        wanted: Attempt,
+        /// What is borne here.
+        bears: Wait,
+        /// The held lock that sets the limit; the context itself when there is none.
+        limit: Option<HeldLock>,
+    },
+    /// A context.
+    Context {
+        /// Its name.
+        name: &'static str,
+        /// Where.
+        site: &'static Location<'static>,
+    },
+    /// An assertion that does not hold.
+    Assertion {
+        /// It.
+        assertion: Assertion,
+        /// The lock it is about, if it is about one.
+        lock: Option<Attempt>,
+        /// What is held against it.
+        held: Option<HeldLock>,
+        /// Where it stands.
+        site: &'static Location<'static>,
+    },
+    /// A table.
+    Table(Table),
     /// Two domains whose roles do not hold, and the operation that was entered.
     Roles {
         /// Name and owner of the lower role.
@@ -89,55 +117,6 @@ pub struct Report {
     pub discipline: &'static Discipline,
     /// The locks or domains concerned.
     pub matter: Matter,
-}
-
-struct Named<'a>(&'a Instance, Mode);
-
-impl fmt::Display for Named<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Named(Instance { class, owner, key, .. }, mode) = self;
-        write!(f, "{}::{} (level {}) of {owner}", class.order, class.name, class.level.get())?;
-        if let Some(key) = key {
-            write!(f, ", key {key}")?;
-        }
-        f.write_str(match mode {
-            Mode::Exclusive => ", exclusive",
-            Mode::Shared => ", shared",
-        })
-    }
-}
-
-impl fmt::Display for Report {
-    /// For a nesting that levels decide, the first line is what Xen prints.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.matter {
-            Matter::Nesting { held, wanted, relation, effective: (below, above) } => {
-                let order = wanted.instance.class.order;
-                match self.code {
-                    Code::OrderViolation if below > above => {
-                        writeln!(f, "{order} locking order violation: {below} > {above}")?
-                    }
-                    Code::OrderViolation => {
-                        writeln!(f, "{order} locking order violation: {}", relation.name())?
-                    }
-                    _ => writeln!(f, "{order} lock already held by {}", held.site)?,
-                }
-                writeln!(f, "  wanted: {} at {}", Named(&wanted.instance, wanted.mode), wanted.site)?;
-                writeln!(f, "  held:   {} at {}", Named(&held.instance, held.mode), held.site)?;
-                write!(f, "  owners: {}", relation.name())?;
-            }
-            Matter::Lock(attempt) => {
-                writeln!(f, "lock released that this CPU does not hold")?;
-                write!(f, "  lock:   {} at {}", Named(&attempt.instance, attempt.mode), attempt.site)?;
-            }
-            Matter::Roles { lower, upper, site } => {
-                writeln!(f, "operation entered by a domain that does not control its subject")?;
-                write!(f, "  roles:  {} is {}, {} is {} at {site}", lower.0, lower.1, upper.0, upper.1)?;
-            }
-        }
-        let (code, cpu, rule) = (self.code.name(), self.cpu, self.discipline.name);
-        write!(f, "\n  rule:   {code} under `{rule}`, on CPU {cpu}")
-    }
 }
 
 /// Where reports go. It runs on the reporting CPU, before the acquisition, and may take checked locks: those are

@@ -1,39 +1,30 @@
-//! The hooks: about to acquire, acquired, released, operation entered. Joins rule, record, table and sink.
+//! The hooks: about to acquire, tried, released, changed, contexts, assertions. Joins judgement, record and sink.
 //!
-//! Called by `track.rs` only. A check that could not be made is counted in [`Counters`], never dropped silently:
-//! no CPU hook, a CPU that is inside the checker already, a full stack.
+//! Called by `track.rs`, `map.rs`, `context.rs` and `role.rs` only. An acquisition is recorded before it waits, as in
+//! Linux (`lock_acquire`), so that one visit to the CPU's state does for both; an interrupt that comes while it waits
+//! then sees one lock too many, never one too few. A check that could not be made is counted in [`Counters`], never
+//! dropped silently: no CPU hook, a CPU that is inside the checker already, a full stack.
 
-use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use core::panic::Location;
+use core::sync::atomic::{AtomicU32, Ordering};
 
-use lock_api::Mutex;
+use crate::check::{self, CpuState, Fault, discipline};
+use crate::context::{Context, Running};
+use crate::cpu::{NoPin, PerCpu, Pin, Slot};
+use crate::graph;
+use crate::held::{HeldLock, Mode};
+use crate::owner::OwnerId;
+use crate::report::{self, Assertion, Attempt, Code, Matter, Report};
+use crate::wait::Wait;
 
-use crate::class::Flags;
-use crate::cpu::{NoPin, PerCpu};
-use crate::held::{HeldLock, HeldStack};
-use crate::observed;
-use crate::order::{Discipline, permits};
-use crate::owner::{self, OwnerId};
-use crate::report::{self, Attempt, Code, Matter, Report};
+static CPUS: PerCpu<CpuState> = PerCpu::new([const { Slot::new(CpuState::NEW) }; crate::cpu::MAX_CPUS]);
 
-struct CpuState {
-    held: HeldStack,
-    /// The domain this CPU works for; only `bias-current` reads it.
-    current: OwnerId,
-}
-
-static CPUS: PerCpu<CpuState> = PerCpu::new(
-    [const { Mutex::new(CpuState { held: HeldStack::EMPTY, current: OwnerId::NOBODY }) };
-        crate::cpu::MAX_CPUS],
-);
-
-/// Index into [`Discipline::ALL`].
-static DISCIPLINE: AtomicU8 = AtomicU8::new(0);
+const _: () = assert!(size_of::<Slot<CpuState>>() <= 4096, "4 KiB per CPU");
 
 static UNATTRIBUTED: AtomicU32 = AtomicU32::new(0);
 static REENTERED: AtomicU32 = AtomicU32::new(0);
 static OVERFLOWED: AtomicU32 = AtomicU32::new(0);
 static REPORTED: AtomicU32 = AtomicU32::new(0);
-static CHECKED: AtomicU32 = AtomicU32::new(0);
 
 /// What the checker did and could not do, since the start. Counts wrap.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,120 +37,278 @@ pub struct Counters {
     pub unattributed: u32,
     /// Events on a CPU that was inside the checker already.
     pub reentered: u32,
-    /// Acquisitions not recorded because the CPU held `MAX_HELD` locks.
+    /// Acquisitions not recorded because the CPU held `MAX_HELD` locks, and handlers beyond `MAX_NESTED`.
     pub overflowed: u32,
-    /// Classes beyond `MAX_CLASSES`, whose nestings are checked but not kept.
+    /// Classes beyond `MAX_CLASSES`, whose nestings are checked but not learned.
     pub classes_dropped: u32,
-    /// Nestings beyond `MAX_NESTINGS`, checked but not kept.
+    /// Nestings beyond `MAX_NESTINGS`, learned without their sites.
     pub nestings_dropped: u32,
+    /// Refused nestings beyond `MAX_REFUSED`, which joined the graph.
+    pub refusals_dropped: u32,
 }
 
 /// The counters now.
 pub fn counters() -> Counters {
-    let (classes_dropped, nestings_dropped) = observed::dropped();
+    let (classes_dropped, nestings_dropped, refusals_dropped) = graph::dropped();
     Counters {
-        checked: CHECKED.load(Ordering::Relaxed),
+        checked: CPUS.tally(),
         reported: REPORTED.load(Ordering::Relaxed),
         unattributed: UNATTRIBUTED.load(Ordering::Relaxed),
         reentered: REENTERED.load(Ordering::Relaxed),
         overflowed: OVERFLOWED.load(Ordering::Relaxed),
         classes_dropped,
         nestings_dropped,
+        refusals_dropped,
     }
 }
 
-/// The discipline in force.
-pub fn discipline() -> &'static Discipline {
-    static ALL: [Discipline; 5] = Discipline::ALL;
-    &ALL[usize::from(DISCIPLINE.load(Ordering::Relaxed))]
+fn pin() -> Option<Pin<'static, CpuState>> {
+    match CPUS.pin() {
+        Ok(pin) => Some(pin),
+        Err(missed) => {
+            note_missed(missed);
+            None
+        }
+    }
 }
 
-/// Puts another discipline in force, on all CPUs. Meant for boot and for tests.
-///
-/// # Errors
-/// Gives `name` back when no discipline is called so.
-pub fn set_discipline(name: &str) -> Result<(), &str> {
-    let index = Discipline::ALL.iter().position(|discipline| discipline.name == name).ok_or(name)?;
-    DISCIPLINE.store(index as u8, Ordering::Relaxed);
-    Ok(())
-}
-
-/// Tells the checker for which domain this CPU works from now on; only the discipline `bias-current` asks.
-pub fn set_current(owner: OwnerId) {
-    with_state((), |state, _| state.current = owner);
-}
-
-fn with_state<T>(otherwise: T, act: impl FnOnce(&mut CpuState, usize) -> T) -> T {
-    let missed = match CPUS.pin() {
-        Ok(mut pin) => return act(&mut pin.state, pin.cpu),
-        Err(NoPin::Unattributed) => &UNATTRIBUTED,
-        Err(NoPin::Busy) => &REENTERED,
+#[cold]
+fn note_missed(missed: NoPin) {
+    let counter = match missed {
+        NoPin::Unattributed => &UNATTRIBUTED,
+        NoPin::Busy => &REENTERED,
     };
-    missed.fetch_add(1, Ordering::Relaxed);
-    otherwise
+    counter.fetch_add(1, Ordering::Relaxed);
 }
 
-fn send(code: Code, cpu: usize, matter: Matter) {
+#[cold]
+fn send(cpu: usize, (code, matter): Fault) {
     REPORTED.fetch_add(1, Ordering::Relaxed);
     report::send(&Report { code, cpu, discipline: discipline(), matter });
 }
 
-/// Before an acquisition that may wait. At most one report: about the youngest held lock that objects.
-pub(crate) fn about_to_acquire(wanted: &Attempt) {
-    let found = with_state(None, |state, cpu| {
-        let mut found = None;
-        for held in state.held.iter() {
-            let same = held.instance.address == wanted.instance.address;
-            if same && wanted.instance.class.flags.contains(Flags::RECURSIVE) {
-                // Owned already: no wait, hence no nesting with anything held.
-                return None;
-            }
-            let relation = owner::relation(held.instance.owner, wanted.instance.owner);
-            observed::record(held, wanted, relation);
-            CHECKED.fetch_add(1, Ordering::Relaxed);
-            let (below, above) = (held.instance.rank(state.current), wanted.instance.rank(state.current));
-            let rule = discipline();
-            let code = if same { Code::Recursion } else { Code::OrderViolation };
-            if same || !permits(rule, below, above, relation) {
-                let effective = (rule.effective(below), rule.effective(above));
-                found =
-                    Some((code, cpu, Matter::Nesting { held: *held, wanted: *wanted, relation, effective }));
-            }
-        }
-        found
-    });
-    // Outside the CPU's state, because a sink may panic, print under locks, or not return.
-    if let Some((code, cpu, matter)) = found {
-        send(code, cpu, matter);
+/// Lets go of the CPU's state and reports: a sink may panic, print under locks, or not return.
+#[cold]
+fn report(pin: Pin<'_, CpuState>, fault: Option<Fault>) {
+    let cpu = pin.cpu;
+    drop(pin);
+    if let Some(fault) = fault {
+        send(cpu, fault);
+    }
+    if let Some(table) = graph::newly_full() {
+        send(cpu, (Code::TableFull, Matter::Table(table)));
     }
 }
 
-/// After an acquisition.
-pub(crate) fn acquired(got: &Attempt) {
-    let entry = HeldLock { instance: got.instance, mode: got.mode, site: got.site };
-    if !with_state(true, |state, _| state.held.push(entry)) {
+#[inline]
+fn entry(state: &CpuState, lock: &Attempt, nest: usize) -> HeldLock {
+    HeldLock {
+        instance: lock.instance,
+        mode: lock.mode,
+        site: lock.site,
+        nest,
+        node: graph::node(lock.instance.class).unwrap_or(graph::MAX_CLASSES as u16),
+        depth: state.contexts.depth(),
+        inner: lock.instance.class.inner,
+    }
+}
+
+#[inline]
+fn record(pin: &mut Pin<'_, CpuState>, entry: HeldLock) {
+    if !pin.held.push(entry) {
         OVERFLOWED.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// Before a release.
-pub(crate) fn released(lock: &Attempt) {
-    let missing =
-        with_state(None, |state, cpu| (!state.held.remove(lock.instance.address, lock.mode)).then_some(cpu));
-    // A full stack or an event inside the checker explains a missing entry; only an unexplained one is reported.
-    if let Some(cpu) = missing
-        && OVERFLOWED.load(Ordering::Relaxed) == 0
-        && REENTERED.load(Ordering::Relaxed) == 0
-        && UNATTRIBUTED.load(Ordering::Relaxed) == 0
+/// Before an acquisition that may wait; `nest` is the address of its nest lock, or 0. At most one report.
+pub(crate) fn acquire(wanted: &Attempt, nest: usize) {
+    let Some(mut pin) = pin() else { return };
+    let entry = entry(&pin, wanted, nest);
+    pin.count(pin.held.held().len() as u32);
+    if check::settled(&pin, &entry) {
+        return record(&mut pin, entry);
+    }
+    acquire_unsettled(pin, entry);
+}
+
+#[inline(never)]
+fn acquire_unsettled(mut pin: Pin<'_, CpuState>, entry: HeldLock) {
+    if check::passes(&pin, &entry) {
+        return record(&mut pin, entry);
+    }
+    examine(pin, &entry);
+    if let Some(mut pin) = self::pin() {
+        record(&mut pin, entry);
+    }
+}
+
+/// The same for an acquisition that is possible here, and does not happen now.
+pub(crate) fn might_acquire(wanted: &Attempt) {
+    let Some(pin) = pin() else { return };
+    let entry = entry(&pin, wanted, 0);
+    if !check::passes(&pin, &entry) {
+        examine(pin, &entry);
+    }
+}
+
+#[cold]
+fn examine(pin: Pin<'_, CpuState>, wanted: &HeldLock) {
+    let fault = check::examine(&pin, wanted);
+    report(pin, fault);
+}
+
+/// After an acquisition that did not wait.
+pub(crate) fn tried(got: &Attempt) {
+    let Some(mut pin) = pin() else { return };
+    let entry = entry(&pin, got, 0);
+    record(&mut pin, entry);
+    let open = pin.contexts.open();
+    if open != 0
+        && let fault @ Some(_) = check::interruptible(&entry, open, got.site)
     {
-        send(Code::NotHeld, cpu, Matter::Lock(*lock));
+        report(pin, fault);
+    }
+}
+
+/// Before a release; in `mode`, or in whichever it is held.
+pub(crate) fn released(lock: &Attempt, mode: Option<Mode>) {
+    let Some(mut pin) = pin() else { return };
+    let (address, depth) = (lock.instance.address, pin.contexts.depth());
+    let is = |held: &HeldLock| {
+        held.instance.address == address && held.depth == depth && mode.is_none_or(|mode| held.mode == mode)
+    };
+    if pin.held.remove(is).is_none() {
+        // A full stack or an event inside the checker explains a missing entry; only an unexplained one is reported.
+        let unexplained = [&OVERFLOWED, &REENTERED, &UNATTRIBUTED];
+        let unexplained = unexplained.iter().all(|counter| counter.load(Ordering::Relaxed) == 0);
+        return report(pin, unexplained.then_some((Code::NotHeld, Matter::Lock(*lock))));
+    }
+    if let Some(orphan) = pin.held.nested_under(address).copied() {
+        report(pin, Some((Code::NestLockNotHeld, Matter::Lock(orphan.attempt()))));
+    }
+}
+
+/// The holder goes on in another mode. With `waits`, it waits for other holders to leave first.
+pub(crate) fn changed(lock: &Attempt, from: Mode, waits: bool) {
+    let Some(mut pin) = pin() else { return };
+    let address = lock.instance.address;
+    let is = |held: &HeldLock| held.instance.address == address && held.mode == from;
+    if waits {
+        let mut entry = entry(&pin, lock, 0);
+        // Its own hold is what it upgrades, not what it waits under.
+        let Some(&own) = pin.held.remove(is) else { return };
+        let fault = check::examine(&pin, &entry);
+        entry.nest = own.nest;
+        record(&mut pin, entry);
+        return report(pin, fault);
+    }
+    match pin.held.find_mut(is) {
+        Some(held) => held.mode = lock.mode,
+        None => report(pin, Some((Code::NotHeld, Matter::Lock(*lock)))),
+    }
+}
+
+/// The lock is initialised again, or its memory goes away.
+pub(crate) fn ends(instance: usize) {
+    let Some(mut pin) = pin() else { return };
+    if let Some(&held) = pin.held.remove(|held| held.instance.address == instance) {
+        report(pin, Some((Code::HeldLockFreed, Matter::Lock(held.attempt()))));
+    }
+}
+
+/// A handler begins.
+pub(crate) fn enter_context(context: &'static Context, bears: Wait, site: &'static Location<'static>) {
+    let (Some(slot), Some(mut pin)) = (context.slot(), pin()) else { return };
+    if !pin.contexts.enter(Running { slot: slot as u8, bears, site }) {
+        OVERFLOWED.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A handler ends.
+pub(crate) fn exit_context(context: &'static Context, site: &'static Location<'static>) {
+    let (Some(slot), Some(mut pin)) = (context.slot(), pin()) else { return };
+    let depth = pin.contexts.depth();
+    let kept = pin.held.remove(|held| held.depth == depth && depth != 0);
+    let kept = kept.map(|held| (Code::HeldAtContextExit, Matter::Lock(held.attempt())));
+    if kept.is_some() {
+        while pin.held.remove(|held| held.depth == depth).is_some() {}
+    }
+    let balanced = pin.contexts.exit(slot);
+    let unbalanced = (!balanced).then(|| unbalanced(context, site));
+    if kept.is_some() || unbalanced.is_some() {
+        report(pin, kept.or(unbalanced));
+    }
+}
+
+fn unbalanced(context: &'static Context, site: &'static Location<'static>) -> Fault {
+    (Code::ContextUnbalanced, Matter::Context { name: context.class().name, site })
+}
+
+/// A context cannot interrupt from here on.
+pub(crate) fn disable_context(context: &'static Context) {
+    if let (Some(slot), Some(mut pin)) = (context.slot(), pin()) {
+        pin.contexts.disable(slot);
+    }
+}
+
+/// It can again: whatever is held is now held with it enabled.
+pub(crate) fn enable_context(context: &'static Context, site: &'static Location<'static>) {
+    let (Some(slot), Some(mut pin)) = (context.slot(), pin()) else { return };
+    let before = pin.contexts.open();
+    let mut fault = (!pin.contexts.enable(slot)).then(|| unbalanced(context, site));
+    let opened = pin.contexts.open() & !before;
+    for held in pin.held.iter() {
+        fault = fault.or(check::interruptible(held, opened, site));
+    }
+    if fault.is_some() {
+        report(pin, fault);
+    }
+}
+
+/// Whether `assertion` holds, of `lock` if it is about one. On an unknown CPU it is taken to hold.
+pub(crate) fn assert(assertion: Assertion, lock: Option<Attempt>, site: &'static Location<'static>) {
+    let Some(pin) = pin() else { return };
+    let address = lock.map_or(0, |lock| lock.instance.address);
+    let held = pin.held.iter().rfind(|held| lock.is_none() || held.instance.address == address).copied();
+    let (holds, against) = match assertion {
+        Assertion::Held => (held.is_some(), None),
+        Assertion::HeldExclusively => {
+            let exclusively =
+                |held: &HeldLock| held.instance.address == address && held.mode == Mode::Exclusive;
+            (pin.held.iter().any(exclusively), held)
+        }
+        Assertion::NotHeld | Assertion::NoneHeld => (held.is_none(), held),
+        Assertion::MaySleep => {
+            let (bears, limit) = pin.bears();
+            (bears == Wait::Sleep && !pin.contexts.any_disabled(), limit)
+        }
+    };
+    if !holds {
+        let matter = Matter::Assertion { assertion, lock, held: against, site };
+        report(pin, Some((Code::AssertionFailed, matter)));
+    }
+}
+
+/// Tells the checker for which domain this CPU works from now on; only the discipline `bias-current` asks.
+pub fn set_current(owner: OwnerId) {
+    if let Some(mut pin) = pin() {
+        pin.current = owner;
     }
 }
 
 /// On entry of an operation: does `upper` control `lower`?
 pub(crate) fn entered(matter: Matter, founded: bool) {
     if !founded {
-        let cpu = with_state(usize::MAX, |_, cpu| cpu);
-        send(Code::RoleUnfounded, cpu, matter);
+        let cpu = pin().map_or(usize::MAX, |pin| pin.cpu);
+        send(cpu, (Code::RoleUnfounded, matter));
+    }
+}
+
+/// Forgets every nesting that was learned, on all CPUs, and what this CPU holds and runs. For tests, which start from
+/// a clean graph, and for a kernel that unloads code. Classes and contexts stay known.
+pub fn forget() {
+    if let Some(mut pin) = pin() {
+        *pin = CpuState::NEW;
+        graph::clear();
     }
 }

@@ -4,6 +4,7 @@
 //! [`install`] first.
 #![expect(unsafe_code, reason = "lockdep has to be told how to find the current CPU")]
 
+use std::cell::Cell;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,9 +20,9 @@ struct Seat(CpuId);
 
 impl Seat {
     fn take() -> Seat {
-        let lowest_free = |taken: u64| (taken != u64::MAX).then(|| taken | (taken + 1));
+        let lowest_free = |taken: u64| (taken.trailing_ones() < FREE as u32).then(|| taken | (taken + 1));
         let before = TAKEN.fetch_update(Ordering::AcqRel, Ordering::Relaxed, lowest_free);
-        let before = before.expect("at most MAX_CPUS threads take checked locks at a time");
+        let before = before.expect("at most FREE threads take checked locks at a time");
         Seat(before.trailing_ones() as CpuId)
     }
 }
@@ -34,14 +35,31 @@ impl Drop for Seat {
 
 thread_local! {
     static SEAT: Seat = Seat::take();
+    static PLAYED: Cell<Option<CpuId>> = const { Cell::new(None) };
+}
+
+/// The lowest number that no thread is given: those from here on can be played, see [`with_cpu`].
+pub const FREE: CpuId = MAX_CPUS / 2;
+
+/// Runs `act` as CPU `cpu`, so that one thread can play several, in turns. The caller sees to it that nobody else plays
+/// the same one.
+///
+/// # Panics
+/// Outside the numbers that are not given to threads.
+pub fn with_cpu<T>(cpu: CpuId, act: impl FnOnce() -> T) -> T {
+    assert!((FREE..MAX_CPUS).contains(&cpu), "CPU {cpu} may belong to a thread");
+    let before = PLAYED.replace(Some(cpu));
+    let result = act();
+    PLAYED.set(before);
+    result
 }
 
 /// The number of this thread.
 ///
 /// # Panics
-/// With more than [`MAX_CPUS`] threads that asked, and in destructors that run after the seat was given back.
+/// With more than [`FREE`] threads that asked, and in destructors that run after the seat was given back.
 pub fn current() -> CpuId {
-    SEAT.with(|seat| seat.0)
+    PLAYED.get().unwrap_or_else(|| SEAT.with(|seat| seat.0))
 }
 
 /// Makes lockdep see threads as CPUs, from the first call on.

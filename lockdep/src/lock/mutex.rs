@@ -8,6 +8,7 @@ use lock_api::RawMutex;
 use crate::class::LockClass;
 use crate::held::Mode;
 use crate::owner::OwnerId;
+use crate::report::Assertion;
 use crate::track::{Acquired, Tracker};
 
 /// A mutex of class `C` over the raw mutex `R`.
@@ -61,6 +62,18 @@ impl<R: RawMutex, T, C: LockClass> Mutex<R, T, C> {
     pub fn lock(&self) -> MutexGuard<'_, R, T, C> {
         let (_acquired, inner) = self.tracker.acquire(Mode::Exclusive, || self.inner.lock());
         MutexGuard { _acquired, inner, class: PhantomData }
+    }
+
+    /// Reports unless this CPU holds it.
+    #[track_caller]
+    pub fn assert_held(&self) {
+        self.tracker.assert(Assertion::Held);
+    }
+
+    /// Reports if this CPU holds it.
+    #[track_caller]
+    pub fn assert_not_held(&self) {
+        self.tracker.assert(Assertion::NotHeld);
     }
 
     /// Holds it if nobody does.

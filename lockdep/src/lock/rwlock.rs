@@ -3,35 +3,37 @@
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 
-use lock_api::RawRwLock;
+use lock_api::{RawRwLock, RawRwLockRecursive};
 
 use crate::class::LockClass;
 use crate::held::Mode;
 use crate::owner::OwnerId;
+use crate::report::Assertion;
 use crate::track::{Acquired, Tracker};
 
 /// A reader-writer lock of class `C` over the raw lock `R`. Readers count as fair: they may have to wait for a
-/// writer that waits, so a second read of one instance by its holder is a recursion.
+/// writer that waits, so a second read of one instance by its holder is a recursion. Where the raw lock lets readers
+/// pass waiting writers, [`read_recursive`](RwLock::read_recursive) says that this one does.
 pub struct RwLock<R, T, C> {
-    tracker: Tracker<C>,
-    inner: lock_api::RwLock<R, T>,
+    pub(super) tracker: Tracker<C>,
+    pub(super) inner: lock_api::RwLock<R, T>,
 }
 
 /// Shared access to what a [`RwLock`] protects, until dropped.
 #[must_use = "dropped at once, it releases the lock at once"]
 pub struct RwLockReadGuard<'a, R: RawRwLock, T, C> {
     // Dropped first: the record of the acquisition ends before the lock is free.
-    _acquired: Acquired,
-    inner: lock_api::RwLockReadGuard<'a, R, T>,
-    class: PhantomData<fn() -> C>,
+    pub(super) _acquired: Acquired,
+    pub(super) inner: lock_api::RwLockReadGuard<'a, R, T>,
+    pub(super) class: PhantomData<fn() -> C>,
 }
 
 /// Exclusive access to what a [`RwLock`] protects, until dropped.
 #[must_use = "dropped at once, it releases the lock at once"]
 pub struct RwLockWriteGuard<'a, R: RawRwLock, T, C> {
-    _acquired: Acquired,
-    inner: lock_api::RwLockWriteGuard<'a, R, T>,
-    class: PhantomData<fn() -> C>,
+    pub(super) _acquired: Acquired,
+    pub(super) inner: lock_api::RwLockWriteGuard<'a, R, T>,
+    pub(super) class: PhantomData<fn() -> C>,
 }
 
 impl<R: RawRwLock, T, C> RwLock<R, T, C> {
@@ -82,6 +84,24 @@ impl<R: RawRwLock, T, C: LockClass> RwLock<R, T, C> {
         RwLockWriteGuard { _acquired, inner, class: PhantomData }
     }
 
+    /// Reports unless this CPU holds it.
+    #[track_caller]
+    pub fn assert_held(&self) {
+        self.tracker.assert(Assertion::Held);
+    }
+
+    /// Reports unless this CPU writes.
+    #[track_caller]
+    pub fn assert_held_exclusively(&self) {
+        self.tracker.assert(Assertion::HeldExclusively);
+    }
+
+    /// Reports if this CPU holds it.
+    #[track_caller]
+    pub fn assert_not_held(&self) {
+        self.tracker.assert(Assertion::NotHeld);
+    }
+
     /// Reads if no writer holds it.
     #[track_caller]
     pub fn try_read(&self) -> Option<RwLockReadGuard<'_, R, T, C>> {
@@ -94,6 +114,18 @@ impl<R: RawRwLock, T, C: LockClass> RwLock<R, T, C> {
     pub fn try_write(&self) -> Option<RwLockWriteGuard<'_, R, T, C>> {
         let (_acquired, inner) = self.tracker.try_acquire(Mode::Exclusive, || self.inner.try_write())?;
         Some(RwLockWriteGuard { _acquired, inner, class: PhantomData })
+    }
+}
+
+impl<R: RawRwLockRecursive, T, C: LockClass> RwLock<R, T, C> {
+    /// Waits until no writer holds it, whoever else waits, then reads. Its reader may read it again.
+    ///
+    /// # Panics
+    /// As the installed sink decides, when the nesting is refused.
+    #[track_caller]
+    pub fn read_recursive(&self) -> RwLockReadGuard<'_, R, T, C> {
+        let (_acquired, inner) = self.tracker.acquire(Mode::SharedRecursive, || self.inner.read_recursive());
+        RwLockReadGuard { _acquired, inner, class: PhantomData }
     }
 }
 

@@ -6,7 +6,7 @@ use core::panic::Location;
 use crate::class::LockClass;
 use crate::held::{Instance, Mode};
 use crate::owner::OwnerId;
-use crate::report::Attempt;
+use crate::report::{Assertion, Attempt};
 use crate::validator;
 
 const KEY_BITS: u32 = 48;
@@ -50,10 +50,10 @@ impl<C: LockClass> Tracker<C> {
     #[track_caller]
     pub(crate) fn acquire<G>(&self, mode: Mode, wait: impl FnOnce() -> G) -> (Acquired, G) {
         let attempt = self.attempt(mode);
-        validator::about_to_acquire(&attempt);
-        let guard = wait();
-        validator::acquired(&attempt);
-        (Acquired(attempt), guard)
+        validator::acquire(&attempt, 0);
+        // Undoes the record also when the raw lock panics.
+        let acquired = Acquired(attempt);
+        (acquired, wait())
     }
 
     /// Tries with `attempt`, records a success. Not checked: it never waits.
@@ -65,13 +65,48 @@ impl<C: LockClass> Tracker<C> {
     ) -> Option<(Acquired, G)> {
         let guard = attempt()?;
         let attempt = self.attempt(mode);
-        validator::acquired(&attempt);
+        validator::tried(&attempt);
         Some((Acquired(attempt), guard))
+    }
+
+    /// Reports unless `assertion` holds of this lock.
+    #[track_caller]
+    pub(crate) fn assert(&self, assertion: Assertion) {
+        let attempt = self.attempt(Mode::Exclusive);
+        validator::assert(assertion, Some(attempt), attempt.site);
+    }
+}
+
+impl Acquired {
+    /// The holder goes on in `mode` without waiting.
+    #[track_caller]
+    pub(crate) fn downgrade(&mut self, mode: Mode) {
+        self.change(mode, false);
+    }
+
+    /// The holder waits until it can go on in `mode`.
+    #[track_caller]
+    pub(crate) fn upgrade(&mut self, mode: Mode) {
+        self.change(mode, true);
+    }
+
+    #[track_caller]
+    fn change(&mut self, mode: Mode, waits: bool) {
+        let from = self.0.mode;
+        self.0 = Attempt { mode, site: Location::caller(), ..self.0 };
+        validator::changed(&self.0, from, waits);
+    }
+}
+
+impl<C> Drop for Tracker<C> {
+    /// The lock goes away. A guard borrows it, so only one that was forgotten can be in the way.
+    fn drop(&mut self) {
+        validator::ends(core::ptr::from_ref(self).addr());
     }
 }
 
 impl Drop for Acquired {
     fn drop(&mut self) {
-        validator::released(&self.0);
+        validator::released(&self.0, Some(self.0.mode));
     }
 }

@@ -1,0 +1,322 @@
+//! The judgement of one acquisition: two short passes that most leave by, and a long one that says what is wrong.
+//!
+//! [`settled`] answers yes only if every edge is known and nothing was ever objected to about the wanted class, so that
+//! known edges are in order too: one load per held lock. [`passes`] asks the declared order again, for classes that were
+//! objected to and for instance keys; it too says yes only if nothing is wrong and nothing is new. [`examine`] asks
+//! everything, learns what is new, and returns the first fault in this order: waiting, the declared order, interrupts,
+//! nest lock, learned graph. `validator.rs` alone calls it.
+//!
+//! Why a known edge needs no second look at the declared order: it became known in [`examine`], which asked
+//! `order::permits` about the same pair without instance keys and marks the wanted class as objected to when the answer
+//! is no. The answer depends on the classes, the relation and whether either is owned; an edge stands for all that but
+//! one: `Other` is also two strangers, who are never settled. It depends on the discipline too: under a biased one, which
+//! asks who is current, every class is objected to, and after a change of discipline as well.
+//!
+//! Edges come from *every* lock held in the innermost context, not only from the nearest: behind a recursive reader the
+//! way from a lock further down is weak, though the nesting itself is not (Linux: `check_prevs_add` stops at the first
+//! lock that was not tried).
+
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+use crate::class::Flags;
+use crate::context::{self, Mask};
+use crate::graph::{self, Edge, MAX_CLASSES};
+use crate::held::{HeldLock, HeldStack, Mode};
+use crate::observed::Observed;
+use crate::order::{Discipline, Rank, Relation, permits};
+use crate::owner::{self, OwnerId};
+use crate::report::{Code, Matter};
+use crate::wait::Wait;
+
+/// What the checker knows of one CPU.
+pub(crate) struct CpuState {
+    pub(crate) held: HeldStack,
+    pub(crate) contexts: context::Contexts,
+    /// The domain this CPU works for; only `bias-current` reads it.
+    pub(crate) current: OwnerId,
+}
+
+impl CpuState {
+    pub(crate) const NEW: CpuState =
+        CpuState { held: HeldStack::EMPTY, contexts: context::Contexts::NONE, current: OwnerId::NOBODY };
+
+    /// What is held in the innermost context.
+    pub(crate) fn held_here(&self) -> impl DoubleEndedIterator<Item = &HeldLock> {
+        let depth = self.contexts.depth();
+        self.held.iter().filter(move |held| held.depth == depth)
+    }
+
+    /// What waiting is borne here, and the lock that sets the limit.
+    pub(crate) fn bears(&self) -> (Wait, Option<HeldLock>) {
+        let own = self.contexts.innermost().map_or(Wait::Sleep, |running| running.bears);
+        self.held_here().fold((own, None), |(bears, limit), held| match held.instance.class.inner {
+            Wait::Unchecked => (bears, limit),
+            inner if inner < bears => (inner, Some(*held)),
+            _ => (bears, limit),
+        })
+    }
+}
+
+/// Index into [`Discipline::ALL`].
+static DISCIPLINE: AtomicU8 = AtomicU8::new(0);
+static LEARNING: AtomicBool = AtomicBool::new(true);
+
+/// The discipline in force.
+pub fn discipline() -> &'static Discipline {
+    static ALL: [Discipline; 5] = Discipline::ALL;
+    &ALL[usize::from(DISCIPLINE.load(Ordering::Relaxed))]
+}
+
+/// Puts another discipline in force, on all CPUs. Meant for boot and for tests.
+///
+/// # Errors
+/// Gives `name` back when no discipline is called so.
+pub fn set_discipline(name: &str) -> Result<(), &str> {
+    let index = Discipline::ALL.iter().position(|discipline| discipline.name == name).ok_or(name)?;
+    if DISCIPLINE.swap(index as u8, Ordering::Relaxed) != index as u8 {
+        graph::object_to_all();
+    }
+    Ok(())
+}
+
+/// Whether nestings are learned and judged (at first they are); with `false` the declared order alone is checked, and
+/// nothing is added to what was observed.
+pub fn set_learning(on: bool) {
+    LEARNING.store(on, Ordering::Relaxed);
+}
+
+fn learning() -> bool {
+    LEARNING.load(Ordering::Relaxed)
+}
+
+/// The edge from a held lock, unless one of the two has no node, or an instance order covers it.
+fn edge(held: &HeldLock, wanted: &HeldLock, relation: Relation) -> Option<Edge> {
+    let (from, to) = (held.node, wanted.node);
+    let ascends = || match (held.instance.key, wanted.instance.key) {
+        (Some(first), Some(second)) => relation == Relation::Same && first < second,
+        _ => false,
+    };
+    let usable = usize::from(from) < MAX_CLASSES && usize::from(to) < MAX_CLASSES;
+    let usable = usable && !held.instance.class.flags.contains(Flags::NO_EDGES);
+    (usable && !(from == to && ascends())).then_some(Edge {
+        from,
+        to,
+        relation,
+        held: held.mode,
+        wanted: wanted.mode,
+    })
+}
+
+/// How an interrupt, which is nobody's, stands to the owner of a lock.
+fn relation_to_context(lock: &HeldLock) -> Relation {
+    if lock.instance.owner == OwnerId::NOBODY { Relation::Same } else { Relation::Other }
+}
+
+fn into_context(lock: &HeldLock, slot: usize) -> Edge {
+    let relation = relation_to_context(lock);
+    Edge { from: lock.node, to: context::node(slot), relation, held: lock.mode, wanted: Mode::Exclusive }
+}
+
+fn out_of_context(slot: u8, lock: &HeldLock) -> Edge {
+    let relation = relation_to_context(lock);
+    let from = context::node(slot.into());
+    Edge { from, to: lock.node, relation, held: Mode::Exclusive, wanted: lock.mode }
+}
+
+/// Whether the holder's own hold lets it in, so that it cannot wait: a recursive class, or a recursive read under any
+/// read.
+fn enters_again(held: &HeldLock, wanted: &HeldLock) -> bool {
+    wanted.instance.class.flags.contains(Flags::RECURSIVE)
+        || wanted.mode == Mode::SharedRecursive && held.mode != Mode::Exclusive
+}
+
+fn has_edges(wanted: &HeldLock) -> bool {
+    !wanted.instance.class.flags.contains(Flags::NO_EDGES) && usize::from(wanted.node) < MAX_CLASSES
+}
+
+/// Whether every edge is known and nothing about the wanted class was ever objected to.
+#[inline]
+pub(crate) fn settled(state: &CpuState, wanted: &HeldLock) -> bool {
+    let open = state.contexts.open();
+    let Some(row) = graph::row(wanted.node) else { return false };
+    if state.contexts.depth() != 0 || wanted.nest != 0 {
+        return false;
+    }
+    let (owner, address, kind) = (wanted.instance.owner, wanted.instance.address, wanted.mode.wanted_kind());
+    let mut bears = Wait::Sleep;
+    for held in state.held.held() {
+        let below = &held.instance;
+        let mut relation = Relation::Same;
+        if below.owner != owner {
+            relation = owner::relation(below.owner, owner);
+            let owned = below.owner != OwnerId::NOBODY && owner != OwnerId::NOBODY;
+            if relation == Relation::Other && owned {
+                return false;
+            }
+        }
+        let place = graph::place(relation, held.mode.held_kind(), kind);
+        if below.address == address || !graph::row_knows(row, held.node, place) {
+            return false;
+        }
+        if held.inner != Wait::Unchecked && held.inner < bears {
+            bears = held.inner;
+        }
+    }
+    wanted.instance.class.outer <= bears
+        && graph::is_unobjected(wanted.node)
+        && (open == 0 || known_as_interruptible(wanted, open))
+}
+
+fn known_as_interruptible(lock: &HeldLock, open: Mask) -> bool {
+    context::members(open).all(|slot| graph::knows(into_context(lock, slot)))
+}
+
+/// Whether nothing is wrong and nothing is new.
+pub(crate) fn passes(state: &CpuState, wanted: &HeldLock) -> bool {
+    let class = wanted.instance.class;
+    let (rule, learning) = (discipline(), learning());
+    if wanted.nest != 0 {
+        return false;
+    }
+    let edges = has_edges(wanted);
+    for held in state.held_here().filter(|_| edges) {
+        let (below, above) = (&held.instance, &wanted.instance);
+        if below.address == above.address {
+            return false;
+        }
+        let relation = owner::relation(below.owner, above.owner);
+        if below.class.is_declared()
+            && class.is_declared()
+            && !permits(rule, below.rank(state.current), above.rank(state.current), relation)
+        {
+            return false;
+        }
+        if learning && edge(held, wanted, relation).is_some_and(|edge| !graph::knows(edge)) {
+            return false;
+        }
+    }
+    if class.outer > state.bears().0 {
+        return false;
+    }
+    let inside = state.contexts.innermost();
+    !learning
+        || !edges
+        || inside.is_none_or(|running| graph::knows(out_of_context(running.slot, wanted)))
+            && known_as_interruptible(wanted, state.contexts.open())
+}
+
+/// A fault, with everything that a report needs but the CPU.
+pub(crate) type Fault = (Code, Matter);
+
+/// Learns what is new about the acquisition of `wanted` and says what is wrong with it.
+#[cold]
+#[inline(never)]
+pub(crate) fn examine(state: &CpuState, wanted: &HeldLock) -> Option<Fault> {
+    let attempt = wanted.attempt();
+    let (bears, limit) = state.bears();
+    let mut fault = (wanted.instance.class.outer > bears)
+        .then_some((Code::InvalidWaitContext, Matter::Wait { wanted: attempt, bears, limit }));
+    let mut note = |found: Option<Fault>| {
+        if fault.is_none() {
+            fault = found;
+        }
+    };
+    let own = |held: &HeldLock| held.instance.address == wanted.instance.address;
+    if state.held_here().any(|held| own(held) && enters_again(held, wanted)) || !has_edges(wanted) {
+        return fault;
+    }
+    note(declared(state, wanted));
+    if learning() {
+        if let Some(running) = state.contexts.innermost() {
+            note(learn(out_of_context(running.slot, wanted), running.site, wanted, (None, Some(wanted))));
+        }
+        note(interruptible(wanted, state.contexts.open(), wanted.site));
+    }
+    let nest_lock = |held: &HeldLock| held.instance.address == wanted.nest;
+    if wanted.nest != 0 && !state.held.iter().any(nest_lock) {
+        note(Some((Code::NestLockNotHeld, Matter::Lock(attempt))));
+    }
+    if learning() {
+        // Under the nest lock its class takes turns, so what was acquired since cannot be the other half of a circle
+        // with another of the class (Linux: `check_deadlock` returns 2 and no edge is added).
+        let excused = wanted.nest != 0 && state.held_here().any(|held| held.node == wanted.node);
+        // Two of a class first: that is the plainer report.
+        for same_class in [true, false] {
+            for held in state.held_here().filter(|held| !own(held)) {
+                if (held.node == wanted.node) == same_class {
+                    let relation = owner::relation(held.instance.owner, wanted.instance.owner);
+                    if let Some(edge) = edge(held, wanted, relation) {
+                        note(learn(edge, held.site, wanted, (Some(held), Some(wanted))));
+                    }
+                }
+                if excused && nest_lock(held) {
+                    break;
+                }
+            }
+        }
+    }
+    fault
+}
+
+/// The youngest held lock under which the declared order refuses `wanted`.
+fn declared(state: &CpuState, wanted: &HeldLock) -> Option<Fault> {
+    let rule = discipline();
+    let mut found = None;
+    for held in state.held_here() {
+        let relation = owner::relation(held.instance.owner, wanted.instance.owner);
+        let (below, above) = (held.instance.rank(state.current), wanted.instance.rank(state.current));
+        let same = held.instance.address == wanted.instance.address;
+        let both = held.instance.class.is_declared() && wanted.instance.class.is_declared();
+        let keyless = |rank| Rank { key: None, ..rank };
+        if both && (rule.is_biased() || !permits(rule, keyless(below), keyless(above), relation)) {
+            graph::object(wanted.node);
+        }
+        if same || both && !permits(rule, below, above, relation) {
+            let code = if same { Code::Recursion } else { Code::OrderViolation };
+            let effective = (rule.effective(below), rule.effective(above));
+            let wanted = wanted.attempt();
+            found = Some((code, Matter::Nesting { held: *held, wanted, relation, effective }));
+        }
+    }
+    found
+}
+
+/// Learns that these contexts can interrupt the holder of `lock`.
+pub(crate) fn interruptible(
+    lock: &HeldLock,
+    open: Mask,
+    since: &'static core::panic::Location<'static>,
+) -> Option<Fault> {
+    if !learning() || !has_edges(lock) {
+        return None;
+    }
+    let edges = context::members(open).map(|slot| into_context(lock, slot));
+    let at = HeldLock { site: since, ..*lock };
+    edges.fold(None, |fault, edge| {
+        let found = if graph::knows(edge) { None } else { learn(edge, lock.site, &at, (Some(lock), None)) };
+        fault.or(found)
+    })
+}
+
+/// Learns one edge. `first` is where its tail was acquired or entered, `second` where its head is.
+fn learn(
+    edge: Edge,
+    first: &'static core::panic::Location<'static>,
+    second: &HeldLock,
+    (held, wanted): (Option<&HeldLock>, Option<&HeldLock>),
+) -> Option<Fault> {
+    let sites = (first, second.site);
+    let (chain, closing): (_, Observed) = graph::learn(edge, sites)?;
+    let through_context = closing.held.is_context()
+        || closing.wanted.is_context()
+        || chain.iter().any(|link| link.held.is_context() || link.wanted.is_context());
+    let code = if through_context {
+        Code::InterruptInversion
+    } else if edge.from == edge.to && edge.relation == Relation::Same {
+        Code::UnorderedInstances
+    } else {
+        Code::LockOrderCycle
+    };
+    let wanted = wanted.map(HeldLock::attempt);
+    Some((code, Matter::Cycle { closing, wanted, held: held.copied(), chain }))
+}

@@ -1,0 +1,351 @@
+//! The learned graph: which class was wanted while which was held, by relation and kind, and whether that can be a
+//! deadlock.
+//!
+//! A nesting that is known costs its CPU one relaxed load ([`knows`]) from a dense table that is written only when
+//! something new is seen. A new one takes the graph's own spin lock, is judged (`graph/walk.rs`) and then either
+//! joins the graph or is *refused*: refused edges are known, so that each is reported once, but are not part of the
+//! graph. Hence the graph satisfies the criterion at all times, and every deadlock that can be built from what was
+//! seen has an edge that was reported. This file decides nothing about declared orders (`order.rs`), and only
+//! `validator.rs` and `observed.rs` call it.
+//!
+//! Ordering: bits of `KNOWN` are set under the lock and read without it, relaxed. A reader that sees a bit may
+//! skip the lock: whoever set it had judged the edge while holding the lock. A reader that misses a bit takes the lock
+//! and looks again, so of two CPUs that bring the two halves of a cycle the later one in lock order sees the other's
+//! half. The only other thing published through the bits is `OBJECTED`, see there.
+//!
+//! The lock is taken with the CPU's state pinned, so an interrupt on this CPU that comes here is turned away before it
+//! could spin on a lock that its own CPU holds (`cpu.rs`).
+
+mod rank;
+mod walk;
+
+use core::cell::Cell;
+use core::panic::Location;
+use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
+
+use lock_api::Mutex;
+
+use crate::bits::Bits;
+use crate::class::{Class, Flags};
+use crate::held::Mode;
+use crate::observed::Observed;
+use crate::order::Relation;
+use crate::report::{MAX_CHAIN, Table};
+use crate::spin::RawSpin;
+use rank::Ranks;
+
+/// How many classes are told apart; nestings of further ones are not learned, and counted.
+pub const MAX_CLASSES: usize = 512;
+/// How many nestings are kept with their sites; further ones are learned without, and counted.
+pub const MAX_NESTINGS: usize = 4096;
+/// How many refused nestings are kept out of the graph. Further ones join it, so that one fault may be reported again
+/// by way of another edge.
+pub const MAX_REFUSED: usize = 256;
+
+const SITES: (&Location<'static>, &Location<'static>) = (Location::caller(), Location::caller());
+
+/// A nesting as the graph sees it.
+#[derive(Clone, Copy)]
+pub(crate) struct Edge {
+    pub(crate) from: u16,
+    pub(crate) to: u16,
+    pub(crate) relation: Relation,
+    pub(crate) held: Mode,
+    pub(crate) wanted: Mode,
+}
+
+impl Edge {
+    fn holds_shared(self) -> bool {
+        self.held != Mode::Exclusive
+    }
+
+    fn wants_recursive(self) -> bool {
+        self.wanted == Mode::SharedRecursive
+    }
+
+    /// Its place in a cell: four bits per relation, in them held E or S, then wanted N or R.
+    fn bit(self) -> u8 {
+        place(self.relation, self.held.held_kind(), self.wanted.wanted_kind())
+    }
+}
+
+/// The place of an edge in its cell, which [`Mode::held_kind`] and [`Mode::wanted_kind`] have a share in.
+#[inline]
+pub(crate) fn place(relation: Relation, held_kind: u8, wanted_kind: u8) -> u8 {
+    (relation as u8) << 2 | held_kind | wanted_kind
+}
+
+#[derive(Clone, Copy)]
+struct Kept {
+    edge: Edge,
+    sites: (&'static Location<'static>, &'static Location<'static>),
+}
+
+/// What only the holder of the graph's lock sees.
+struct Learned {
+    ranks: Ranks,
+    classes: [Option<&'static Class>; MAX_CLASSES],
+    nr_classes: usize,
+    contexts: Bits,
+    per_cpu: Bits,
+    nestings: [Kept; MAX_NESTINGS],
+    nr_nestings: usize,
+    refused: [(u16, u16, u16); MAX_REFUSED],
+    nr_refused: usize,
+    /// For `walk.rs`, which would need 2 KiB of a kernel's stack.
+    scratch: [Cell<u16>; 2 * MAX_CLASSES],
+}
+
+/// By wanted class, then by held class, so that one acquisition reads one row.
+static KNOWN: [Row; MAX_CLASSES] = [const { [const { AtomicU16::new(0) }; MAX_CLASSES] }; MAX_CLASSES];
+
+static LEARNED: Mutex<RawSpin, Learned> = Mutex::new(Learned {
+    ranks: Ranks::NEW,
+    classes: [None; MAX_CLASSES],
+    nr_classes: 0,
+    contexts: Bits::NONE,
+    per_cpu: Bits::NONE,
+    nestings: [Kept {
+        edge: Edge {
+            from: 0,
+            to: 0,
+            relation: Relation::Same,
+            held: Mode::Exclusive,
+            wanted: Mode::Exclusive,
+        },
+        sites: SITES,
+    }; MAX_NESTINGS],
+    nr_nestings: 0,
+    refused: [(0, 0, 0); MAX_REFUSED],
+    nr_refused: 0,
+    scratch: [const { Cell::new(0) }; 2 * MAX_CLASSES],
+});
+
+static CLASSES_DROPPED: AtomicU32 = AtomicU32::new(0);
+static NESTINGS_DROPPED: AtomicU32 = AtomicU32::new(0);
+static REFUSALS_DROPPED: AtomicU32 = AtomicU32::new(0);
+/// One bit per [`Table`]: full, and not said yet (low), said (high).
+static FULL: AtomicU8 = AtomicU8::new(0);
+
+/// The earlier nestings of a closed walk, in its order from the new edge's head to its tail.
+#[derive(Clone, Copy, Debug)]
+pub struct Chain {
+    links: [Option<Observed>; MAX_CHAIN],
+    used: usize,
+    /// Links beyond [`MAX_CHAIN`], and links whose sites were not kept.
+    pub hidden: usize,
+}
+
+impl Chain {
+    pub(crate) const EMPTY: Chain = Chain { links: [None; MAX_CHAIN], used: 0, hidden: 0 };
+
+    fn push(&mut self, link: Option<Observed>) {
+        match (self.links.get_mut(self.used), link) {
+            (Some(free), Some(link)) => {
+                *free = Some(link);
+                self.used += 1;
+            }
+            _ => self.hidden += 1,
+        }
+    }
+
+    /// The links that are shown.
+    pub fn iter(&self) -> impl Iterator<Item = &Observed> {
+        self.links.iter().flatten()
+    }
+}
+
+/// The node of a class, or `None` when there are [`MAX_CLASSES`] others.
+pub(crate) fn node(class: &'static Class) -> Option<u16> {
+    let index = class.index(|| {
+        let mut learned = LEARNED.lock();
+        let fresh = learned.nr_classes;
+        let Some(free) = learned.classes.get_mut(fresh) else {
+            CLASSES_DROPPED.fetch_add(1, Ordering::Relaxed);
+            full(Table::Classes);
+            return MAX_CLASSES as u16;
+        };
+        *free = Some(class);
+        learned.nr_classes += 1;
+        if class.is_context() {
+            learned.contexts.add(fresh);
+        }
+        if class.flags.contains(Flags::PER_CPU) {
+            learned.per_cpu.add(fresh);
+        }
+        fresh as u16
+    });
+    (usize::from(index) < MAX_CLASSES).then_some(index)
+}
+
+/// What is known of the edges into one class.
+pub(crate) type Row = [AtomicU16; MAX_CLASSES];
+
+/// The edges into this class, or `None` if it has no node.
+#[inline]
+pub(crate) fn row(to: u16) -> Option<&'static Row> {
+    KNOWN.get(usize::from(to))
+}
+
+/// Whether an edge was seen before, by its place in a cell: one relaxed load. Not if its tail has no node.
+#[inline]
+pub(crate) fn row_knows(row: &Row, from: u16, bit: u8) -> bool {
+    row.get(usize::from(from)).is_some_and(|cell| cell.load(Ordering::Relaxed) >> bit & 1 != 0)
+}
+
+/// Whether the edge was seen before.
+pub(crate) fn knows(edge: Edge) -> bool {
+    row(edge.to).is_some_and(|row| row_knows(row, edge.from, edge.bit()))
+}
+
+/// Classes that the declared order once refused somewhere: knowing an edge into them is not enough. Read-mostly, like
+/// `KNOWN`. A bit is set before the edge that it is about becomes known (Release there) and read after the edge (the fence
+/// here), so whoever sees the edge sees the objection.
+static OBJECTED: [AtomicU64; MAX_CLASSES.div_ceil(64)] =
+    [const { AtomicU64::new(0) }; MAX_CLASSES.div_ceil(64)];
+
+/// From now on the declared order is asked about everything that wants this class.
+pub(crate) fn object(node: u16) {
+    if let Some(word) = OBJECTED.get(usize::from(node) / 64) {
+        word.fetch_or(1 << (node % 64), Ordering::Relaxed);
+    }
+}
+
+/// The same for every class: the rule itself has changed.
+pub(crate) fn object_to_all() {
+    OBJECTED.iter().for_each(|word| word.store(u64::MAX, Ordering::Relaxed));
+}
+
+/// Whether the edges into this class that were seen known just before are in order.
+#[inline]
+pub(crate) fn is_unobjected(node: u16) -> bool {
+    fence(Ordering::Acquire);
+    let word = OBJECTED.get(usize::from(node) / 64);
+    word.is_some_and(|word| word.load(Ordering::Relaxed) >> (node % 64) & 1 == 0)
+}
+
+/// Adds an edge, unless it closes a bad walk: then the rest of that walk, and the edge as it is reported.
+#[cold]
+pub(crate) fn learn(
+    edge: Edge,
+    sites: (&'static Location<'static>, &'static Location<'static>),
+) -> Option<(Chain, Observed)> {
+    let mut learned = LEARNED.lock();
+    if knows(edge) {
+        return None;
+    }
+    learned.keep(Kept { edge, sites });
+    let (from, to) = (usize::from(edge.from), usize::from(edge.to));
+    let affected = learned.ranks.probe(from, to);
+    let component = affected.component();
+    let closed = (component != Bits::NONE).then(|| walk::judge(&learned, edge, component)).flatten();
+    let refused = closed.is_some() && learned.refuse(edge);
+    if !refused {
+        learned.ranks.insert(from, to, &affected);
+    }
+    KNOWN[to][from].fetch_or(1 << edge.bit(), Ordering::Release);
+    closed.zip(learned.observed(&Kept { edge, sites }))
+}
+
+impl Learned {
+    fn keep(&mut self, kept: Kept) {
+        let used = self.nr_nestings;
+        match self.nestings.get_mut(used) {
+            Some(free) => {
+                *free = kept;
+                self.nr_nestings += 1;
+            }
+            None => {
+                NESTINGS_DROPPED.fetch_add(1, Ordering::Relaxed);
+                full(Table::Nestings);
+            }
+        }
+    }
+
+    /// Keeps an edge out of the graph; false when there is no room to remember that.
+    fn refuse(&mut self, edge: Edge) -> bool {
+        let used = self.nr_refused;
+        match self.refused.get_mut(used) {
+            Some(free) => {
+                *free = (edge.from, edge.to, 1 << edge.bit());
+                self.nr_refused += 1;
+                true
+            }
+            None => {
+                REFUSALS_DROPPED.fetch_add(1, Ordering::Relaxed);
+                full(Table::Refusals);
+                false
+            }
+        }
+    }
+
+    /// The edges between two classes that are part of the graph.
+    fn accepted(&self, from: usize, to: usize) -> u16 {
+        let refused = self.refused[..self.nr_refused].iter();
+        let refused = refused.filter(|(a, b, _)| (usize::from(*a), usize::from(*b)) == (from, to));
+        KNOWN[to][from].load(Ordering::Relaxed) & !refused.fold(0, |all, (_, _, bit)| all | bit)
+    }
+
+    /// Where the edge of this bit was first seen, if that was kept.
+    fn seen(&self, from: usize, to: usize, bit: u8) -> Option<Observed> {
+        let matches = |kept: &&Kept| {
+            (usize::from(kept.edge.from), usize::from(kept.edge.to), kept.edge.bit()) == (from, to, bit)
+        };
+        self.nestings[..self.nr_nestings].iter().find(matches).and_then(|kept| self.observed(kept))
+    }
+
+    fn observed(&self, kept: &Kept) -> Option<Observed> {
+        let Kept { edge, sites } = *kept;
+        Some(Observed {
+            held: self.classes[usize::from(edge.from)]?,
+            held_mode: edge.held,
+            wanted: self.classes[usize::from(edge.to)]?,
+            wanted_mode: edge.wanted,
+            relation: edge.relation,
+            sites,
+        })
+    }
+}
+
+/// The nesting seen at this position in time, of those that were kept.
+pub(crate) fn nesting(position: usize) -> Option<Observed> {
+    let learned = LEARNED.lock();
+    learned.nestings[..learned.nr_nestings].get(position).and_then(|kept| learned.observed(kept))
+}
+
+/// Counts of (classes, sites, refusals) for which there was no room.
+pub(crate) fn dropped() -> (u32, u32, u32) {
+    let count = |counter: &AtomicU32| counter.load(Ordering::Relaxed);
+    (count(&CLASSES_DROPPED), count(&NESTINGS_DROPPED), count(&REFUSALS_DROPPED))
+}
+
+/// There was no room for a context.
+pub(crate) fn contexts_full() {
+    full(Table::Contexts);
+}
+
+fn full(table: Table) {
+    FULL.fetch_or(1 << table as u8, Ordering::Relaxed);
+}
+
+/// A table that is full and of which that was not said yet.
+pub(crate) fn newly_full() -> Option<Table> {
+    let seen = FULL.load(Ordering::Relaxed);
+    let new = seen & !(seen >> 4) & 0b1111;
+    let table = Table::ALL.into_iter().find(|&table| new >> table as u8 & 1 != 0)?;
+    let said = 1 << (table as u8 + 4);
+    (FULL.fetch_or(said, Ordering::Relaxed) & said == 0).then_some(table)
+}
+
+/// Forgets every edge. Classes keep their nodes.
+pub(crate) fn clear() {
+    let mut learned = LEARNED.lock();
+    let classes = learned.nr_classes;
+    for row in &KNOWN[..classes] {
+        row[..classes].iter().for_each(|cell| cell.store(0, Ordering::Relaxed));
+    }
+    OBJECTED.iter().for_each(|word| word.store(0, Ordering::Relaxed));
+    learned.ranks.clear(classes);
+    learned.nr_nestings = 0;
+    learned.nr_refused = 0;
+}

@@ -1,0 +1,151 @@
+//! Modes of real locks: who is recorded how, and which nestings of them are a circle.
+
+use lockdep::report::Code;
+use lockdep::{Mutex, OwnerId, RwLock};
+
+use crate::{Desk, Knight, Pawn, Rook};
+
+type Lock<C> = RwLock<parking_lot::RawRwLock, u32, C>;
+type Plain<C> = Mutex<parking_lot::RawMutex, u32, C>;
+
+/// Without checking there is nothing to see.
+macro_rules! checked {
+    () => {
+        if !lockdep::CHECKED {
+            return;
+        }
+    };
+}
+
+#[test]
+fn two_orders_are_reported_once_and_then_known() {
+    checked!();
+    let desk = Desk::new();
+    let (pawn, knight) = (Plain::<Pawn>::new(0), Plain::<Knight>::new(0));
+    for _ in 0..3 {
+        drop((pawn.lock(), knight.lock()));
+    }
+    assert_eq!(desk.codes(), []);
+    for _ in 0..3 {
+        drop((knight.lock(), pawn.lock()));
+    }
+    assert_eq!(desk.codes(), [Code::LockOrderCycle]);
+}
+
+#[test]
+fn a_recursive_reader_enters_again_and_a_fair_one_may_not() {
+    checked!();
+    let desk = Desk::new();
+    let pawn = Lock::<Pawn>::new(0);
+    drop((pawn.read_recursive(), pawn.read_recursive()));
+    assert_eq!(desk.codes(), []);
+    let outer = pawn.read_recursive();
+    drop(pawn.try_read());
+    assert_eq!(desk.codes(), [], "a try does not wait");
+    drop(pawn.read());
+    drop(outer);
+    assert_eq!(desk.codes(), [Code::Recursion]);
+}
+
+/// Linux links the third lock to the recursive reader only, and never sees the two writers.
+#[test]
+fn a_recursive_reader_hides_nothing_below_it() {
+    checked!();
+    let desk = Desk::new();
+    let (pawn, knight, rook) = (Plain::<Pawn>::new(0), Lock::<Knight>::new(0), Plain::<Rook>::new(0));
+    drop((pawn.lock(), knight.read_recursive(), rook.lock()));
+    drop((rook.lock(), pawn.lock()));
+    assert_eq!(desk.codes(), [Code::LockOrderCycle]);
+}
+
+#[test]
+fn a_downgraded_writer_is_a_reader() {
+    checked!();
+    let desk = Desk::new();
+    let (pawn, knight) = (Lock::<Pawn>::new(0), Plain::<Knight>::new(0));
+    let reader = pawn.write().downgrade();
+    drop(knight.lock());
+    drop(reader);
+    // A recursive reader does not wait for a reader, so this closes nothing; it would with the writer.
+    drop((knight.lock(), pawn.read_recursive()));
+    assert_eq!(desk.codes(), []);
+    drop((pawn.write(), knight.lock()));
+    assert_eq!(desk.codes(), [Code::LockOrderCycle]);
+}
+
+#[test]
+fn an_upgrade_waits_under_what_was_acquired_since() {
+    checked!();
+    let desk = Desk::new();
+    let (pawn, knight) = (Lock::<Pawn>::new(0), Plain::<Knight>::new(0));
+    drop(pawn.upgradable_read().upgrade());
+    assert_eq!(desk.codes(), [], "nothing else is held");
+    let reader = pawn.upgradable_read();
+    let inner = knight.lock();
+    drop((reader.upgrade(), inner));
+    assert_eq!(desk.codes(), [Code::LockOrderCycle], "another reader may want the inner lock");
+}
+
+#[test]
+fn a_try_makes_no_edge_into_its_lock_and_is_the_source_of_others() {
+    checked!();
+    let desk = Desk::new();
+    let (pawn, knight) = (Plain::<Pawn>::new(0), Plain::<Knight>::new(0));
+    drop((pawn.lock(), knight.try_lock()));
+    drop((knight.lock(), pawn.try_lock()));
+    assert_eq!(desk.codes(), []);
+    drop((knight.try_lock(), pawn.lock()));
+    drop((pawn.try_lock(), knight.lock()));
+    assert_eq!(desk.codes(), [Code::LockOrderCycle]);
+}
+
+#[test]
+fn keys_order_the_instances_of_a_class() {
+    checked!();
+    let desk = Desk::new();
+    let keyed = |key| Plain::<Pawn>::keyed(OwnerId::NOBODY, key, 0);
+    let (first, second) = (keyed(1), keyed(2));
+    drop((first.lock(), second.lock()));
+    assert_eq!(desk.codes(), []);
+    drop((second.lock(), first.lock()));
+    assert_eq!(desk.codes(), [Code::UnorderedInstances]);
+}
+
+#[test]
+fn a_lock_that_goes_away_under_a_forgotten_guard_is_reported() {
+    checked!();
+    let desk = Desk::new();
+    {
+        let pawn = Plain::<Pawn>::new(0);
+        std::mem::forget(pawn.lock());
+    }
+    assert_eq!(desk.codes(), [Code::HeldLockFreed]);
+    lockdep::assert_none_held();
+    assert_eq!(desk.codes(), [], "and is held no longer");
+}
+
+#[test]
+fn assertions_of_locks() {
+    checked!();
+    let desk = Desk::new();
+    let pawn = Lock::<Pawn>::new(0);
+    let failed = |expected: usize| assert_eq!(desk.codes(), vec![Code::AssertionFailed; expected]);
+    pawn.assert_not_held();
+    lockdep::assert_none_held();
+    lockdep::assert_may_sleep();
+    failed(0);
+    pawn.assert_held();
+    failed(1);
+    let reader = pawn.read();
+    pawn.assert_held();
+    failed(0);
+    pawn.assert_held_exclusively();
+    pawn.assert_not_held();
+    lockdep::assert_none_held();
+    failed(3);
+    drop(reader);
+    let writer = pawn.write();
+    pawn.assert_held_exclusively();
+    failed(0);
+    drop(writer);
+}
