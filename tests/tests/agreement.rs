@@ -20,7 +20,8 @@ type Nesting = [String; 5];
 fn mode(mode: Mode) -> &'static str {
     match mode {
         Mode::Exclusive => "exclusive",
-        Mode::Shared => "shared",
+        Mode::Shared | Mode::Upgradable => "shared",
+        Mode::SharedRecursive => "shared-recursive",
     }
 }
 
