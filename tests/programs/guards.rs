@@ -33,10 +33,13 @@ lock_order! {
         u1 = 41; u2 = 42;
         v1 = 43; v2 = 44;
         w1 = 45; w2 = 46; w3 = 47;
+        x1 = 48;
+        x2 = 49;
     }
 }
 
 type Mutex<T, C> = lockdep::Mutex<spin::Mutex<()>, T, C>;
+type RwLock<T, C> = lockdep::RwLock<spin::RwLock<()>, T, C>;
 type Guard<'a, C> = lockdep::MutexGuard<'a, spin::Mutex<()>, u32, C>;
 
 macro_rules! locks {
@@ -316,4 +319,17 @@ pub fn part_of_a_tuple_moved_out() {
     let second = both.1;
     drop(second);
     *W3.lock() += *both.0;
+}
+
+#[mm_lock(order = x1)]
+static X1: RwLock<u32> = RwLock::new(0);
+#[mm_lock(order = x2)]
+static X2: Mutex<u32> = Mutex::new(0);
+
+//= x1 -> x2 Same
+//= x2 -> x1 Same
+pub fn upgraded_under_another_lock() {
+    let reader = X1.upgradable_read();
+    let other = X2.lock();
+    *reader.upgrade() += *other;
 }

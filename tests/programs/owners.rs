@@ -45,6 +45,9 @@ lock_order! {
         q1 = 33;
         q2 = 34;
         r1 = 35;
+        s1 = 36;
+        s2 = 37;
+        s3 = 38;
     }
     roles { subject < control }
 }
@@ -128,6 +131,12 @@ pub struct Player {
     q2: Mutex<u64>,
     #[mm_lock(order = r1)]
     r1: Mutex<u64>,
+    #[mm_lock(order = s1)]
+    s1: Mutex<u64>,
+    #[mm_lock(order = s2)]
+    s2: Mutex<u64>,
+    #[mm_lock(order = s3)]
+    s3: Mutex<u64>,
 }
 
 fn both(x: &Player, y: &Player) -> u64 {
@@ -292,4 +301,25 @@ pub fn nothing_known_of_either<'a>(mut x: &'a Player, mut y: &'a Player) -> u64 
     core::mem::swap(&mut x, &mut y);
     let g = x.r1.lock();
     *g + *y.r1.lock()
+}
+
+mod elsewhere {
+    use super::{Mutex, Player};
+
+    impl Player {
+        pub fn away_from_its_type(&self) -> u64 {
+            *self.s2.lock()
+        }
+
+        pub fn without_a_receiver(x: &Player) -> &Mutex<u64, super::chess::s3> {
+            &x.s3
+        }
+    }
+}
+
+//= s1 -> s2 Same
+//= s1 -> s3 Same
+pub fn methods_of_another_module(x: &Player) -> u64 {
+    let g = x.s1.lock();
+    *g + x.away_from_its_type() + *Player::without_a_receiver(x).lock()
 }

@@ -4,7 +4,7 @@
 //! anything else is foreign (`foreign.rs`).
 
 use crate::flow::Flow;
-use crate::graph::Step as ChainStep;
+use crate::graph::{Held, Step as ChainStep, Wanted};
 use crate::index::{BodyId, pointee};
 use crate::instantiate::Arguments;
 use crate::mir::ir::{Call, Callee, Operand, Place, Span, Ty};
@@ -144,8 +144,31 @@ impl Flow<'_, '_> {
                 }
                 self.set_unknown(state, &call.dest, block);
             }
+            Some(Effect::Upgrade) => self.upgrade(state, call, block, span),
+            Some(Effect::Unclassed) => {
+                self.note(Note::Unclassed(describe(&call.callee), span.clone()));
+                self.set_unknown(state, &call.dest, block);
+            }
             Some(Effect::Copy) | None => self.foreign(state, call, block, span),
         }
+    }
+
+    /// An upgradable reader becomes the writer: it waits for the readers, holding all that it has acquired since.
+    fn upgrade(&mut self, state: &mut State, call: &Call, block: usize, span: &Span) {
+        if let Some(Operand::Move(place)) = call.args.first() {
+            let upgraded: Vec<HeldLock> = state.held_by(place.local).map(|(lock, _)| lock.clone()).collect();
+            let mut others = state.clone();
+            others.release(place.local);
+            for held in &upgraded {
+                if let HeldLock::Known(lock, _) = held {
+                    let chain = self.acquisition(lock.class, Held::Exclusive, false, span);
+                    let acquire = Acquire { lock: lock.clone(), wanted: Wanted::Exclusive };
+                    self.acquire(&others, &acquire, &chain);
+                }
+            }
+        }
+        self.pass_through(state, call, Vec::new());
+        self.set_unknown(state, &call.dest, block);
     }
 
     /// `<F as Fn…>::call…(code, (args,))`.

@@ -58,6 +58,8 @@ struct Functions {
     forget: BTreeSet<String>,
     once: BTreeSet<String>,
     spawn: BTreeSet<String>,
+    upgrade: BTreeSet<String>,
+    unclassed: BTreeSet<String>,
     roles: BTreeSet<String>,
     trusted_crates: BTreeSet<String>,
 }
@@ -92,6 +94,10 @@ pub enum Effect {
     Forget,
     /// Runs its argument on a stack of its own.
     Spawn,
+    /// The guard that is the first argument waits for the other holders of its lock.
+    Upgrade,
+    /// Acquires a lock whose class is not known before it runs.
+    Unclassed,
     /// The second argument's domain controls the first's.
     Roles,
 }
@@ -134,6 +140,8 @@ impl Models {
             (&functions.element, Effect::Element),
             (&functions.forget, Effect::Forget),
             (&functions.spawn, Effect::Spawn),
+            (&functions.upgrade, Effect::Upgrade),
+            (&functions.unclassed, Effect::Unclassed),
             (&functions.roles, Effect::Roles),
         ];
         table.into_iter().find(|(names, _)| names.contains(&name)).map(|(_, effect)| effect)

@@ -138,8 +138,16 @@ impl<'a> Index<'a> {
         loop {
             let path = if module.is_empty() { last.to_owned() } else { format!("{module}::{last}") };
             let name = Name { krate: self.crates[krate].to_owned(), path };
-            if self.fields.contains_key(&name) || module.is_empty() {
+            if self.fields.contains_key(&name) {
                 return Some(name);
+            }
+            if module.is_empty() {
+                let mut same =
+                    self.fields.keys().filter(|known| known.krate == name.krate && known.last() == last);
+                return match (same.next(), same.next()) {
+                    (Some(only), None) => Some(only.clone()),
+                    _ => Some(name),
+                };
             }
             module = module.rsplit_once("::").map_or("", |(outer, _)| outer);
         }

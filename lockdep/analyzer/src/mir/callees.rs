@@ -2,7 +2,7 @@
 //!
 //! It splits paths and never resolves them. Called by the other files of the reader only.
 
-use super::ir::Callee;
+use super::ir::{Callee, Ty};
 use super::lex::{Cursor, split_at_last_as};
 use super::types::Types;
 
@@ -49,8 +49,21 @@ fn path<'a>(cursor: &mut Cursor<'a>, types: &mut Types<'a>) -> Option<Callee> {
             b'<' => {
                 let inner = cursor.bracketed()?;
                 if is_impl_segment(inner, &path, cursor) {
-                    push(&mut path, &format!("<{inner}>"));
-                    segments += 1;
+                    // An inherent `impl` away from its type: the path goes on as if it stood beside it.
+                    match inner.strip_prefix("impl ").and_then(|ty| types.read(ty)) {
+                        Some(Ty::Path(this, arguments)) => {
+                            path = this.to_string();
+                            segments = path.split("::").count();
+                            generics.clear();
+                            if !arguments.is_empty() {
+                                generics.push((segments - 1, arguments));
+                            }
+                        }
+                        _ => {
+                            push(&mut path, &format!("<{inner}>"));
+                            segments += 1;
+                        }
+                    }
                 } else {
                     let arguments = types.arguments(inner)?;
                     if !arguments.is_empty() {
