@@ -1,7 +1,7 @@
 //! Which CPU this is, and the state kept per CPU. *Unsafe 2 of 2.*
 //!
 //! A kernel installs one function that answers "which CPU am I on" ([`install`]); a hosted program answers with a
-//! number per thread. State of a CPU is reached only with a [`Pin`], the proof that the answer was asked and that
+//! number per thread. State of a CPU is reached only with a `Pin`, the proof that the answer was asked and that
 //! nobody else is inside the same CPU's state. This file knows nothing of locks.
 #![expect(
     unsafe_code,
