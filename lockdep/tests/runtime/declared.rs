@@ -42,7 +42,11 @@ fn a_lock_of_nobody_does_not_vouch_for_a_stranger() {
     nest(&pawn, &Map::new(&KNIGHT));
     nest(&pawn, &Map::new(&KNIGHT));
     assert_eq!(desk.codes(), []);
-    nest(&pawn, &Map::owned(&KNIGHT, e.id()));
+    let strange = Map::owned(&KNIGHT, e.id());
+    // Alone first, so that nothing about it is new but the nesting.
+    strange.acquire(Mode::Exclusive);
+    strange.release();
+    nest(&pawn, &strange);
     assert_eq!(desk.codes(), [Code::OrderViolation]);
 }
 
