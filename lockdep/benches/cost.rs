@@ -23,6 +23,8 @@ fn main() {
     // SAFETY: every thread has a number of its own, for as long as it lives and never again.
     unsafe { lockdep::cpu::install(|| CPU.with(|cpu| *cpu)) };
     divan::main();
+    let missed = lockdep::counters().unattributed;
+    assert_eq!(missed, 0, "acquisitions on threads without a number were not checked");
 }
 
 struct Pawn;
@@ -45,40 +47,38 @@ impl LockClass for Knight {
 type Checked<C> = Mutex<spin::Mutex<()>, u32, C>;
 type Raw = lock_api::Mutex<spin::Mutex<()>, u32>;
 
-#[bench(threads = [1, 2])]
+#[bench(threads = [1, 2], sample_size = 1000)]
 fn swap_and_store(bencher: Bencher<'_, '_>) {
-    bencher.with_inputs(|| AtomicBool::new(false)).bench_local_refs(|flag| {
+    bencher.with_inputs(|| AtomicBool::new(false)).bench_refs(|flag| {
         black_box(flag.swap(true, Ordering::Acquire));
         flag.store(false, Ordering::Release);
     });
 }
 
-#[bench(threads = [1, 2])]
+#[bench(threads = [1, 2], sample_size = 1000)]
 fn raw_one(bencher: Bencher<'_, '_>) {
-    bencher.with_inputs(|| Raw::new(0)).bench_local_refs(|lock| *lock.lock() += 1);
+    bencher.with_inputs(|| Raw::new(0)).bench_refs(|lock| *lock.lock() += 1);
 }
 
-#[bench(threads = [1, 2])]
+#[bench(threads = [1, 2], sample_size = 1000)]
 fn checked_one(bencher: Bencher<'_, '_>) {
-    bencher.with_inputs(|| Checked::<Pawn>::new(0)).bench_local_refs(|lock| *lock.lock() += 1);
+    bencher.with_inputs(|| Checked::<Pawn>::new(0)).bench_refs(|lock| *lock.lock() += 1);
 }
 
-#[bench(threads = [1, 2])]
+#[bench(threads = [1, 2], sample_size = 1000)]
 fn raw_two(bencher: Bencher<'_, '_>) {
-    bencher.with_inputs(|| (Raw::new(0), Raw::new(0))).bench_local_refs(|(a, b)| {
+    bencher.with_inputs(|| (Raw::new(0), Raw::new(0))).bench_refs(|(a, b)| {
         let _outer = a.lock();
         *b.lock() += 1;
     });
 }
 
-#[bench(threads = [1, 2])]
+#[bench(threads = [1, 2], sample_size = 1000)]
 fn checked_two(bencher: Bencher<'_, '_>) {
-    bencher.with_inputs(|| (Checked::<Pawn>::new(0), Checked::<Knight>::new(0))).bench_local_refs(
-        |(a, b)| {
-            let _outer = a.lock();
-            *b.lock() += 1;
-        },
-    );
+    bencher.with_inputs(|| (Checked::<Pawn>::new(0), Checked::<Knight>::new(0))).bench_refs(|(a, b)| {
+        let _outer = a.lock();
+        *b.lock() += 1;
+    });
 }
 
 /// The first sight of a nesting among 500 classes, in a hidden total order.

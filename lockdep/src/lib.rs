@@ -6,13 +6,19 @@
 //! run on any CPU, whether or not two CPUs ever met in it. `cargo lockdep analyze` proves the same rule for all
 //! paths from MIR.
 //!
+//! Locks of no declared order ([`class::Class::undeclared`], [`Map`]) are covered by what was learned: every nesting joins
+//! a graph of classes, and one that could close a circle is reported when first seen. Interrupts are nodes of that graph
+//! ([`context`]); wait types ([`wait`]) are checked beside it.
+//!
 //! # The argument
 //!
 //! A circular wait needs a CPU that waits for a lock while it holds one, and so on around. Each such pair (held,
 //! wanted) was put to [`order::permits`] on the CPU that waits; under `hierarchy` the permitted pairs climb a strict
-//! order (see [`order`]), so they cannot close. Limits: locks outside the declared order are not seen; a CPU whose
-//! number is unknown, whose stack is full, or that is interrupted inside the checker is counted
-//! ([`counters`]) and not checked; waits for anything but locks (pausing a domain) are not modelled.
+//! order (see [`order`]), so they cannot close. Where they can (a lock of nobody in the middle) or where nothing is
+//! declared, the pair was judged against all pairs seen before it: `graph.rs` keeps the graph of accepted ones free of
+//! bad circles. Limits: only paths that ran are seen; a CPU whose number is unknown, whose stack is full, or that is
+//! interrupted inside the checker is counted ([`counters`]) and not checked; a gate that keeps two nestings apart is not
+//! known, so they are reported; waits for anything but locks are seen only where a [`Map`] stands for them.
 //!
 //! # Switches
 //!

@@ -38,6 +38,21 @@ fn disabling_nests() {
     assert_eq!(desk.codes(), [Code::InterruptInversion]);
 }
 
+#[test]
+fn what_was_tried_is_held_and_may_be_interrupted() {
+    if !lockdep::CHECKED {
+        return;
+    }
+    let desk = Desk::new();
+    let pawn = Map::new(&PAWN);
+    HARDIRQ.enter();
+    hold(&pawn);
+    HARDIRQ.exit();
+    pawn.acquired_by_try(Mode::Exclusive);
+    pawn.release();
+    assert_eq!(desk.codes(), [Code::InterruptInversion]);
+}
+
 /// A soft interrupt holds A while a hard one, elsewhere, waits for it: no rule of one kind of interrupt alone.
 #[test]
 fn two_kinds_of_interrupt_make_one_circle() {

@@ -4,6 +4,7 @@
 #![expect(unsafe_code, reason = "lockdep has to be told how to find the current CPU")]
 
 mod contexts;
+mod declared;
 mod modes;
 mod reports;
 

@@ -1,0 +1,105 @@
+//! The declared order beside what was learned: a nesting that is known is not thereby in order.
+
+use lockdep::class::Class;
+use lockdep::held::Mode;
+use lockdep::owner::add_control;
+use lockdep::report::Code;
+use lockdep::{Map, Owner};
+
+use crate::Desk;
+
+static PAWN: Class = Class::new("chess", "pawn", 8, 0);
+static KNIGHT: Class = Class::new("chess", "knight", 16, 0);
+
+fn nest(outer: &Map, inner: &Map) {
+    outer.acquire(Mode::Exclusive);
+    inner.acquire(Mode::Exclusive);
+    inner.release();
+    outer.release();
+}
+
+#[test]
+fn a_refused_nesting_is_reported_each_time() {
+    if !lockdep::CHECKED {
+        return;
+    }
+    let desk = Desk::new();
+    for _ in 0..3 {
+        nest(&Map::new(&KNIGHT), &Map::new(&PAWN));
+    }
+    assert_eq!(desk.codes(), [Code::OrderViolation; 3]);
+}
+
+/// To the graph both are `Other`.
+#[test]
+fn a_lock_of_nobody_does_not_vouch_for_a_stranger() {
+    if !lockdep::CHECKED {
+        return;
+    }
+    let desk = Desk::new();
+    let [d, e] = [(); 2].map(|()| Owner::register(false).expect("a free owner"));
+    let pawn = Map::owned(&PAWN, d.id());
+    nest(&pawn, &Map::new(&KNIGHT));
+    nest(&pawn, &Map::new(&KNIGHT));
+    assert_eq!(desk.codes(), []);
+    let strange = Map::owned(&KNIGHT, e.id());
+    // Alone first, so that nothing about it is new but the nesting.
+    strange.acquire(Mode::Exclusive);
+    strange.release();
+    nest(&pawn, &strange);
+    assert_eq!(desk.codes(), [Code::OrderViolation]);
+}
+
+#[test]
+fn what_was_in_order_is_asked_again_under_another_discipline() {
+    if !lockdep::CHECKED {
+        return;
+    }
+    let desk = Desk::new();
+    let [d, e] = [(); 2].map(|()| Owner::register(false).expect("a free owner"));
+    add_control(e.id(), d.id()).expect("an order");
+    let (knight, pawn) = (Map::owned(&KNIGHT, d.id()), Map::owned(&PAWN, e.id()));
+    nest(&knight, &pawn);
+    nest(&knight, &pawn);
+    assert_eq!(desk.codes(), []);
+    lockdep::set_discipline("flat").expect("a discipline");
+    nest(&knight, &pawn);
+    lockdep::set_discipline("hierarchy").expect("a discipline");
+    assert_eq!(desk.codes(), [Code::OrderViolation]);
+}
+
+#[test]
+fn without_learning_only_the_declared_order_speaks() {
+    if !lockdep::CHECKED {
+        return;
+    }
+    static ROOK: Class = Class::undeclared("rook");
+    static QUEEN: Class = Class::undeclared("queen");
+    let desk = Desk::new();
+    let (rook, queen) = (Map::new(&ROOK), Map::new(&QUEEN));
+    lockdep::set_learning(false);
+    nest(&rook, &queen);
+    nest(&queen, &rook);
+    nest(&Map::new(&KNIGHT), &Map::new(&PAWN));
+    lockdep::set_learning(true);
+    assert_eq!(desk.codes(), [Code::OrderViolation]);
+}
+
+/// What may be acquired on some path is judged like what is, and not held after.
+#[test]
+fn what_might_be_acquired_closes_a_circle_too() {
+    if !lockdep::CHECKED {
+        return;
+    }
+    static ROOK: Class = Class::undeclared("rook");
+    static QUEEN: Class = Class::undeclared("queen");
+    let desk = Desk::new();
+    let (rook, queen) = (Map::new(&ROOK), Map::new(&QUEEN));
+    nest(&rook, &queen);
+    queen.acquire(Mode::Exclusive);
+    rook.might_acquire(Mode::Exclusive);
+    queen.release();
+    assert_eq!(desk.codes(), [Code::LockOrderCycle]);
+    lockdep::assert_none_held();
+    assert_eq!(desk.codes(), []);
+}
