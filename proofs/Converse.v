@@ -1,8 +1,8 @@
 (** The converse: a graph for which no certificate exists has a deadlock.
 
-    [decide_or_deadlock] builds, for every lock graph, either a certificate that the check accepts, or domains, a strict
-    order and a state of CPUs, all premises of [Model.v] met, that is deadlocked; and there [Other] means strangers,
-    nothing weaker. With the theorem of [Certificate.v], the criterion is exact ([certificate_iff_no_deadlock]).
+    [decide_or_deadlock] builds, for every lock graph, either a certificate that the check accepts, or domains, a
+    strict order and a state of CPUs, all premises of [Model.v] met, that is deadlocked; and there [Other] means
+    strangers, nothing weaker. With the theorem of [Certificate.v], the criterion is exact ([certificate_iff_no_deadlock]).
 
     Classes may have several instances in a domain here. *)
 
@@ -25,7 +25,10 @@ Definition place_of v := {| layer := layer_of v; rank := rank_of v |}.
 
 (** An [Up] nesting stays in this layer. *)
 Definition rises i n :=
-  match relation_of g n with Up => (layer_of (to_node n) =? i) && existsb (fun a => layer_of a =? i) (from_nodes n) | _ => false end.
+  match relation_of g n with
+  | Up => (layer_of (to_node n) =? i) && existsb (fun a => layer_of a =? i) (from_nodes n)
+  | _ => false
+  end.
 Definition way_of i := if existsb (rises i) edges then Upwards else Downwards.
 
 Definition certified : certificate :=
@@ -49,7 +52,8 @@ Qed.
 Lemma leaves : forall n p, In n (nestings g) -> In p (blocked certified (held n) (heldAs n)) ->
   exists a, In a (from_nodes n) /\ p = place_of a.
 Proof.
-  intros n p H K. destruct (in_bounds n H) as [B _]. unfold blocked, from_nodes, at_n, at_r, certified in *. simpl in *.
+  intros n p H K. destruct (in_bounds n H) as [B _]. unfold blocked, from_nodes, at_n, at_r, certified in *.
+    simpl in *.
   destruct (heldAs n); simpl in *; rewrite !nth_seq in K by exact B; intuition (subst; eauto).
 Qed.
 
@@ -73,7 +77,8 @@ Lemma edges_listed : forall n, In n edges -> In n (nestings g) /\ is_recursion n
 Proof. intros n H. apply filter_In in H as [H R]. now destruct (is_recursion n). Qed.
 
 (** A closed walk, walked twice, is a deadlock if its last step closes it. *)
-Lemma twice : forall up w z b, (0 < up)%Z -> walk edges b (w ++ [z]) b -> closes g up z (w ++ z :: w) -> has_deadlock g.
+Lemma twice : forall up w z b, (0 < up)%Z -> walk edges b (w ++ [z]) b -> closes g up z (w ++ z :: w) ->
+  has_deadlock g.
 Proof.
   intros up w z b U W C. apply (world g up edges (w ++ z :: w) z b); auto using edges_listed.
   - replace ((w ++ z :: w) ++ [z]) with ((w ++ [z]) ++ w ++ [z]) by now rewrite <- !app_assoc.
@@ -105,29 +110,35 @@ Lemma height_risen : forall up w n, (0 < up)%Z -> In n w -> relation_of g n = Up
   (up - Z.of_nat (length w) <= height g up w)%Z.
 Proof.
   intros up w n U I R. apply in_split in I as (w1 & w2 & ->). rewrite height_app, app_length.
-  cbn [length height fold_right]. fold (height g up w2). rewrite R. pose proof (height_low up w1 U). pose proof (height_low up w2 U). lia.
+  cbn [length height fold_right]. fold (height g up w2). rewrite R. pose proof (height_low up w1 U).
+    pose proof (height_low up w2 U). lia.
 Qed.
 
-Lemma same_totals : forall up w, (forall n, In n w -> relation_of g n = Same) -> chains g w = 0 /\ height g up w = 0%Z.
+Lemma same_totals : forall up w, (forall n, In n w -> relation_of g n = Same) ->
+  chains g w = 0 /\ height g up w = 0%Z.
 Proof.
-  intros up w S. induction w as [|n w IH]; simpl; [auto|]. rewrite (S n (or_introl eq_refl)). apply IH. intros. apply S. now right.
+  intros up w S. induction w as [|n w IH]; simpl; [auto|]. rewrite (S n (or_introl eq_refl)). apply IH. intros.
+    apply S. now right.
 Qed.
 
 Lemma alone : forall n, In n (nestings g) -> is_recursion n = true -> waits_for_itself g n = true -> has_deadlock g.
 Proof.
   intros n I R W. pose proof R as R0. unfold is_recursion in R. apply andb_prop in R as [A E]. apply Nat.eqb_eq in E.
-  set (l := {| kind := held n; owner := if unowned (class_of g (held n)) then None else Some (0, 0%Z); key := 0; name := 0 |} : lock domains).
+  set (l := {| kind := held n; key := 0; name := 0;
+               owner := if unowned (class_of g (held n)) then None else Some (0, 0%Z) |} : lock domains).
   assert (D : describes domains above g n l (heldAs n) l (wantedAs n) /\
               (relation_of g n = Other -> strangers (owner l) (owner l))).
   { assert (relation_of g n = Same) as S.
     { unfold relation_of. rewrite <- E, R0. now destruct (unowned (class_of g (held n))). }
     split; [|intros X; congruence]. split; simpl; auto; [now rewrite S|].
     unfold is_keyed. destruct (is_any (which n)); [discriminate|]. now rewrite andb_false_r. }
-  exists {| holds := fun c x m => c = 0 /\ x = l /\ m = heldAs n; wants := fun c x k => c = 0 /\ x = l /\ k = wantedAs n |}, [0].
+  exists {| holds := fun c x m => c = 0 /\ x = l /\ m = heldAs n;
+            wants := fun c x k => c = 0 /\ x = l /\ k = wantedAs n |}, [0].
   split; [split|split; [split|]].
   - intros c h m w k (-> & -> & ->) (_ & -> & ->). exists n. apply D.
   - intros a b x m (-> & _) (-> & _). reflexivity.
-  - intros c x k Q (_ & _ & M) (_ & -> & _). unfold waits_for_itself in W. rewrite <- M in W. cbn in Q. now rewrite Q in W.
+  - intros c x k Q (_ & _ & M) (_ & -> & _). unfold waits_for_itself in W. rewrite <- M in W. cbn in Q.
+    now rewrite Q in W.
   - discriminate.
   - intros a [<-|[]]. exists 0. split; [now left|]. exists l, (wantedAs n), (heldAs n). repeat split.
     unfold blocks. unfold waits_for_itself in W. destruct (heldAs n), (wantedAs n); auto; right; discriminate.
@@ -136,7 +147,8 @@ Qed.
 
 Theorem decide_or_deadlock : check g certified = true \/ has_deadlock g.
 Proof.
-  destruct (check g certified) eqn:C; [now left|right]. unfold check in C. cbn [non_recursive recursive_reads certified] in C.
+  destruct (check g certified) eqn:C; [now left|right]. unfold check in C.
+    cbn [non_recursive recursive_reads certified] in C.
   rewrite !map_length, !seq_length, Nat.eqb_refl in C. cbn [andb] in C.
   assert (F : forall (A : Type) (f : A -> bool) l, forallb f l = false -> exists x, In x l /\ f x = false).
   { intros A f l. induction l as [|x l IH]; simpl; [discriminate|]. destruct (f x) eqn:E; [|eauto].
@@ -167,9 +179,11 @@ Proof.
     fold (rank_of a) (rank_of (to_node n)) in RQ. rewrite RQ, Nat.eqb_refl in K. cbn in K.
     destruct (reach_walk _ _ _ _ (fun _ _ H => H) HOME) as (v & V).
     assert (SAME : forall m, In m v -> relation_of g m = Same).
-    { intros m M. apply (walk_in _ _ _ _ _ V), filter_In in M as [_ M]. unfold is_same in M. now destruct (relation_of g m). }
+    { intros m M. apply (walk_in _ _ _ _ _ V), filter_In in M as [_ M]. unfold is_same in M.
+      now destruct (relation_of g m). }
     apply (twice 1 v n (to_node n)); [lia| |].
-    + eapply walk_app; [eapply walk_mono; [|exact V]; intros ? H; now apply filter_In in H|]. constructor; auto. constructor.
+    + eapply walk_app; [eapply walk_mono; [|exact V]; intros ? H; now apply filter_In in H|]. constructor;
+      auto. constructor.
     + unfold closes. rewrite S. destruct (same_totals 1 (v ++ n :: v)) as [-> ->]; [|auto].
       intros m M. apply in_app_or in M as [M|[<-|M]]; auto.
   - (* Up: the layer goes up. *)
@@ -179,7 +193,8 @@ Proof.
     unfold way_of in C. rewrite X in C. discriminate.
   - (* Down: the layer goes up by some other nesting. *)
     unfold way_of in C. destruct (existsb (rises (layer_of a)) edges) eqn:X; [|discriminate].
-    apply existsb_exists in X as (n' & E' & X). unfold rises in X. destruct (relation_of g n') eqn:S'; try discriminate.
+    apply existsb_exists in X as (n' & E' & X). unfold rises in X. destruct (relation_of g n') eqn:S';
+      try discriminate.
     apply andb_prop in X as [X X']. apply existsb_exists in X' as (a' & A' & X'). apply Nat.eqb_eq in X, X'.
     destruct (edges_listed n' E') as [I' _].
     pose proof (from_inside n' a' I' A') as NA'. pose proof (to_inside n' I') as NB'.

@@ -5,8 +5,8 @@ From LockOrder Require Import Model Certificate Walks.
 Import ListNotations.
 
 (** One CPU per step; CPU [i] holds a lock of its own and wants the next one's. Domains are (chain, height): in one
-    chain the higher controls the lower. A step to a stranger starts another chain, [Down] goes one down, and [Up] goes
-    up further than all [Down] steps of the walk together go down. *)
+    chain the higher controls the lower. A step to a stranger starts another chain, [Down] goes one down, and [Up]
+    goes up further than all [Down] steps of the walk together go down. *)
 
 Definition domains := (nat * Z)%type.
 Definition above (a b : domains) : Prop := fst a = fst b /\ (snd b < snd a)%Z.
@@ -133,9 +133,11 @@ Proof.
           (is_keyed g (at_ c) = true -> relation_of g (at_ c) = Same -> c < next c)) as [[F F'] O].
   { change (owner (lock_at c)) with (owner_at (at_ c) (firstn c way)).
     unfold next in *. destruct (Nat.eqb_spec (S c) len) as [E|E].
-    - change (owner (lock_at 0)) with (owner_at (at_ 0) []). assert (c = length pre) as C by (unfold len, way in E; rewrite app_length in E; simpl in E; lia).
+    - change (owner (lock_at 0)) with (owner_at (at_ 0) []).
+      assert (c = length pre) as C by (unfold len, way in E; rewrite app_length in E; simpl in E; lia).
       assert (at_ c = z) as Z by (unfold at_, way; rewrite C, app_nth2, Nat.sub_diag by lia; reflexivity).
-      assert (firstn c way = pre) as P by (unfold way; rewrite C, firstn_app, Nat.sub_diag, firstn_all, app_nil_r; reflexivity).
+      assert (firstn c way = pre) as P
+        by (unfold way; rewrite C, firstn_app, Nat.sub_diag, firstn_all, app_nil_r; reflexivity).
       rewrite P, Z in *. split; [now apply fits_back|]. intros Y S. unfold closes in closing. rewrite S in closing.
       destruct closing as (_ & _ & N). congruence.
     - change (owner (lock_at (S c))) with (owner_at (at_ (S c)) (firstn (S c) way)).

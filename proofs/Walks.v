@@ -1,7 +1,7 @@
 (** The split graph as a list of arcs: reachability, the sets of nodes that lead to a node, and walks.
 
-    [ancestry] makes a number of the set of nodes that lead to a node. It rises along every arc, and two nodes share it
-    only if each leads to the other: what a topological order of components does for [proof.rs], without one. *)
+    [ancestry] makes a number of the set of nodes that lead to a node. It rises along every arc, and two nodes share
+    it only if each leads to the other: what a topological order of components does for [proof.rs], without one. *)
 
 From Coq Require Import Arith Bool List Lia.
 From LockOrder Require Import Model.
@@ -119,7 +119,8 @@ Lemma walk_split : forall ns w u w' v, walk ns u (w ++ w') v -> exists x, walk n
 Proof.
   intros ns w. induction w as [|n w IH]; simpl; intros u w' v H.
   - exists u. split; [constructor|exact H].
-  - inversion H as [|? ? ? ? at_n at_u K]; subst. destruct (IH _ _ _ K) as (x & K1 & K2). exists x. split; [|exact K2].
+  - inversion H as [|? ? ? ? at_n at_u K]; subst. destruct (IH _ _ _ K) as (x & K1 & K2). exists x. split;
+    [|exact K2].
     now constructor.
 Qed.
 

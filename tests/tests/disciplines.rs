@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use lockdep::order::Discipline;
 use lockdep_analyzer::disciplines::{BYTES_PER_CPU, ORDER, Outcome, Row, table};
 use lockdep_analyzer::render::render_disciplines;
-use lockdep_tests::analysis::root;
+use lockdep_tests::analysis::{cargo_lockdep, root};
+use serde_json::Value;
 
 const BEGIN: &str = "<!-- disciplines:begin -->\n";
 const END: &str = "<!-- disciplines:end -->";
@@ -112,4 +113,25 @@ fn what_it_costs() {
     assert_eq!((flat, per_domain, current, control), (4, 32_752, 4, 4));
     assert!(hierarchy < per_domain, "{hierarchy}");
     assert!(ORDER.iter().all(|known| Discipline::ALL.contains(known)), "as many as there are");
+}
+
+/// The real nestings of `hv-core`: the copy under `paging` is what `flat` refuses, and the others permit it, as they do
+/// in the thread's scenario.
+#[test]
+fn the_five_verdicts_on_hv_core() {
+    let verdict = |discipline: &Discipline| {
+        let mut command = cargo_lockdep();
+        command.args(["analyze", "--offline", "-q", "-p", "hv-core", "--format", "json"]);
+        let output = command.args(["--discipline", discipline.name]).output().expect("the command starts");
+        let report: Value = serde_json::from_slice(&output.stdout).expect("a report in JSON");
+        (discipline.name, report["verdict"]["verdict"].as_str().expect("a verdict").to_owned())
+    };
+    let refusing: Vec<&str> = ORDER
+        .map(verdict)
+        .iter()
+        .filter(|(_, verdict)| verdict == "refuted")
+        .map(|(name, _)| *name)
+        .collect();
+    assert_eq!(refusing, ["flat"]);
+    assert_eq!(those(&row("the thread"), |outcome| !outcome.refused.is_empty()), refusing);
 }
