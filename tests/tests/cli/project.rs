@@ -27,7 +27,13 @@ impl From<Output> for Run {
         Run {
             code: output.status.code(),
             stdout: String::from_utf8(output.stdout).expect("UTF-8"),
-            stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+            // That another cargo is at work on this machine is nothing the command says.
+            stderr: String::from_utf8(output.stderr)
+                .expect("UTF-8")
+                .lines()
+                .filter(|line| !line.contains("Blocking"))
+                .flat_map(|line| [line, "\n"])
+                .collect(),
         }
     }
 }
