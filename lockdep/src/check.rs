@@ -123,11 +123,10 @@ fn out_of_context(slot: u8, lock: &HeldLock) -> Edge {
     Edge { from, to: lock.node, relation, held: Mode::Exclusive, wanted: lock.mode }
 }
 
-/// Whether the holder's own hold lets it in, so that it cannot wait: a recursive class, or a recursive read under any
-/// read.
+/// Whether the holder's own hold lets it in, so that it cannot wait: a reentrant lock, or a recursive read under any
+/// read. That a class is declared recursive lets nobody in; its locks do.
 fn enters_again(held: &HeldLock, wanted: &HeldLock) -> bool {
-    wanted.instance.class.flags.contains(Flags::RECURSIVE)
-        || wanted.mode == Mode::SharedRecursive && held.mode != Mode::Exclusive
+    wanted.instance.reentrant || wanted.mode == Mode::SharedRecursive && held.mode != Mode::Exclusive
 }
 
 fn has_edges(wanted: &HeldLock) -> bool {

@@ -58,6 +58,8 @@ pub struct Instance {
     pub owner: OwnerId,
     /// Its place in the instance order of its class, if it has one.
     pub key: Option<u64>,
+    /// Its holder is let in again.
+    pub reentrant: bool,
     /// Its address: what makes it this instance and no other.
     pub address: usize,
 }
@@ -96,7 +98,13 @@ pub struct HeldLock {
 
 impl HeldLock {
     const VACANT: HeldLock = HeldLock {
-        instance: Instance { class: &VACANT, owner: OwnerId::NOBODY, key: None, address: 0 },
+        instance: Instance {
+            class: &VACANT,
+            owner: OwnerId::NOBODY,
+            key: None,
+            reentrant: false,
+            address: 0,
+        },
         mode: Mode::Exclusive,
         site: Location::caller(),
         nest: 0,
@@ -189,7 +197,8 @@ mod tests {
     static PAWN: Class = Class::new("chess", "pawn", 8, 0);
 
     fn held(address: usize, mode: Mode) -> HeldLock {
-        let instance = Instance { class: &PAWN, owner: OwnerId::NOBODY, key: None, address };
+        let instance =
+            Instance { class: &PAWN, owner: OwnerId::NOBODY, key: None, reentrant: false, address };
         HeldLock {
             instance,
             mode,

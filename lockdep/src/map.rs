@@ -6,7 +6,7 @@
 
 use core::panic::Location;
 
-use crate::class::Class;
+use crate::class::{Class, Flags};
 use crate::held::{Instance, Mode};
 use crate::owner::OwnerId;
 use crate::report::{Assertion, Attempt};
@@ -43,7 +43,14 @@ impl Map {
     #[track_caller]
     fn attempt(&self, mode: Mode) -> Attempt {
         let instance =
-            Instance { class: self.class, owner: self.owner, key: self.key, address: self.address() };
+            // A map is no lock: what it stands for is as its class says.
+            Instance {
+                class: self.class,
+                owner: self.owner,
+                key: self.key,
+                reentrant: self.class.flags.contains(Flags::RECURSIVE),
+                address: self.address(),
+            };
         Attempt { instance, mode, site: Location::caller() }
     }
 

@@ -119,8 +119,8 @@ pub struct Report {
     pub matter: Matter,
 }
 
-/// Where reports go. It runs on the reporting CPU, before the acquisition, and may take checked locks: those are
-/// then not checked themselves.
+/// Where reports go. It runs on the reporting CPU, before the acquisition, and may take checked locks: what is wrong
+/// about those is counted ([`Counters::unsent`](crate::Counters)) and not reported.
 pub type Sink = fn(&Report);
 
 /// The sink until another is set.

@@ -6,7 +6,7 @@
 //! dropped silently: no CPU hook, a CPU that is inside the checker already, a full stack.
 
 use core::panic::Location;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::check::{self, CpuState, Fault, discipline};
 use crate::context::{Context, Running};
@@ -23,6 +23,10 @@ const _: () = assert!(size_of::<Slot<CpuState>>() <= 4096, "4 KiB per CPU");
 
 static UNATTRIBUTED: AtomicU32 = AtomicU32::new(0);
 static REENTERED: AtomicU32 = AtomicU32::new(0);
+static UNSENT: AtomicU32 = AtomicU32::new(0);
+/// CPUs that are inside the sink.
+static REPORTING: [AtomicBool; crate::cpu::MAX_CPUS] =
+    [const { AtomicBool::new(false) }; crate::cpu::MAX_CPUS];
 static OVERFLOWED: AtomicU32 = AtomicU32::new(0);
 static REPORTED: AtomicU32 = AtomicU32::new(0);
 
@@ -37,6 +41,8 @@ pub struct Counters {
     pub unattributed: u32,
     /// Events on a CPU that was inside the checker already.
     pub reentered: u32,
+    /// Reports about what a sink itself did, which are not sent.
+    pub unsent: u32,
     /// Acquisitions not recorded because the CPU held `MAX_HELD` locks, and handlers beyond `MAX_NESTED`.
     pub overflowed: u32,
     /// Classes beyond `MAX_CLASSES`, whose nestings are checked but not learned.
@@ -55,6 +61,7 @@ pub fn counters() -> Counters {
         reported: REPORTED.load(Ordering::Relaxed),
         unattributed: UNATTRIBUTED.load(Ordering::Relaxed),
         reentered: REENTERED.load(Ordering::Relaxed),
+        unsent: UNSENT.load(Ordering::Relaxed),
         overflowed: OVERFLOWED.load(Ordering::Relaxed),
         classes_dropped,
         nestings_dropped,
@@ -83,6 +90,21 @@ fn note_missed(missed: NoPin) {
 
 #[cold]
 fn send(cpu: usize, (code, matter): Fault) {
+    /// Ends the report also when the sink panics.
+    struct Reporting(usize);
+    impl Drop for Reporting {
+        fn drop(&mut self) {
+            if let Some(busy) = REPORTING.get(self.0) {
+                busy.store(false, Ordering::Relaxed);
+            }
+        }
+    }
+    // What the sink itself does wrong is counted and not reported: the report would call the sink again.
+    if REPORTING.get(cpu).is_some_and(|busy| busy.swap(true, Ordering::Relaxed)) {
+        UNSENT.fetch_add(1, Ordering::Relaxed);
+        return;
+    }
+    let _reporting = Reporting(cpu);
     REPORTED.fetch_add(1, Ordering::Relaxed);
     report::send(&Report { code, cpu, discipline: discipline(), matter });
 }

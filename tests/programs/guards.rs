@@ -35,11 +35,15 @@ lock_order! {
         w1 = 45; w2 = 46; w3 = 47;
         x1 = 48;
         x2 = 49;
+        y1 = 50, recursive;
+        y2 = 51, recursive;
+        y3 = 52;
     }
 }
 
 type Mutex<T, C> = lockdep::Mutex<spin::Mutex<()>, T, C>;
 type RwLock<T, C> = lockdep::RwLock<spin::RwLock<()>, T, C>;
+type Reentrant<T, C> = lockdep::ReentrantMutex<spin::Mutex<()>, T, C>;
 type Guard<'a, C> = lockdep::MutexGuard<'a, spin::Mutex<()>, u32, C>;
 
 macro_rules! locks {
@@ -332,4 +336,24 @@ pub fn upgraded_under_another_lock() {
     let reader = X1.upgradable_read();
     let other = X2.lock();
     *reader.upgrade() += *other;
+}
+
+#[mm_lock(order = y1)]
+static Y1: Mutex<u32> = Mutex::new(0);
+#[mm_lock(order = y2)]
+static Y2: Reentrant<u32> = Reentrant::new(0);
+#[mm_lock(order = y3)]
+static Y3: Mutex<u32> = Mutex::new(0);
+
+//= y1 -> y1 Same, same lock
+pub fn declared_recursive_and_not_reentrant() -> u32 {
+    let g = Y1.lock();
+    *g + *Y1.lock()
+}
+
+//= y2 -> y3 Same
+pub fn entered_again() -> u32 {
+    let g = Y2.lock();
+    let h = *Y3.lock();
+    h + *g + *Y2.lock()
 }

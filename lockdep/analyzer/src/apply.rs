@@ -90,7 +90,7 @@ impl Flow<'_, '_> {
         let to = |path: Path| vec![(Vec::new(), Value::To(path))];
         let made = block * 4096;
         match effect {
-            Some(Effect::Acquire { class, wanted, held, attempt }) => {
+            Some(Effect::Acquire { class, wanted, held, attempt, .. }) => {
                 let path = first.pointee();
                 let Some(class_id) = self.context.class(&class) else {
                     self.note(Note::Unclassed(class.to_string(), span.clone()));

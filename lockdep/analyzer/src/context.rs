@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::graph::{Class, Ownership};
 use crate::index::{BodyId, Index};
 use crate::mir::ir::{Callee, Program, StatementKind, Terminator, Ty};
-use crate::model::Models;
+use crate::model::{Effect, Models};
 use crate::summary::{ClassId, Summary};
 
 /// The surroundings of a function's analysis.
@@ -182,8 +182,10 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Every class that the programs' types mention, in the graph's order.
-pub fn classes(programs: &[Program]) -> Vec<Class> {
+/// Every class that the programs' types mention, in the graph's order. A class is recursive if it is declared so and
+/// no lock of it is of a type that keeps its holder out.
+pub fn classes(programs: &[Program], models: &Models) -> Vec<Class> {
+    let mut plain: BTreeSet<String> = BTreeSet::new();
     let mut found: BTreeMap<(u16, String), Class> = BTreeMap::new();
     let mut visit = |ty: &Ty| {
         ty.any(&mut |inner| {
@@ -215,10 +217,14 @@ pub fn classes(programs: &[Program]) -> Vec<Class> {
                 && let Callee::Path { generics, .. } = &call.callee
             {
                 generics.iter().flat_map(|(_, types)| types).for_each(&mut visit);
+                if let Some(Effect::Acquire { class, reentrant: false, .. }) = models.effect(&call.callee) {
+                    plain.extend(declared(&class).map(|(name, ..)| name));
+                }
             }
         }
     }
-    found.into_values().collect()
+    let recursive = |class: &Class| class.recursive && !plain.contains(&class.name);
+    found.into_values().map(|class| Class { recursive: recursive(&class), ..class }).collect()
 }
 
 /// Role names that the programs' types mention, lowest first.

@@ -174,7 +174,8 @@ impl Flow<'_, '_> {
     fn acquires_in_arguments(&mut self, state: &mut State, call: &Call, span: &Span) {
         for operand in &call.args {
             let Operand::Fn(callee) = operand else { continue };
-            let Some(Effect::Acquire { class, wanted, held, attempt }) = self.context.models.effect(callee)
+            let Some(Effect::Acquire { class, wanted, held, attempt, .. }) =
+                self.context.models.effect(callee)
             else {
                 continue;
             };

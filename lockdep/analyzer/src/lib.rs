@@ -80,7 +80,7 @@ pub fn analyze(facts: Vec<Facts>) -> Result<LockGraph, AnalyzeError> {
     programs.sort_by(|a, b| a.krate.cmp(&b.krate));
     let index = Index::new(&programs);
     let models = Models::shipped();
-    let classes = context::classes(&programs);
+    let classes = context::classes(&programs, &models);
     let mut context = Context::new(&index, &models, &classes);
     let entries = fixpoint::run(&mut context);
     let graph = link::run(&context, &entries, &problems, context::roles(&programs));

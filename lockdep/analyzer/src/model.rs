@@ -23,6 +23,9 @@ struct Table {
 struct LockModel {
     r#type: String,
     class: ClassSource,
+    /// The holder is let in again.
+    #[serde(default)]
+    reentrant: bool,
     acquire: BTreeMap<String, Mode>,
     #[serde(default)]
     attempt: BTreeMap<String, Mode>,
@@ -81,6 +84,8 @@ pub enum Effect {
         held: Held,
         /// It does not wait.
         attempt: bool,
+        /// The holder is let in again.
+        reentrant: bool,
     },
     /// The result is the first argument.
     Same,
@@ -129,7 +134,7 @@ impl Models {
                 Mode::Shared => (Wanted::Shared, Held::Shared),
                 Mode::SharedRecursive => (Wanted::SharedRecursive, Held::Shared),
             };
-            return Some(Effect::Acquire { class, wanted, held, attempt });
+            return Some(Effect::Acquire { class, wanted, held, attempt, reentrant: lock.reentrant });
         }
         let name = canonical(callee)?;
         let functions = &self.0.functions;
@@ -201,7 +206,13 @@ mod tests {
         let effect = models.effect(&callee).expect("a known lock");
         assert_eq!(
             effect,
-            Effect::Acquire { class: Ty::Never, wanted: Wanted::Shared, held: Held::Shared, attempt: false }
+            Effect::Acquire {
+                class: Ty::Never,
+                wanted: Wanted::Shared,
+                held: Held::Shared,
+                attempt: false,
+                reentrant: false
+            }
         );
     }
 }

@@ -41,6 +41,7 @@ impl<C: LockClass> Tracker<C> {
             class: C::class(),
             owner: OwnerId::from_raw((self.identity >> KEY_BITS) as u16),
             key: (key != NO_KEY).then_some(key),
+            reentrant: false,
             address: core::ptr::from_ref(self).addr(),
         };
         Attempt { instance, mode, site: Location::caller() }
@@ -52,6 +53,16 @@ impl<C: LockClass> Tracker<C> {
         let attempt = self.attempt(mode);
         validator::acquire(&attempt, 0);
         // Undoes the record also when the raw lock panics.
+        let acquired = Acquired(attempt);
+        (acquired, wait())
+    }
+
+    /// The same for a lock that lets its holder in again.
+    #[track_caller]
+    pub(crate) fn enter<G>(&self, mode: Mode, wait: impl FnOnce() -> G) -> (Acquired, G) {
+        let mut attempt = self.attempt(mode);
+        attempt.instance.reentrant = true;
+        validator::acquire(&attempt, 0);
         let acquired = Acquired(attempt);
         (acquired, wait())
     }

@@ -23,6 +23,11 @@ impl<C> Tracker<C> {
     }
 
     #[inline(always)]
+    pub(crate) fn enter<G>(&self, mode: Mode, wait: impl FnOnce() -> G) -> (Acquired, G) {
+        self.acquire(mode, wait)
+    }
+
+    #[inline(always)]
     pub(crate) fn try_acquire<G>(
         &self,
         _mode: Mode,

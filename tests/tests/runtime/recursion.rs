@@ -34,6 +34,16 @@ fn a_reader_is_a_holder() {
     }
 }
 
+/// The class says that a holder may come back; this lock would not let it in.
+#[test]
+fn a_plain_lock_of_a_recursive_class_is_not_taken_twice() {
+    let _alone = Alone::new();
+    let queen: super::Mutex<u64, super::board::queen> = super::Mutex::new(0);
+    let _held = queen.lock();
+    let text = panic_text(|| drop(queen.lock())).expect_err("it would wait for itself");
+    assert!(text.contains("recursion under `hierarchy`"), "{text}");
+}
+
 #[test]
 fn a_declared_recursion_passes() {
     let alone = Alone::collecting();

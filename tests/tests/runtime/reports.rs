@@ -156,3 +156,18 @@ fn a_sink_may_try_locks() {
     drop(player.pawn.lock());
     assert_eq!(LOG.try_lock().as_deref(), Some(&vec![Code::OrderViolation]));
 }
+
+/// What a sink does wrong itself is counted: a report about it would call the sink again, and so on.
+#[test]
+fn a_sink_that_breaks_the_order_is_not_called_about_it() {
+    static LOG: super::Mutex<Vec<Code>, board::pawn> = super::Mutex::new(Vec::new());
+    let _alone = Alone::new();
+    let player = Player::new();
+    lockdep::set_sink(|report| LOG.lock().push(report.code));
+    let before = lockdep::counters().unsent;
+    let _rook = player.rook.read();
+    drop(player.pawn.lock());
+    assert!(lockdep::counters().unsent > before);
+    lockdep::set_sink(report::panic_sink);
+    assert_eq!(LOG.try_lock().as_deref(), Some(&vec![Code::OrderViolation]));
+}

@@ -51,7 +51,10 @@ fn path<'a>(cursor: &mut Cursor<'a>, types: &mut Types<'a>) -> Option<Callee> {
                 if is_impl_segment(inner, &path, cursor) {
                     // An inherent `impl` away from its type: the path goes on as if it stood beside it.
                     match inner.strip_prefix("impl ").and_then(|ty| types.read(ty)) {
-                        Some(Ty::Path(this, arguments)) => {
+                        // Not primitives: `core::num::<impl u64>::pow` is a function of `core`.
+                        Some(Ty::Path(this, arguments))
+                            if this.contains("::") || this.starts_with(char::is_uppercase) =>
+                        {
                             path = this.to_string();
                             segments = path.split("::").count();
                             generics.clear();
