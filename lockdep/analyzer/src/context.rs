@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::graph::{Class, Ownership};
 use crate::index::{BodyId, Index};
+use crate::locks::Placed;
 use crate::mir::ir::{Callee, Program, StatementKind, Terminator, Ty};
 use crate::model::Models;
 use crate::summary::{ClassId, Summary};
@@ -18,8 +19,10 @@ pub struct Context<'a> {
     pub index: &'a Index<'a>,
     /// Known foreign code.
     pub models: &'a Models,
-    /// Lock classes, in the graph's order.
+    /// Declared lock classes, in the graph's order.
     pub classes: &'a [Class],
+    /// Undeclared ones; their numbers follow those of the declared.
+    pub placed: Placed,
     /// Summaries by body.
     pub summaries: Vec<Summary>,
     /// Answers given before: types are few, questions many. Never iterated.
@@ -55,7 +58,11 @@ impl Resolution {
 impl<'a> Context<'a> {
     /// The surroundings before any function is analyzed.
     pub fn new(index: &'a Index<'a>, models: &'a Models, classes: &'a [Class]) -> Context<'a> {
-        Context { index, models, classes, summaries: Vec::new(), known_types: RefCell::default() }
+        let (summaries, known_types) = (Vec::new(), RefCell::default());
+        let mut context =
+            Context { index, models, classes, placed: Placed::default(), summaries, known_types };
+        context.find_placed_locks();
+        context
     }
 
     /// The bodies that `callee`, printed in crate `krate`, may be.
@@ -116,7 +123,7 @@ impl<'a> Context<'a> {
             // A reference to a guard does not keep the lock.
             Ty::Ref(..) | Ty::Ptr(..) => false,
             Ty::Path(path, args) => {
-                if self.models.is_guard(ty) {
+                if self.is_guard(krate, ty) {
                     return true;
                 }
                 if args.iter().any(|arg| self.holds_guard_within(krate, arg, seen)) {
@@ -147,11 +154,11 @@ impl<'a> Context<'a> {
     }
 
     /// The classes of the guards that a type spells out, in the order of the text.
-    pub fn classes_of_guards(&self, ty: &Ty) -> Vec<Option<ClassId>> {
+    pub fn classes_of_guards(&self, krate: usize, ty: &Ty) -> Vec<Option<ClassId>> {
         let mut found = Vec::new();
         ty.any(&mut |inner| {
             if let Ty::Path(_, args) = inner
-                && self.models.is_guard(inner)
+                && self.is_guard(krate, inner)
             {
                 found.push(args.last().and_then(|class| self.class(class)));
             }

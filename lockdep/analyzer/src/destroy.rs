@@ -31,7 +31,7 @@ impl Flow<'_, '_> {
     ) {
         match ty {
             Ty::Path(path, args) => {
-                if self.context.models.is_guard(ty) || !seen.insert(ty.to_string()) {
+                if self.context.is_guard(krate, ty) || !seen.insert(ty.to_string()) {
                     return;
                 }
                 if let Some(body) = self.context.index.drop_impl(krate, path) {

@@ -11,7 +11,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::callgraph;
 use crate::context::Context;
-use crate::flow::Flow;
+use crate::flow::{Analyzed, Flow};
 use crate::index::BodyId;
 use crate::summary::Summary;
 
@@ -25,8 +25,8 @@ pub fn run(context: &mut Context<'_>) -> BTreeSet<BodyId> {
     let mut pending: BTreeSet<(usize, BodyId)> =
         plan.relevant.iter().map(|body| (plan.order[*body], *body)).collect();
     while let Some((_, body)) = pending.pop_first() {
-        let (summary, used) = Flow::run(context, body);
-        for callee in &used {
+        let Analyzed { summary, used, deferred } = Flow::run(context, body);
+        for callee in used.iter().chain(&deferred) {
             users.entry(*callee).or_default().insert(body);
             // A function that touches no lock itself may still lead to one: by what it returns.
             if uses[*callee].is_none() {

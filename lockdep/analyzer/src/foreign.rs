@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 use crate::apply::{Calling, describe};
 use crate::flow::Flow;
 use crate::graph::{Held, Step as ChainStep};
+use crate::home::{Home, HomeId};
 use crate::mir::ir::{Call, Operand, Place, Span, Ty};
-use crate::model::{Effect, canonical};
+use crate::model::{Effect, How, canonical};
 use crate::path::{Path, Root, Step, Value};
 use crate::place::slot_of;
 use crate::state::{Holding, State, Tree};
@@ -27,9 +28,16 @@ impl Flow<'_, '_> {
         }
         let codes: Vec<(Value, Ty)> =
             call.args.iter().flat_map(|operand| self.codes_in(state, operand)).collect();
-        for (code, _) in &codes {
-            self.apply_code(state, code, Vec::new(), Calling::Perhaps, &name, span);
+        // Code that stands in for a content runs only where there is none.
+        let mut without = state.clone();
+        if ["unwrap_or_else", "or_else", "get_or_insert_with"].iter().any(|method| name.ends_with(method)) {
+            self.empty(&mut without, call);
         }
+        let mut returned = Vec::new();
+        for (code, _) in &codes {
+            returned.extend(self.apply_code(&without, code, Vec::new(), Calling::Perhaps, &name, span));
+        }
+        let home = self.made_home(state, call, block);
         self.acquires_in_arguments(state, call, span);
         let kept: Vec<Value> = codes
             .into_iter()
@@ -44,7 +52,13 @@ impl Flow<'_, '_> {
             })
             .collect();
         self.pass_through(state, call);
-        self.set_unknown(state, &call.dest, block);
+        self.set_made(state, &call.dest, block, home);
+        if self.context.holds_guard(self.krate, &self.type_of(&call.dest)) {
+            let holder = self.holder_at(state, &call.dest);
+            for (lock, chain) in returned {
+                keep(&mut state.held, Holding { lock, holder }, chain);
+            }
+        }
         // An adaptor that was given a closure may call it later, when it is itself passed on.
         let lasting = self.type_of(&call.dest).any(&mut |ty| matches!(ty, Ty::Closure(_) | Ty::Opaque(_)));
         if lasting && let Some(slot) = slot_of(&call.dest) {
@@ -53,6 +67,28 @@ impl Flow<'_, '_> {
                 within.1.push(Step::Field(u32::MAX - position as u32));
                 state.store(&within, tree);
             }
+        }
+    }
+
+    /// Where locks inside the result of a foreign call live: where it was constructed, if it is a lock; otherwise it
+    /// is taken to come out of the first argument that has a home.
+    fn made_home(&self, state: &State, call: &Call, block: usize) -> Option<HomeId> {
+        if self.context.lock_type(self.krate, &self.type_of(&call.dest)).is_some() {
+            return Some(self.context.home(Home::Site(self.id, block)));
+        }
+        call.args.iter().find_map(|arg| self.home_of(state, &self.value(state, arg)))
+    }
+
+    /// Releases what the first argument, or what it points to, holds.
+    fn empty(&self, state: &mut State, call: &Call) {
+        let Some(place) = call.args.first().and_then(Operand::place) else { return };
+        match self.type_of(place) {
+            Ty::Ref(..) => {
+                if let Root::Local(local) = state.load(self.lvalue(state, place)).pointee().root {
+                    state.release(local);
+                }
+            }
+            _ => state.release(place.local),
         }
     }
 
@@ -110,18 +146,15 @@ impl Flow<'_, '_> {
     fn acquires_in_arguments(&mut self, state: &mut State, call: &Call, span: &Span) {
         for operand in &call.args {
             let Operand::Fn(callee) = operand else { continue };
-            let Some(Effect::Acquire { class, wanted, held, attempt }) = self.context.models.effect(callee)
-            else {
-                continue;
-            };
-            let Some(class_id) = self.context.class(&class) else {
-                self.note(Note::Unclassed(class.to_string(), span.clone()));
-                continue;
-            };
-            let lock = Lock { class: class_id, path: Path::unknown() };
-            let chain = self.acquisition(class_id, held, attempt, span);
-            if !attempt {
-                self.acquire(state, &Acquire { lock: lock.clone(), wanted }, &chain);
+            let Some(Effect::Acquire(acquiring)) = self.context.effect(self.krate, callee) else { continue };
+            // What it is called with comes from the other arguments, if they say anything.
+            let home = call.args.iter().find_map(|arg| self.home_of(state, &self.value(state, arg)));
+            let path = Path::unknown().living(home);
+            let Some(class) = self.class_of(callee, &acquiring, &path, span) else { continue };
+            let (lock, held) = (Lock { class, path }, acquiring.held);
+            let chain = self.acquisition(class, held, acquiring.how == How::Tries, span);
+            if acquiring.how != How::Tries {
+                self.acquire(state, &Acquire { lock: lock.clone(), wanted: acquiring.wanted }, &chain);
             }
             let holder = self.holder_at(state, &call.dest);
             keep(&mut state.held, Holding { lock: HeldLock::Known(lock, held), holder }, chain);
@@ -136,13 +169,13 @@ impl Flow<'_, '_> {
         let verb = if attempt { "tries" } else { "acquires" };
         Chain::of(ChainStep {
             function: self.context.function_name(self.id),
-            action: format!("{verb} {} ({how})", self.context.classes[class].name),
+            action: format!("{verb} {} ({how})", self.context.class_name(class)),
             span: span.clone(),
         })
     }
 
     /// Closures, function items and parameters that are code, in an argument.
-    fn codes_in(&self, state: &State, operand: &Operand) -> Vec<(Value, Ty)> {
+    pub(crate) fn codes_in(&self, state: &State, operand: &Operand) -> Vec<(Value, Ty)> {
         let value = self.value(state, operand);
         let ty = operand.place().map_or(Ty::Never, |place| self.type_of(place));
         let mut found = Vec::new();

@@ -96,6 +96,10 @@ pub struct Index<'a> {
     fields: BTreeMap<Name, BTreeSet<Field>>,
     shown: BTreeMap<(usize, &'a str), String>,
     implementers: BTreeSet<Name>,
+    /// Names of fields: the type, the variant or empty, the position.
+    field_names: BTreeMap<(Name, String, u32), &'a str>,
+    /// Statics and constants: the crate, the path, the type.
+    statics: Vec<(usize, &'a str, &'a Ty)>,
 }
 
 impl<'a> Index<'a> {
@@ -113,6 +117,8 @@ impl<'a> Index<'a> {
             fields: BTreeMap::new(),
             shown: BTreeMap::new(),
             implementers: BTreeSet::new(),
+            field_names: BTreeMap::new(),
+            statics: Vec::new(),
         };
         for (krate, program) in programs.iter().enumerate() {
             for body in &program.bodies {
@@ -122,6 +128,8 @@ impl<'a> Index<'a> {
                     index.bodies.push(Entry { krate, body });
                     index.by_id.insert((krate, &body.id), id);
                     index.by_path.insert((krate, &body.path), id);
+                } else if let Some(ty) = body.locals.first().filter(|_| !body.id.contains(['{', '['])) {
+                    index.statics.push((krate, &body.path, ty));
                 }
             }
         }
@@ -168,6 +176,43 @@ impl<'a> Index<'a> {
     /// Known field types of a type, with the crate that printed them.
     pub fn fields(&self, krate: usize, path: &str) -> impl Iterator<Item = &Field> {
         self.fields.get(&self.name(krate, path)).into_iter().flatten()
+    }
+
+    /// Known field types of a type.
+    pub fn fields_of(&self, name: &Name) -> impl Iterator<Item = &Field> {
+        self.fields.get(name).into_iter().flatten()
+    }
+
+    /// Known field types of all types. Constructions of variants are also entered as if they were of a type called
+    /// like the variant, those of structs as if they were variants of the module; by the usual spelling, neither is a
+    /// type.
+    pub fn all_fields(&self) -> impl Iterator<Item = (&Name, &Field)> {
+        let is_type = |name: &&Name| {
+            let mut segments = name.path.rsplit("::");
+            let upper = |segment: Option<&str>| segment.is_some_and(|s| s.starts_with(char::is_uppercase));
+            upper(segments.next()) && !upper(segments.next())
+        };
+        self.fields
+            .iter()
+            .filter(move |(name, _)| is_type(name))
+            .flat_map(|(name, fields)| fields.iter().map(move |field| (name, field)))
+    }
+
+    /// The name of a field, or its position if no construction shows it.
+    pub fn field_name(&self, of: &Name, variant: &str, position: u32) -> String {
+        let known = self.field_names.get(&(of.clone(), variant.to_owned(), position));
+        known.map_or_else(|| position.to_string(), |name| (*name).to_owned())
+    }
+
+    /// Statics and constants: the crate that printed it, the path, the type.
+    pub fn statics(&self) -> impl Iterator<Item = (usize, &str, &Ty)> {
+        self.statics.iter().copied()
+    }
+
+    /// All methods of a type.
+    pub fn methods_of(&self, this: &Name) -> impl Iterator<Item = BodyId> {
+        let of_it = |method: &&Method| method.this.as_ref() == Some(this);
+        self.methods.values().flatten().filter(of_it).map(|method| method.body)
     }
 
     /// A body as a person would name it: `hv_core::p2m::P2mTable::lookup`, `…::lookup::{closure#0}`.

@@ -1,7 +1,7 @@
 //! The analyzer: from rustc's MIR text to a proved or refuted lock order.
 //!
 //! The pipeline, one module each, in this order: read ([`mir`], [`facts`]) → find names ([`index`]) and classes
-//! ([`context`]) → flow inside a function (`flow`, `place`, `state`, [`path`]) → calls (`apply`, `foreign`, `destroy`,
+//! ([`context`], [`home`], `locks`) → flow inside a function (`flow`, `place`, `state`, [`path`]) → calls (`apply`, `foreign`, `destroy`,
 //! `instantiate`, [`model`]) →
 //! summaries to a fixpoint (`fixpoint`, `summary`) → graph (`link`, [`graph`]) → prove ([`proof`]), check the
 //! certificate ([`certificate`]), show the deadlock ([`witness`]) → findings ([`judge`], [`finding`]) → text
@@ -12,6 +12,7 @@ pub mod context;
 pub mod facts;
 pub mod finding;
 pub mod graph;
+pub mod home;
 pub mod index;
 pub mod judge;
 pub mod mir;
@@ -22,14 +23,18 @@ pub mod render;
 pub mod summary;
 pub mod witness;
 
+mod acquire;
 mod apply;
 mod callgraph;
+mod defer;
 mod destroy;
 mod fixpoint;
 mod flow;
 mod foreign;
 mod instantiate;
 mod link;
+mod locks;
+mod numbers;
 mod place;
 mod state;
 

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::graph::{Evidence, Held, Nesting, Step as ChainStep, Wanted};
+use crate::home::HomeId;
 use crate::mir::ir::Span;
 use crate::path::{Path, Step, Value};
 
@@ -127,11 +128,35 @@ pub struct Summary {
     pub result: BTreeMap<Vec<Step>, Value>,
     /// Nestings that are decided here.
     pub closed: BTreeMap<ClosedNesting, Evidence>,
+    /// Two instances of one undeclared class that two parameters of this function or its callers stand for: class,
+    /// the held lock's path, the wanted one's.
+    pub pairs: BTreeMap<(ClassId, Path, Path), (Nesting, Evidence)>,
+    /// Undeclared locks of callers that are stored in a field as well.
+    pub shares: BTreeSet<(Path, HomeId)>,
     /// What could not be followed.
     pub notes: BTreeSet<Note>,
 }
 
 impl Summary {
+    /// Takes in the nestings of `other`, and nothing of what it acquires, calls or leaves held.
+    pub fn include(&mut self, other: Summary) {
+        for (closed, evidence) in other.closed {
+            let weight = |e: &Evidence| (e.possible, e.held.len() + e.wanted.len(), e.clone());
+            let known = self.closed.entry(closed).or_insert_with(|| evidence.clone());
+            if weight(&evidence) < weight(known) {
+                *known = evidence;
+            }
+        }
+        for (open, chains) in other.open {
+            self.open.entry(open).or_insert(chains);
+        }
+        for (pair, evidence) in other.pairs {
+            self.pairs.entry(pair).or_insert(evidence);
+        }
+        self.shares.extend(other.shares);
+        self.notes.extend(other.notes);
+    }
+
     /// Adds a call of a parameter to those known.
     pub fn add_call(&mut self, mut call: CodeCall, held: BTreeMap<HeldLock, Chain>, chain: &Chain) {
         if self.calls.len() >= MAX_CALLS && !self.calls.contains_key(&call) {
@@ -172,4 +197,6 @@ pub enum Note {
     DynamicDrop(String, Span),
     /// A lock whose class is not known here.
     Unclassed(String, Span),
+    /// An undeclared lock that a caller outside gives: its type, and where the function is.
+    Given(String, Span),
 }
