@@ -4,7 +4,9 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 
+use crate::destroy::Destruction;
 use crate::graph::{Class, Ownership};
 use crate::index::{BodyId, Index};
 use crate::locks::Placed;
@@ -25,9 +27,16 @@ pub struct Context<'a> {
     pub placed: Placed,
     /// Summaries by body.
     pub summaries: Vec<Summary>,
+    /// Destructors that may come upon a lock.
+    pub destructors: BTreeSet<BodyId>,
     /// Answers given before: types are few, questions many. Never iterated.
-    pub known_types: RefCell<HashMap<(usize, Ty), TypeTraits>>,
+    pub known_types: RefCell<PerType<TypeTraits>>,
+    /// What is destroyed with a value of a type, likewise.
+    pub known_destructions: RefCell<PerType<Rc<[Destruction]>>>,
 }
+
+/// An answer for each type, as printed by a crate.
+type PerType<T> = HashMap<(usize, Ty), T>;
 
 /// What matters of a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +68,18 @@ impl<'a> Context<'a> {
     /// The surroundings before any function is analyzed.
     pub fn new(index: &'a Index<'a>, models: &'a Models, classes: &'a [Class]) -> Context<'a> {
         let (summaries, known_types) = (Vec::new(), RefCell::default());
-        let mut context =
-            Context { index, models, classes, placed: Placed::default(), summaries, known_types };
+        let (placed, destructors) = (Placed::default(), BTreeSet::new());
+        let known_destructions = RefCell::default();
+        let mut context = Context {
+            index,
+            models,
+            classes,
+            placed,
+            summaries,
+            destructors,
+            known_types,
+            known_destructions,
+        };
         context.find_placed_locks();
         context
     }

@@ -19,6 +19,7 @@ use crate::summary::Summary;
 pub fn run(context: &mut Context<'_>) -> BTreeSet<BodyId> {
     let count = context.index.bodies.len();
     let plan = callgraph::plan(context);
+    context.destructors = context.index.destructors().filter(|body| plan.relevant.contains(body)).collect();
     context.summaries = vec![Summary::default(); count];
     let mut users: BTreeMap<BodyId, BTreeSet<BodyId>> = BTreeMap::new();
     let mut uses: Vec<Option<BTreeSet<BodyId>>> = vec![None; count];

@@ -236,11 +236,6 @@ impl<'a> Index<'a> {
             .then(|| first.to_owned())
     }
 
-    /// Whether any type of the analyzed crates has a destructor.
-    pub fn has_destructors(&self) -> bool {
-        self.destructors().next().is_some()
-    }
-
     /// The bodies of all destructors.
     pub fn destructors(&self) -> impl Iterator<Item = BodyId> {
         self.methods.get("drop").into_iter().flatten().filter(|m| m.of.may_be("Drop")).map(|m| m.body)

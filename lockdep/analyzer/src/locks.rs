@@ -275,14 +275,23 @@ impl Context<'_> {
 
     /// The effect of a call, if the callee is known.
     pub fn effect(&self, krate: usize, callee: &Callee) -> Option<Effect> {
-        let key = match callee {
-            Callee::Path { path, .. } => self.key(krate, path, 2),
+        match callee {
+            Callee::Path { path, .. } => self.models.effect(&self.key(krate, path, 2)?),
             Callee::Qualified { of: Some(Ty::Path(of, _)), method, .. } => {
-                self.key(krate, of, 1).map(|of| format!("{of}::{method}"))
+                let known =
+                    self.key(krate, of, 1).and_then(|of| self.models.effect(&format!("{of}::{method}")));
+                known.or_else(|| {
+                    // A trait is printed by its visible path, which may be another crate's `__Deref`.
+                    let name = self.index.name(krate, of);
+                    let last = name.last().trim_start_matches('_');
+                    name.krate
+                        .is_empty()
+                        .then(|| self.models.effect(&format!("std::{last}::{method}")))
+                        .flatten()
+                })
             }
             _ => None,
-        }?;
-        self.models.effect(&key)
+        }
     }
 
     /// Whether a value of this type, or one inside it, keeps a lock held.
