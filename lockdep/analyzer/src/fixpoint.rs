@@ -15,6 +15,9 @@ use crate::flow::{Analyzed, Flow};
 use crate::index::BodyId;
 use crate::summary::Summary;
 
+/// So often a summary may be replaced by a better informed one; from then on it only grows, which must end.
+const FREE_ROUNDS: usize = 4;
+
 /// Computes `context.summaries`; returns the entry points: functions that matter and that nobody else calls.
 pub fn run(context: &mut Context<'_>) -> BTreeSet<BodyId> {
     let count = context.index.bodies.len();
@@ -23,10 +26,11 @@ pub fn run(context: &mut Context<'_>) -> BTreeSet<BodyId> {
     context.summaries = vec![Summary::default(); count];
     let mut users: BTreeMap<BodyId, BTreeSet<BodyId>> = BTreeMap::new();
     let mut uses: Vec<Option<BTreeSet<BodyId>>> = vec![None; count];
+    let mut rounds = vec![0_usize; count];
     let mut pending: BTreeSet<(usize, BodyId)> =
         plan.relevant.iter().map(|body| (plan.order[*body], *body)).collect();
     while let Some((_, body)) = pending.pop_first() {
-        let Analyzed { summary, used, deferred } = Flow::run(context, body);
+        let Analyzed { mut summary, used, deferred } = Flow::run(context, body);
         for callee in used.iter().chain(&deferred) {
             users.entry(*callee).or_default().insert(body);
             // A function that touches no lock itself may still lead to one: by what it returns.
@@ -35,6 +39,10 @@ pub fn run(context: &mut Context<'_>) -> BTreeSet<BodyId> {
             }
         }
         uses[body] = Some(used);
+        rounds[body] += 1;
+        if rounds[body] > FREE_ROUNDS {
+            summary.widen(&context.summaries[body]);
+        }
         if context.summaries[body] != summary {
             context.summaries[body] = summary;
             pending.extend(users.get(&body).into_iter().flatten().map(|user| (plan.order[*user], *user)));

@@ -129,7 +129,12 @@ impl Flow<'_, '_> {
                 }
             };
             path = state.step(path, &step);
-            if let Projection::Field(field, _) = projection {
+            // A field of a parameter's type is whatever the type is used with: a counted pointer of one's own, say.
+            let generic =
+                |of: &Ty| matches!(of, Ty::Path(of, _) if self.context.index.is_parameter(self.krate, of));
+            if let Projection::Field(field, of) = projection
+                && !generic(of)
+            {
                 let home = self.context.home_of_field(self.krate, &ty, variant, *field, &path);
                 path = path.living(home);
             }

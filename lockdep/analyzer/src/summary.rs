@@ -157,6 +157,32 @@ impl Summary {
         self.notes.extend(other.notes);
     }
 
+    /// Takes in all of an earlier summary of the same function, and of what it returns only what both say.
+    pub fn widen(&mut self, earlier: &Summary) {
+        for (acquire, chain) in &earlier.acquires {
+            keep(&mut self.acquires, acquire.clone(), chain.clone());
+        }
+        for (lock, chain) in &earlier.returned {
+            keep(&mut self.returned, lock.clone(), chain.clone());
+        }
+        for (lock, chain) in &earlier.left {
+            keep(&mut self.left, lock.clone(), chain.clone());
+        }
+        for (call, occurrence) in &earlier.calls {
+            self.add_call(call.clone(), occurrence.held.clone(), &occurrence.chain);
+        }
+        self.result.retain(|steps, value| earlier.result.get(steps) == Some(value));
+        let weight = |(a, b): &(Chain, Chain)| (a.possible || b.possible, a.steps.len() + b.steps.len());
+        for (open, chains) in &earlier.open {
+            let known = self.open.entry(open.clone()).or_insert_with(|| chains.clone());
+            if (weight(chains), chains) < (weight(known), &*known) {
+                *known = chains.clone();
+            }
+        }
+        let Summary { closed, pairs, shares, notes, .. } = earlier.clone();
+        self.include(Summary { closed, pairs, shares, notes, ..Summary::default() });
+    }
+
     /// Adds a call of a parameter to those known.
     pub fn add_call(&mut self, mut call: CodeCall, held: BTreeMap<HeldLock, Chain>, chain: &Chain) {
         if self.calls.len() >= MAX_CALLS && !self.calls.contains_key(&call) {
