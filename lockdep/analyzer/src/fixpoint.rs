@@ -1,8 +1,8 @@
 //! Summaries of all functions, to a fixpoint over the call graph.
 //!
 //! A worklist: it starts with the functions that can reach a lock operation (`callgraph.rs`), takes in what they call,
-//! and analyzes a function again when a summary it used has changed. It ends because summaries only grow in finite
-//! sets (see `summary.rs`). Order affects speed, not the result.
+//! and analyzes a function again when a summary it used has changed. It ends because after a few rounds a summary only
+//! grows, in finite sets (see `summary.rs`). Order affects speed, not the result.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +15,9 @@ use crate::flow::Flow;
 use crate::index::BodyId;
 use crate::summary::Summary;
 
+/// So often a summary may be exchanged for a better informed one; from then on it only grows.
+const FREE_ROUNDS: usize = 4;
+
 /// Computes `context.summaries`; returns the entry points: functions that matter and that nobody else calls.
 pub fn run(context: &mut Context<'_>) -> BTreeSet<BodyId> {
     let count = context.index.bodies.len();
@@ -22,10 +25,15 @@ pub fn run(context: &mut Context<'_>) -> BTreeSet<BodyId> {
     context.summaries = vec![Summary::default(); count];
     let mut users: BTreeMap<BodyId, BTreeSet<BodyId>> = BTreeMap::new();
     let mut uses: Vec<Option<BTreeSet<BodyId>>> = vec![None; count];
+    let mut rounds = vec![0_usize; count];
     let mut pending: BTreeSet<(usize, BodyId)> =
         plan.relevant.iter().map(|body| (plan.order[*body], *body)).collect();
     while let Some((_, body)) = pending.pop_first() {
-        let (summary, used) = Flow::run(context, body);
+        let (mut summary, used) = Flow::run(context, body);
+        rounds[body] += 1;
+        if rounds[body] > FREE_ROUNDS {
+            summary.widen(&context.summaries[body]);
+        }
         for callee in &used {
             users.entry(*callee).or_default().insert(body);
             // A function that touches no lock itself may still lead to one: by what it returns.

@@ -222,19 +222,13 @@ impl Flow<'_, '_> {
                 let closed = close(lock, *how, acquire, relation, instances);
                 let evidence = self.evidence(lock, held_chain, acquire, chain);
                 if let Some(output) = &mut self.output {
-                    better(&mut output.closed, closed, evidence);
+                    output.add_closed(closed, evidence);
                 }
             }
             _ => {
                 let open = OpenNesting { held: held.clone(), acquire: acquire.clone() };
-                let chains = (held_chain.clone(), chain.clone());
                 if let Some(output) = &mut self.output {
-                    let known = output.open.entry(open).or_insert_with(|| chains.clone());
-                    let length =
-                        |(a, b): &(Chain, Chain)| (a.possible || b.possible, a.steps.len() + b.steps.len());
-                    if (length(&chains), &chains) < (length(known), &*known) {
-                        *known = chains;
-                    }
+                    output.add_open(open, (held_chain.clone(), chain.clone()));
                 }
             }
         }
@@ -274,7 +268,7 @@ impl Flow<'_, '_> {
             for (lock, how) in locks {
                 let closed = close(&lock, how, &open.acquire, Relation::Other, Instances::Any);
                 let evidence = self.evidence(&lock, &held_chain, &open.acquire, &chain);
-                better(&mut output.closed, closed, evidence);
+                output.add_closed(closed, evidence);
             }
         }
         self.output = Some(output);
@@ -298,14 +292,6 @@ fn close(
     };
     let ownerless = (held.path.owner.is_none(), acquire.lock.path.owner.is_none());
     ClosedNesting { nesting, ownerless }
-}
-
-fn better(map: &mut BTreeMap<ClosedNesting, Evidence>, key: ClosedNesting, evidence: Evidence) {
-    let weight = |e: &Evidence| (e.possible, e.held.len() + e.wanted.len());
-    let known = map.entry(key).or_insert_with(|| evidence.clone());
-    if (weight(&evidence), &evidence) < (weight(known), &*known) {
-        *known = evidence;
-    }
 }
 
 /// The relation of two owners and of the two instances, unless a caller may know more.

@@ -148,6 +148,49 @@ impl Summary {
         self.writes.insert(place);
     }
 
+    /// Takes in what an earlier analysis of the same function found, so that from here on the summary only grows (and
+    /// what is known of the result only shrinks): that ends, where exchanging one summary for another need not.
+    pub fn widen(&mut self, earlier: &Summary) {
+        for (map, known) in [(&mut self.returned, &earlier.returned), (&mut self.left, &earlier.left)] {
+            for (lock, chain) in known {
+                keep(map, lock.clone(), chain.clone());
+            }
+        }
+        for (acquire, chain) in &earlier.acquires {
+            keep(&mut self.acquires, acquire.clone(), chain.clone());
+        }
+        for (call, occurrence) in &earlier.calls {
+            self.add_call(call.clone(), occurrence.held.clone(), &occurrence.chain);
+        }
+        for (open, chains) in &earlier.open {
+            self.add_open(open.clone(), chains.clone());
+        }
+        for (closed, evidence) in &earlier.closed {
+            self.add_closed(closed.clone(), evidence.clone());
+        }
+        earlier.writes.iter().for_each(|place| self.add_write(place));
+        self.notes.extend(earlier.notes.iter().cloned());
+        self.result.retain(|steps, value| earlier.result.get(steps) == Some(value));
+    }
+
+    /// Adds a nesting for the callers to decide, or a better way to one that is known.
+    pub fn add_open(&mut self, open: OpenNesting, chains: (Chain, Chain)) {
+        let weight = |(a, b): &(Chain, Chain)| (a.possible || b.possible, a.steps.len() + b.steps.len());
+        let known = self.open.entry(open).or_insert_with(|| chains.clone());
+        if (weight(&chains), &chains) < (weight(known), &*known) {
+            *known = chains;
+        }
+    }
+
+    /// Adds a nesting that is decided here, or better evidence of one that is known.
+    pub fn add_closed(&mut self, closed: ClosedNesting, evidence: Evidence) {
+        let weight = |e: &Evidence| (e.possible, e.held.len() + e.wanted.len());
+        let known = self.closed.entry(closed).or_insert_with(|| evidence.clone());
+        if (weight(&evidence), &evidence) < (weight(known), &*known) {
+            *known = evidence;
+        }
+    }
+
     /// Adds a call of a parameter to those known.
     pub fn add_call(&mut self, mut call: CodeCall, held: BTreeMap<HeldLock, Chain>, chain: &Chain) {
         if self.calls.len() >= MAX_CALLS && !self.calls.contains_key(&call) {
