@@ -113,6 +113,7 @@ impl Flow<'_, '_> {
                 let (lower, upper) = (domain(&first), domain(&second));
                 if lower.is_definite() && upper.is_definite() {
                     state.roles.insert((lower, upper));
+                    self.note(Note::Roles(span.clone()));
                 }
                 self.set_unknown(state, &call.dest, block);
             }

@@ -106,6 +106,7 @@ fn assumptions(context: &Context<'_>, entries: &BTreeSet<BodyId>, problems: &[St
             .to_owned(),
         Vec::new(),
     );
+    let mut roles: BTreeSet<Span> = BTreeSet::new();
     let mut foreign: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut unresolved: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
     let mut drops: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
@@ -113,6 +114,9 @@ fn assumptions(context: &Context<'_>, entries: &BTreeSet<BodyId>, problems: &[St
     let mut unclassed: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
     for note in context.summaries.iter().flat_map(|summary| &summary.notes) {
         match note {
+            Note::Roles(span) => {
+                roles.insert(span.clone());
+            }
             Note::Foreign(krate, function) => {
                 foreign.entry(krate).or_default().insert(function);
             }
@@ -129,6 +133,14 @@ fn assumptions(context: &Context<'_>, entries: &BTreeSet<BodyId>, problems: &[St
                 unclassed.entry(what).or_default().insert(span.clone());
             }
         }
+    }
+    if !roles.is_empty() {
+        let text = format!(
+            "{} operations are entered only by domains that control their subjects, as each checks on entry where \
+             checking is on",
+            roles.len()
+        );
+        add("roles", text, roles.into_iter().collect());
     }
     for (krate, functions) in foreign {
         let text = format!(

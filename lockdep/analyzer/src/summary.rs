@@ -223,6 +223,8 @@ pub struct ClosedNesting {
 /// Something that was not followed and becomes an assumption.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Note {
+    /// Roles were taken from a check on entry.
+    Roles(Span),
     /// A function of another crate, whose body was not read.
     Foreign(String, String),
     /// A call whose callee is not known: what it calls, and where.
