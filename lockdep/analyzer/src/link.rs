@@ -93,7 +93,8 @@ fn assumptions(context: &Context<'_>, entries: &BTreeSet<BodyId>, problems: &[St
         "closed-world",
         format!(
             "the code that takes these locks is the code analyzed: {} bodies, entered through {} functions that none \
-             of it calls; code outside neither nests these locks nor combines their guards",
+             of it calls; code outside neither nests these locks nor combines their guards; undeclared locks, waits for \
+             anything but locks, and unwinding are left out",
             context.index.bodies.len(),
             entries.len()
         ),
