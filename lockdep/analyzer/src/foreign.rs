@@ -25,25 +25,19 @@ impl Flow<'_, '_> {
             Some(krate) => self.note(Note::Foreign(krate, name.clone())),
             None => self.note(Note::Unresolved(describe(&call.callee), span.clone())),
         }
-        let codes: Vec<(Value, Ty)> =
-            call.args.iter().flat_map(|operand| self.codes_in(state, operand)).collect();
+        let codes: Vec<Value> = call.args.iter().flat_map(|operand| self.codes_in(state, operand)).collect();
         let mut produced = Vec::new();
-        for (code, _) in &codes {
+        for code in &codes {
             let calling =
                 if self.context.models.calls_once(&name) { Calling::PerhapsOnce } else { Calling::Perhaps };
             produced.extend(self.apply_code(state, code, Vec::new(), calling, &name, span));
         }
         self.acquires_in_arguments(state, call, span);
-        let kept: Vec<Value> = codes
-            .into_iter()
-            .filter(|(code, _)| matches!(code, Value::Code(..)))
-            .map(|(code, _)| code)
-            .collect();
-        let captures: Vec<Tree> = kept
-            .into_iter()
-            .map(|code| match &code {
-                Value::Code(_, (local, steps)) => state.subtree(*local, steps),
-                _ => Vec::new(),
+        let captures: Vec<Tree> = codes
+            .iter()
+            .filter_map(|code| match code {
+                Value::Code(_, (local, steps)) => Some(state.subtree(*local, steps)),
+                _ => None,
             })
             .collect();
         self.dropped_by_foreign(state, call, &name, span);
@@ -207,7 +201,7 @@ impl Flow<'_, '_> {
     }
 
     /// Closures, function items and parameters that are code, in an argument.
-    fn codes_in(&self, state: &State, operand: &Operand) -> Vec<(Value, Ty)> {
+    fn codes_in(&self, state: &State, operand: &Operand) -> Vec<Value> {
         let value = self.value(state, operand);
         let ty = operand.place().map_or(Ty::Never, |place| self.type_of(place));
         let mut found = Vec::new();
@@ -216,9 +210,9 @@ impl Flow<'_, '_> {
             other => other.clone(),
         };
         match &looked {
-            Value::Code(..) => found.push((looked.clone(), ty.clone())),
+            Value::Code(..) => found.push(looked.clone()),
             Value::At(path) if path.is_open() && self.context.may_hide(self.krate, &ty) => {
-                found.push((looked.clone(), ty.clone()));
+                found.push(looked.clone());
             }
             _ => {}
         }
@@ -226,7 +220,7 @@ impl Flow<'_, '_> {
             && let Some((local, steps)) = slot_of(place)
         {
             let inner = state.subtree(local, &steps).into_iter().filter(|(steps, _)| !steps.is_empty());
-            found.extend(inner.filter(|(_, v)| matches!(v, Value::Code(..))).map(|(_, v)| (v, ty.clone())));
+            found.extend(inner.filter(|(_, v)| matches!(v, Value::Code(..))).map(|(_, v)| v));
         }
         found
     }

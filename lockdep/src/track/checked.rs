@@ -50,11 +50,7 @@ impl<C: LockClass> Tracker<C> {
     /// Checks, acquires with `wait`, records.
     #[track_caller]
     pub(crate) fn acquire<G>(&self, mode: Mode, wait: impl FnOnce() -> G) -> (Acquired, G) {
-        let attempt = self.attempt(mode);
-        validator::acquire(&attempt, 0);
-        // Undoes the record also when the raw lock panics.
-        let acquired = Acquired(attempt);
-        (acquired, wait())
+        Acquired::by(self.attempt(mode), wait)
     }
 
     /// The same for a lock that lets its holder in again.
@@ -62,9 +58,7 @@ impl<C: LockClass> Tracker<C> {
     pub(crate) fn enter<G>(&self, mode: Mode, wait: impl FnOnce() -> G) -> (Acquired, G) {
         let mut attempt = self.attempt(mode);
         attempt.instance.reentrant = true;
-        validator::acquire(&attempt, 0);
-        let acquired = Acquired(attempt);
-        (acquired, wait())
+        Acquired::by(attempt, wait)
     }
 
     /// Tries with `attempt`, records a success. Not checked: it never waits.
@@ -89,6 +83,13 @@ impl<C: LockClass> Tracker<C> {
 }
 
 impl Acquired {
+    fn by<G>(attempt: Attempt, wait: impl FnOnce() -> G) -> (Acquired, G) {
+        validator::acquire(&attempt, 0);
+        // Undoes the record also when the raw lock panics.
+        let acquired = Acquired(attempt);
+        (acquired, wait())
+    }
+
     /// The holder goes on in `mode` without waiting.
     #[track_caller]
     pub(crate) fn downgrade(&mut self, mode: Mode) {
