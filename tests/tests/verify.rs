@@ -68,7 +68,7 @@ fn a_proof_of_one_program_is_none_of_another() {
     assert!(said.contains("note: there is no proof, so `"), "{said}");
     let (code, _, stderr) = verify(&certificate, &graph);
     assert_eq!(code, Some(1));
-    assert!(stderr.contains("does not cover `mm::paging` -> `mm::p2m` (Other)"), "{stderr}");
+    assert!(stderr.contains("does not place class `mutual_targets::Domain.3`"), "{stderr}");
 }
 
 #[test]

@@ -16,17 +16,22 @@ use crate::summary::{Acquire, Chain, CodeCall, HeldLock, Lock, Note, keep};
 impl Flow<'_, '_> {
     /// A call that returns normally.
     pub(crate) fn call(&mut self, state: &mut State, call: &Call, block: usize, span: &Span) {
-        let effect = self.context.models.effect(&call.callee);
+        let effect = self.context.effect(self.krate, &call.callee);
         // The table knows these better than their bodies would, if those happen to be read too.
         let known = match &effect {
             Some(Effect::Deref | Effect::Copy) => {
-                matches!(&call.callee, Callee::Qualified { this, .. } if self.context.models.is_pointer(this))
+                matches!(&call.callee, Callee::Qualified { this, .. } if self.context.is_pointer(self.krate, this))
             }
             Some(Effect::Element) | None => false,
             Some(_) => true,
         };
         if known {
             return self.modelled(state, call, effect, block, span);
+        }
+        if matches!(&call.callee, Callee::Qualified { method, .. } if method == "poll")
+            && self.poll(state, call, block, span)
+        {
+            return;
         }
         if let Callee::Qualified { of: Some(Ty::Path(of, _)), method, .. } = &call.callee
             && matches!(of.rsplit("::").next(), Some("Fn" | "FnMut" | "FnOnce"))
@@ -90,23 +95,9 @@ impl Flow<'_, '_> {
         let to = |path: Path| vec![(Vec::new(), Value::To(path))];
         let made = block * 4096;
         match effect {
-            Some(Effect::Acquire { class, wanted, held, attempt, .. }) => {
-                let path = first.pointee();
-                let Some(class_id) = self.context.class(&class) else {
-                    self.note(Note::Unclassed(class.to_string(), span.clone()));
-                    return self.set_unknown(state, &call.dest, block);
-                };
-                let lock = Lock { class: class_id, path };
-                let chain = self.acquisition(class_id, held, attempt, span);
-                if !attempt {
-                    self.acquire(state, &Acquire { lock: lock.clone(), wanted }, &chain);
-                }
-                let holder = self.holder_at(state, &call.dest);
-                let at =
-                    if attempt { vec![Step::Variant("Some".into()), Step::Field(0)] } else { Vec::new() };
-                self.put(state, &call.dest, vec![(at, Value::GuardOf(lock.path.clone()))], made);
-                keep(&mut state.held, Holding { lock: HeldLock::Known(lock, held), holder }, chain);
-            }
+            Some(Effect::Acquire(acquiring)) => self.acquiring(state, call, &acquiring, block, span),
+            Some(Effect::Wait { lends }) => self.waiting(state, call, lends, block, span),
+            Some(Effect::Unwrap) => self.unwrapping(state, call, block, span),
             Some(Effect::Roles) => {
                 let second = call.args.get(1).map_or(Value::Unknown, |arg| self.value(state, arg));
                 let domain = |value: &Value| state.step(value.pointee(), &Step::Deref).bare();
@@ -118,7 +109,7 @@ impl Flow<'_, '_> {
                 self.set_unknown(state, &call.dest, block);
             }
             Some(Effect::Same) => self.put(state, &call.dest, vec![(Vec::new(), first)], made),
-            Some(Effect::Copy) if self.context.models.is_pointer(&self.type_of(&call.dest)) => {
+            Some(Effect::Copy) if self.context.is_pointer(self.krate, &self.type_of(&call.dest)) => {
                 let value = state.load(first.pointee());
                 self.pass_through(state, call, Vec::new());
                 self.put(state, &call.dest, vec![(Vec::new(), value)], made);
@@ -270,7 +261,8 @@ impl Flow<'_, '_> {
                 for (held, chain) in &self.context.summaries[*body].returned {
                     match held {
                         HeldLock::Known(lock, how) => {
-                            let lock = Lock { class: lock.class, path: arguments.path(state, &lock.path) };
+                            let path = arguments.path(state, &lock.path);
+                            let lock = Lock { class: self.context.reclassed(lock.class, &path), path };
                             found.push((HeldLock::Known(lock, *how), chain.through(call)));
                         }
                         HeldLock::FromCode(path) => {

@@ -118,8 +118,8 @@ impl Calls<'_, '_> {
     }
 
     fn callee(&mut self, callee: &Callee) {
-        self.touches |=
-            matches!(self.context.models.effect(callee), Some(Effect::Acquire { .. } | Effect::Roles));
+        let effect = self.context.effect(self.krate, callee);
+        self.touches |= matches!(effect, Some(Effect::Acquire(_) | Effect::Wait { .. } | Effect::Roles));
         self.callees.extend(self.context.resolve(self.krate, callee).bodies);
     }
 }

@@ -4,11 +4,14 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 
+use crate::destroy::Destruction;
 use crate::graph::{Class, Ownership};
 use crate::index::{BodyId, Index};
+use crate::locks::{Placed, callee_key};
 use crate::mir::ir::{Callee, Program, StatementKind, Terminator, Ty};
-use crate::model::{Effect, Models};
+use crate::model::{Acquiring, Effect, Models};
 use crate::summary::{ClassId, Summary};
 
 /// The surroundings of a function's analysis.
@@ -18,13 +21,22 @@ pub struct Context<'a> {
     pub index: &'a Index<'a>,
     /// Known foreign code.
     pub models: &'a Models,
-    /// Lock classes, in the graph's order.
+    /// Declared lock classes, in the graph's order.
     pub classes: &'a [Class],
+    /// Undeclared ones; their numbers follow those of the declared.
+    pub placed: Placed,
     /// Summaries by body.
     pub summaries: Vec<Summary>,
+    /// Destructors that may come upon a lock.
+    pub destructors: BTreeSet<BodyId>,
     /// Answers given before: types are few, questions many. Never iterated.
-    pub known_types: RefCell<HashMap<(usize, Ty), TypeTraits>>,
+    pub known_types: RefCell<PerType<TypeTraits>>,
+    /// What is destroyed with a value of a type, likewise.
+    pub known_destructions: RefCell<PerType<Rc<[Destruction]>>>,
 }
+
+/// An answer for each type, as printed by a crate.
+type PerType<T> = HashMap<(usize, Ty), T>;
 
 /// What matters of a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +67,21 @@ impl Resolution {
 impl<'a> Context<'a> {
     /// The surroundings before any function is analyzed.
     pub fn new(index: &'a Index<'a>, models: &'a Models, classes: &'a [Class]) -> Context<'a> {
-        Context { index, models, classes, summaries: Vec::new(), known_types: RefCell::default() }
+        let (summaries, known_types) = (Vec::new(), RefCell::default());
+        let (placed, destructors) = (Placed::default(), BTreeSet::new());
+        let known_destructions = RefCell::default();
+        let mut context = Context {
+            index,
+            models,
+            classes,
+            placed,
+            summaries,
+            destructors,
+            known_types,
+            known_destructions,
+        };
+        context.find_placed_locks();
+        context
     }
 
     /// The bodies that `callee`, printed in crate `krate`, may be.
@@ -116,7 +142,7 @@ impl<'a> Context<'a> {
             // A reference to a guard does not keep the lock.
             Ty::Ref(..) | Ty::Ptr(..) => false,
             Ty::Path(path, args) => {
-                if self.models.is_guard(ty) {
+                if self.is_guard(krate, ty) {
                     return true;
                 }
                 if args.iter().any(|arg| self.holds_guard_within(krate, arg, seen)) {
@@ -168,11 +194,11 @@ impl<'a> Context<'a> {
     }
 
     /// The classes of the guards that a type spells out, in the order of the text.
-    pub fn classes_of_guards(&self, ty: &Ty) -> Vec<Option<ClassId>> {
+    pub fn classes_of_guards(&self, krate: usize, ty: &Ty) -> Vec<Option<ClassId>> {
         let mut found = Vec::new();
         ty.any(&mut |inner| {
             if let Ty::Path(_, args) = inner
-                && self.models.is_guard(inner)
+                && self.is_guard(krate, inner)
             {
                 found.push(args.last().and_then(|class| self.class(class)));
             }
@@ -184,7 +210,7 @@ impl<'a> Context<'a> {
 
 /// Every class that the programs' types mention, in the graph's order. A class is recursive if it is declared so and
 /// no lock of it is of a type that keeps its holder out.
-pub fn classes(programs: &[Program], models: &Models) -> Vec<Class> {
+pub fn classes(programs: &[Program], index: &Index<'_>, models: &Models) -> Vec<Class> {
     let mut plain: BTreeSet<String> = BTreeSet::new();
     let mut found: BTreeMap<(u16, String), Class> = BTreeMap::new();
     let mut visit = |ty: &Ty| {
@@ -201,7 +227,11 @@ pub fn classes(programs: &[Program], models: &Models) -> Vec<Class> {
             false
         });
     };
-    for body in programs.iter().flat_map(|program| &program.bodies) {
+    let bodies = programs
+        .iter()
+        .enumerate()
+        .flat_map(|(krate, program)| program.bodies.iter().map(move |b| (krate, b)));
+    for (krate, body) in bodies {
         body.locals.iter().for_each(&mut visit);
         for block in &body.blocks {
             for statement in &block.statements {
@@ -217,8 +247,11 @@ pub fn classes(programs: &[Program], models: &Models) -> Vec<Class> {
                 && let Callee::Path { generics, .. } = &call.callee
             {
                 generics.iter().flat_map(|(_, types)| types).for_each(&mut visit);
-                if let Some(Effect::Acquire { class, reentrant: false, .. }) = models.effect(&call.callee) {
-                    plain.extend(declared(&class).map(|(name, ..)| name));
+                let effect =
+                    callee_key(index, models, krate, &call.callee).and_then(|key| models.effect(&key));
+                if let Some(Effect::Acquire(Acquiring { reentrant: false, .. })) = effect {
+                    let class = generics.last().and_then(|(_, types)| types.last());
+                    plain.extend(class.and_then(declared).map(|(name, ..)| name));
                 }
             }
         }

@@ -1,93 +1,118 @@
 //! Destructors: what runs when a value of a type goes away.
 //!
 //! From the type alone: its own `Drop`, then its fields as far as the code shows them, then its generic arguments.
-//! Guards are released elsewhere, with the local that holds them.
+//! What there is to run is found once for each type. Guards are released elsewhere, with the local that holds them.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
+use crate::context::Context;
 use crate::flow::Flow;
+use crate::index::BodyId;
 use crate::instantiate::Arguments;
 use crate::mir::ir::{Span, Ty};
 use crate::path::{Path, Step, Value};
 use crate::state::State;
 use crate::summary::Note;
 
-impl Flow<'_, '_> {
-    /// Runs the destructors of a value of type `ty` at `target`, outermost first.
-    pub(crate) fn run_destructors(&mut self, state: &mut State, ty: &Ty, target: &Path, span: &Span) {
-        if self.context.index.has_destructors() {
-            self.destroy(state, self.krate, ty, target, span, &mut BTreeSet::new());
-        }
-    }
+/// One thing that happens when a value goes away.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Destruction {
+    /// A destructor runs, on the part at the end of these steps; none if it is not known which part that is.
+    Runs(BodyId, Option<Vec<Step>>),
+    /// A trait object goes away.
+    Dynamic(String),
+}
 
-    /// Whether destroying a value of this type may take a lock, by the summaries so far.
-    pub(crate) fn may_lock_when_destroyed(&self, ty: &Ty) -> bool {
-        let mut seen = BTreeSet::new();
-        let mut pending = vec![(self.krate, ty.clone())];
-        while let Some((krate, ty)) = pending.pop() {
-            let locks = ty.any(&mut |inner| {
-                let Ty::Path(path, _) = inner else { return false };
-                if !seen.insert((krate, inner.clone())) {
-                    return false;
-                }
-                let index = self.context.index;
-                pending.extend(index.fields(krate, path).map(|field| (field.krate, field.ty.clone())));
-                index.drop_impl(krate, path).is_some_and(|body| {
-                    let summary = &self.context.summaries[body];
-                    !summary.acquires.is_empty() || !summary.notes.is_empty()
-                })
-            });
-            if locks {
-                return true;
-            }
+impl Context<'_> {
+    /// What happens when a value of type `ty` goes away, outermost first.
+    fn destructions(&self, krate: usize, ty: &Ty) -> Rc<[Destruction]> {
+        let key = (krate, ty.clone());
+        if let Some(known) = self.known_destructions.borrow().get(&key) {
+            return Rc::clone(known);
         }
-        false
+        let mut search = Search { context: self, seen: BTreeSet::new(), found: Vec::new() };
+        search.visit(krate, ty, Some(Vec::new()));
+        let mut met = BTreeSet::new();
+        search.found.retain(|destruction| met.insert(destruction.clone()));
+        let found: Rc<[Destruction]> = search.found.into();
+        self.known_destructions.borrow_mut().insert(key, Rc::clone(&found));
+        found
     }
+}
 
-    fn destroy(
-        &mut self,
-        state: &mut State,
-        krate: usize,
-        ty: &Ty,
-        target: &Path,
-        span: &Span,
-        seen: &mut BTreeSet<String>,
-    ) {
+struct Search<'c, 'a> {
+    context: &'c Context<'a>,
+    seen: BTreeSet<String>,
+    found: Vec<Destruction>,
+}
+
+impl Search<'_, '_> {
+    fn visit(&mut self, krate: usize, ty: &Ty, at: Option<Vec<Step>>) {
+        let below = |step: Step| at.as_ref().map(|at| at.iter().cloned().chain([step]).collect());
         match ty {
             Ty::Path(path, args) => {
-                if self.context.models.is_guard(ty) || !seen.insert(ty.to_string()) {
+                if self.context.is_guard(krate, ty) || !self.seen.insert(ty.to_string()) {
                     return;
                 }
-                if let Some(body) = self.context.index.drop_impl(krate, path) {
-                    let arguments = Arguments { values: vec![Value::To(target.clone())], moved: vec![None] };
-                    let chain = self.chain_step(body, span, false);
-                    self.instantiate(state, body, &arguments, None, &chain);
-                }
                 let index = self.context.index;
+                if let Some(body) = index.drop_impl(krate, path)
+                    && self.context.destructors.contains(&body)
+                {
+                    self.found.push(Destruction::Runs(body, at.clone()));
+                }
                 for field in index.fields(krate, path) {
-                    let mut place = target.clone();
-                    if !field.variant.is_empty() {
-                        place = state.step(place, &Step::Variant(field.variant.as_str().into()));
+                    let mut place = at.clone();
+                    if let Some(place) = &mut place {
+                        if !field.variant.is_empty() {
+                            place.push(Step::Variant(field.variant.as_str().into()));
+                        }
+                        place.push(Step::Field(field.position));
                     }
-                    let place = state.step(place, &Step::Field(field.position));
-                    self.destroy(state, field.krate, &field.ty, &place, span, seen);
+                    self.visit(field.krate, &field.ty, place);
                 }
                 for arg in args {
-                    self.destroy(state, krate, arg, &Path::unknown(), span, seen);
+                    self.visit(krate, arg, None);
                 }
             }
             Ty::Tuple(types) => {
                 for (field, ty) in types.iter().enumerate() {
-                    let place = state.step(target.clone(), &Step::Field(field as u32));
-                    self.destroy(state, krate, ty, &place, span, seen);
+                    self.visit(krate, ty, below(Step::Field(field as u32)));
                 }
             }
-            Ty::Slice(inner) | Ty::Array(inner, _) => {
-                let place = state.step(target.clone(), &Step::Index);
-                self.destroy(state, krate, inner, &place, span, seen);
-            }
-            Ty::Dyn(bounds) => self.note(Note::DynamicDrop(bounds.to_string(), span.clone())),
+            Ty::Slice(inner) | Ty::Array(inner, _) => self.visit(krate, inner, below(Step::Index)),
+            Ty::Dyn(bounds) => self.found.push(Destruction::Dynamic(bounds.to_string())),
             _ => {}
+        }
+    }
+}
+
+impl Flow<'_, '_> {
+    /// Whether destroying a value of this type may take a lock, as far as names say.
+    pub(crate) fn may_lock_when_destroyed(&self, ty: &Ty) -> bool {
+        let runs = |destruction: &Destruction| matches!(destruction, Destruction::Runs(..));
+        self.context.destructions(self.krate, ty).iter().any(runs)
+    }
+
+    /// Runs the destructors of a value of type `ty` at `target`, outermost first.
+    pub(crate) fn run_destructors(&mut self, state: &mut State, ty: &Ty, target: &Path, span: &Span) {
+        for destruction in self.context.destructions(self.krate, ty).iter() {
+            match destruction {
+                Destruction::Runs(body, at) => {
+                    let place = match at {
+                        Some(steps) => {
+                            steps.iter().fold(target.clone(), |place, step| state.step(place, step))
+                        }
+                        None => Path::unknown(),
+                    };
+                    let arguments = Arguments { values: vec![Value::To(place)], moved: vec![None] };
+                    let chain = self.chain_step(*body, span, false);
+                    self.instantiate(state, *body, &arguments, None, &chain);
+                }
+                Destruction::Dynamic(bounds) => {
+                    self.note(Note::DynamicDrop(bounds.clone(), span.clone()));
+                }
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::callgraph;
 use crate::context::Context;
-use crate::flow::Flow;
+use crate::flow::{Analyzed, Flow};
 use crate::index::BodyId;
 use crate::summary::Summary;
 
@@ -22,6 +22,7 @@ const FREE_ROUNDS: usize = 4;
 pub fn run(context: &mut Context<'_>) -> BTreeSet<BodyId> {
     let count = context.index.bodies.len();
     let plan = callgraph::plan(context);
+    context.destructors = context.index.destructors().filter(|body| plan.relevant.contains(body)).collect();
     context.summaries = vec![Summary::default(); count];
     let mut users: BTreeMap<BodyId, BTreeSet<BodyId>> = BTreeMap::new();
     let mut uses: Vec<Option<BTreeSet<BodyId>>> = vec![None; count];
@@ -29,12 +30,8 @@ pub fn run(context: &mut Context<'_>) -> BTreeSet<BodyId> {
     let mut pending: BTreeSet<(usize, BodyId)> =
         plan.relevant.iter().map(|body| (plan.order[*body], *body)).collect();
     while let Some((_, body)) = pending.pop_first() {
-        let (mut summary, used) = Flow::run(context, body);
-        rounds[body] += 1;
-        if rounds[body] > FREE_ROUNDS {
-            summary.widen(&context.summaries[body]);
-        }
-        for callee in &used {
+        let Analyzed { mut summary, used, deferred } = Flow::run(context, body);
+        for callee in used.iter().chain(&deferred) {
             users.entry(*callee).or_default().insert(body);
             // A function that touches no lock itself may still lead to one: by what it returns.
             if uses[*callee].is_none() {
@@ -42,6 +39,10 @@ pub fn run(context: &mut Context<'_>) -> BTreeSet<BodyId> {
             }
         }
         uses[body] = Some(used);
+        rounds[body] += 1;
+        if rounds[body] > FREE_ROUNDS {
+            summary.widen(&context.summaries[body]);
+        }
         if context.summaries[body] != summary {
             context.summaries[body] = summary;
             pending.extend(users.get(&body).into_iter().flatten().map(|user| (plan.order[*user], *user)));

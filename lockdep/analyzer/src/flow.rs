@@ -27,28 +27,41 @@ pub struct Flow<'c, 'a> {
     pub(crate) output: Option<Summary>,
     /// Bodies whose summaries were used.
     pub(crate) used: BTreeSet<BodyId>,
+    /// Bodies whose summaries were used without calling them.
+    pub(crate) deferred: BTreeSet<BodyId>,
+}
+
+/// The outcome for one function.
+pub struct Analyzed {
+    /// What it does.
+    pub summary: Summary,
+    /// Bodies that it calls.
+    pub used: BTreeSet<BodyId>,
+    /// Closures that it makes.
+    pub deferred: BTreeSet<BodyId>,
 }
 
 impl<'c, 'a> Flow<'c, 'a> {
     /// The summary of body `id` by the summaries in `context`, and the bodies it was made from.
-    pub fn run(context: &'c Context<'a>, id: BodyId) -> (Summary, BTreeSet<BodyId>) {
-        let entry = context.index.bodies[id];
-        let mut flow =
-            Flow { context, id, krate: entry.krate, body: entry.body, output: None, used: BTreeSet::new() };
+    pub fn run(context: &'c Context<'a>, id: BodyId) -> Analyzed {
+        let mut flow = Flow::new(context, id, None);
         let entries = flow.fixpoint();
         flow.output = Some(Summary::default());
         for (block, state) in entries {
             flow.block(block, state);
         }
-        (flow.output.unwrap_or_default(), flow.used)
+        Analyzed { summary: flow.output.unwrap_or_default(), used: flow.used, deferred: flow.deferred }
+    }
+
+    fn new(context: &'c Context<'a>, id: BodyId, output: Option<Summary>) -> Flow<'c, 'a> {
+        let entry = context.index.bodies[id];
+        let (used, deferred) = (BTreeSet::new(), BTreeSet::new());
+        Flow { context, id, krate: entry.krate, body: entry.body, output, used, deferred }
     }
 
     /// The summary of an entry point: what it leaves open is closed.
     pub fn run_entry(context: &'c Context<'a>, id: BodyId) -> Summary {
-        let entry = context.index.bodies[id];
-        let output = Some(context.summaries[id].clone());
-        let mut flow =
-            Flow { context, id, krate: entry.krate, body: entry.body, output, used: BTreeSet::new() };
+        let mut flow = Flow::new(context, id, Some(context.summaries[id].clone()));
         flow.close_entry();
         flow.output.unwrap_or_default()
     }
@@ -160,12 +173,15 @@ impl<'c, 'a> Flow<'c, 'a> {
                 vec![(Vec::new(), Value::To(self.lvalue(state, place)))]
             }
             Rvalue::ThreadLocal(path) => {
-                vec![(Vec::new(), Value::To(Path::from(Root::Static(self.static_name(path)))))]
+                vec![(Vec::new(), Value::To(self.static_path(path)))]
             }
             Rvalue::Aggregate(aggregate) => self.build(state, aggregate, dest),
             Rvalue::Discriminant(_) | Rvalue::Other(_) => vec![(Vec::new(), Value::Unknown)],
         };
         self.put(state, dest, tree, made);
+        if matches!(rvalue, Rvalue::Aggregate(Aggregate { kind: AggregateKind::Closure(..), .. })) {
+            self.defer(state, dest);
+        }
     }
 
     /// The value of an operand with its parts; a move takes the guards along to `dest`.
@@ -177,9 +193,7 @@ impl<'c, 'a> Flow<'c, 'a> {
                 self.move_out(state, place, self.holder_at(state, dest));
                 tree
             }
-            Operand::Static(path) => {
-                vec![(Vec::new(), Value::To(Path::from(Root::Static(self.static_name(path)))))]
-            }
+            Operand::Static(path) => vec![(Vec::new(), Value::To(self.static_path(path)))],
             Operand::Fn(callee) => {
                 let body = self.context.resolve(self.krate, callee).exactly_one();
                 let slot = (dest.local, Vec::new());
@@ -249,11 +263,6 @@ impl<'c, 'a> Flow<'c, 'a> {
         tree
     }
 
-    pub(crate) fn static_name(&self, path: &str) -> std::sync::Arc<str> {
-        let name = self.context.index.name(self.krate, path);
-        if name.krate.is_empty() { name.path.into() } else { format!("{}::{}", name.krate, name.path).into() }
-    }
-
     /// The local whose variant a switch looks at.
     fn discriminant_of(&self, block: usize, on: &Operand) -> Option<usize> {
         let switched = on.place().filter(|place| place.projection.is_empty())?.local;
@@ -295,11 +304,14 @@ impl<'c, 'a> Flow<'c, 'a> {
         let result: BTreeMap<Vec<Step>, Value> = state
             .subtree(0, &[])
             .into_iter()
-            .filter(|(_, value)| match value {
+            .filter_map(|(steps, value)| match &value {
                 Value::To(path) | Value::At(path) | Value::GuardOf(path) => {
-                    matches!(path.root, Root::Param(_) | Root::Static(_))
+                    let kept = matches!(path.root, Root::Param(_) | Root::Static(_));
+                    if kept { Some((steps, value)) } else { known(value.forgotten()).map(|v| (steps, v)) }
                 }
-                Value::Code(..) | Value::Unknown => false,
+                // Code that is returned with what it captured, which stands below it.
+                Value::Code(body, (0, _)) => Some((steps, Value::Code(*body, (0, Vec::new())))),
+                Value::Code(..) | Value::Pending(_) | Value::Unknown => None,
             })
             .collect();
         let Some(output) = &mut self.output else { return };
@@ -328,4 +340,8 @@ impl<'c, 'a> Flow<'c, 'a> {
             state.moved.insert(place.local);
         }
     }
+}
+
+fn known(value: Value) -> Option<Value> {
+    (value != Value::Unknown).then_some(value)
 }

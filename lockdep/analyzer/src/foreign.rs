@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 use crate::apply::{Calling, describe};
 use crate::flow::Flow;
 use crate::graph::{Held, Step as ChainStep};
+use crate::home::{Home, HomeId};
 use crate::mir::ir::{Call, Operand, Place, Span, Ty};
-use crate::model::{Effect, canonical};
+use crate::model::{Effect, How, canonical};
 use crate::path::{Path, Root, Step, Value};
 use crate::place::slot_of;
 use crate::state::{Holding, State, Tree};
@@ -26,12 +27,22 @@ impl Flow<'_, '_> {
             None => self.note(Note::Unresolved(describe(&call.callee), span.clone())),
         }
         let codes: Vec<Value> = call.args.iter().flat_map(|operand| self.codes_in(state, operand)).collect();
+        let key = self.context.callee_key(self.krate, &call.callee).unwrap_or_default();
+        let once = self.context.models.calls_once(&key);
+        let calling = if once { Calling::PerhapsOnce } else { Calling::Perhaps };
         let mut produced = Vec::new();
-        for code in &codes {
-            let calling =
-                if self.context.models.calls_once(&name) { Calling::PerhapsOnce } else { Calling::Perhaps };
-            produced.extend(self.apply_code(state, code, Vec::new(), calling, &name, span));
+        if self.context.models.runs_instead(&key) {
+            let mut without = state.clone();
+            self.empty(&mut without, call);
+            for code in &codes {
+                produced.extend(self.apply_code(&mut without, code, Vec::new(), calling, &name, span));
+            }
+        } else {
+            for code in &codes {
+                produced.extend(self.apply_code(state, code, Vec::new(), calling, &name, span));
+            }
         }
+        let home = self.made_home(state, call, block);
         self.acquires_in_arguments(state, call, span);
         let captures: Vec<Tree> = codes
             .iter()
@@ -43,7 +54,7 @@ impl Flow<'_, '_> {
         self.dropped_by_foreign(state, call, &name, span);
         self.pass_through(state, call, produced);
         self.written_by_foreign(state, call);
-        self.set_unknown(state, &call.dest, block);
+        self.set_made(state, &call.dest, block, home);
         // An adaptor that was given a closure may call it later, when it is itself passed on.
         let lasting = self.type_of(&call.dest).any(&mut |ty| matches!(ty, Ty::Closure(_) | Ty::Opaque(_)));
         if lasting && let Some(slot) = slot_of(&call.dest) {
@@ -114,6 +125,28 @@ impl Flow<'_, '_> {
         self.context.holds_guard(self.krate, ty) || self.context.may_hide(self.krate, ty)
     }
 
+    /// Where locks inside the result of a foreign call live: where it was constructed, if it is a lock; otherwise it
+    /// is taken to come out of the first argument that has a home.
+    fn made_home(&self, state: &State, call: &Call, block: usize) -> Option<HomeId> {
+        if self.context.lock_type(self.krate, &self.type_of(&call.dest)).is_some() {
+            return Some(self.context.home(Home::Site(self.id, block)));
+        }
+        call.args.iter().find_map(|arg| self.home_of(state, &self.value(state, arg)))
+    }
+
+    /// Releases what the first argument, or what it points to, holds.
+    fn empty(&self, state: &mut State, call: &Call) {
+        let Some(place) = call.args.first().and_then(Operand::place) else { return };
+        match self.type_of(place) {
+            Ty::Ref(..) => {
+                if let Root::Local(local) = state.load(self.lvalue(state, place)).pointee().root {
+                    state.release(local);
+                }
+            }
+            _ => state.release(place.local),
+        }
+    }
+
     /// Guards in the arguments, and those that code among them `produced`, go wherever there is room for one: the
     /// result, or what another argument points to. Without room they are dropped.
     pub(crate) fn pass_through(&self, state: &mut State, call: &Call, produced: Vec<(HeldLock, Chain)>) {
@@ -168,19 +201,15 @@ impl Flow<'_, '_> {
     fn acquires_in_arguments(&mut self, state: &mut State, call: &Call, span: &Span) {
         for operand in &call.args {
             let Operand::Fn(callee) = operand else { continue };
-            let Some(Effect::Acquire { class, wanted, held, attempt, .. }) =
-                self.context.models.effect(callee)
-            else {
-                continue;
-            };
-            let Some(class_id) = self.context.class(&class) else {
-                self.note(Note::Unclassed(class.to_string(), span.clone()));
-                continue;
-            };
-            let lock = Lock { class: class_id, path: Path::unknown() };
-            let chain = self.acquisition(class_id, held, attempt, span);
-            if !attempt {
-                self.acquire(state, &Acquire { lock: lock.clone(), wanted }, &chain);
+            let Some(Effect::Acquire(acquiring)) = self.context.effect(self.krate, callee) else { continue };
+            // What it is called with comes from the other arguments, if they say anything.
+            let home = call.args.iter().find_map(|arg| self.home_of(state, &self.value(state, arg)));
+            let path = Path::unknown().living(home);
+            let Some(class) = self.class_of(callee, &acquiring, &path, span) else { continue };
+            let (lock, held) = (Lock { class, path }, acquiring.held);
+            let chain = self.acquisition(class, held, acquiring.how == How::Tries, span);
+            if acquiring.how != How::Tries {
+                self.acquire(state, &Acquire { lock: lock.clone(), wanted: acquiring.wanted }, &chain);
             }
             let holder = self.holder_at(state, &call.dest);
             keep(&mut state.held, Holding { lock: HeldLock::Known(lock, held), holder }, chain);
@@ -195,13 +224,13 @@ impl Flow<'_, '_> {
         let verb = if attempt { "tries" } else { "acquires" };
         Chain::of(ChainStep {
             function: self.context.function_name(self.id),
-            action: format!("{verb} {} ({how})", self.context.classes[class].name),
+            action: format!("{verb} {} ({how})", self.context.class_name(class)),
             span: span.clone(),
         })
     }
 
     /// Closures, function items and parameters that are code, in an argument.
-    fn codes_in(&self, state: &State, operand: &Operand) -> Vec<Value> {
+    pub(crate) fn codes_in(&self, state: &State, operand: &Operand) -> Vec<Value> {
         let value = self.value(state, operand);
         let ty = operand.place().map_or(Ty::Never, |place| self.type_of(place));
         let mut found = Vec::new();

@@ -97,6 +97,10 @@ pub struct Index<'a> {
     shown: BTreeMap<(usize, &'a str), String>,
     implementers: BTreeSet<Name>,
     owner_fields: Vec<(usize, Ty)>,
+    /// Names of fields: the type, the variant or empty, the position.
+    field_names: BTreeMap<(Name, String, u32), &'a str>,
+    /// Statics and constants: the crate, the path, the type.
+    statics: Vec<(usize, &'a str, &'a Ty)>,
 }
 
 impl<'a> Index<'a> {
@@ -115,6 +119,8 @@ impl<'a> Index<'a> {
             shown: BTreeMap::new(),
             implementers: BTreeSet::new(),
             owner_fields: Vec::new(),
+            field_names: BTreeMap::new(),
+            statics: Vec::new(),
         };
         for (krate, program) in programs.iter().enumerate() {
             for body in &program.bodies {
@@ -124,6 +130,8 @@ impl<'a> Index<'a> {
                     index.bodies.push(Entry { krate, body });
                     index.by_id.insert((krate, &body.id), id);
                     index.by_path.insert((krate, &body.path), id);
+                } else if let Some(ty) = body.locals.first().filter(|_| !body.id.contains(['{', '['])) {
+                    index.statics.push((krate, &body.path, ty));
                 }
             }
         }
@@ -180,6 +188,43 @@ impl<'a> Index<'a> {
         // A foreign generic type's fields would be those of all its instances together; its arguments say more.
         let ours = !name.krate.is_empty();
         ours.then(|| self.fields.get(&name)).flatten().into_iter().flatten()
+    }
+
+    /// Known field types of a type.
+    pub fn fields_of(&self, name: &Name) -> impl Iterator<Item = &Field> {
+        self.fields.get(name).into_iter().flatten()
+    }
+
+    /// Known field types of all types. Constructions of variants are also entered as if they were of a type called
+    /// like the variant, those of structs as if they were variants of the module; by the usual spelling, neither is a
+    /// type.
+    pub fn all_fields(&self) -> impl Iterator<Item = (&Name, &Field)> {
+        let is_type = |name: &&Name| {
+            let mut segments = name.path.rsplit("::");
+            let upper = |segment: Option<&str>| segment.is_some_and(|s| s.starts_with(char::is_uppercase));
+            upper(segments.next()) && !upper(segments.next())
+        };
+        self.fields
+            .iter()
+            .filter(move |(name, _)| is_type(name))
+            .flat_map(|(name, fields)| fields.iter().map(move |field| (name, field)))
+    }
+
+    /// The name of a field, or its position if no construction shows it.
+    pub fn field_name(&self, of: &Name, variant: &str, position: u32) -> String {
+        let known = self.field_names.get(&(of.clone(), variant.to_owned(), position));
+        known.map_or_else(|| position.to_string(), |name| (*name).to_owned())
+    }
+
+    /// Statics and constants: the crate that printed it, the path, the type.
+    pub fn statics(&self) -> impl Iterator<Item = (usize, &str, &Ty)> {
+        self.statics.iter().copied()
+    }
+
+    /// All methods of a type.
+    pub fn methods_of(&self, this: &Name) -> impl Iterator<Item = BodyId> {
+        let of_it = |method: &&Method| method.this.as_ref() == Some(this);
+        self.methods.values().flatten().filter(of_it).map(|method| method.body)
     }
 
     /// A body as a person would name it: `hv_core::p2m::P2mTable::lookup`, `…::lookup::{closure#0}`.

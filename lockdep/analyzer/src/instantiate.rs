@@ -9,11 +9,12 @@ use lockdep::order::Relation;
 use crate::apply::{Calling, MAX_CODE_DEPTH};
 use crate::flow::Flow;
 use crate::graph::{Evidence, Held, Instances, Nesting};
+use crate::home::Key;
 use crate::index::BodyId;
 use crate::mir::ir::{Place, Ty};
 use crate::path::{Path, Root, Value};
 use crate::state::{Holding, State, Tree};
-use crate::summary::{Acquire, Chain, ClosedNesting, HeldLock, Lock, OpenNesting, keep};
+use crate::summary::{Acquire, Chain, ClosedNesting, HeldLock, Lock, Note, OpenNesting, keep};
 
 /// What a callee is given.
 pub(crate) struct Arguments {
@@ -28,10 +29,10 @@ impl Arguments {
     pub(crate) fn path(&self, state: &State, path: &Path) -> Path {
         let Root::Param(param) = path.root else {
             // What the callee made or kept in locals is a stranger to its caller.
-            return if matches!(path.root, Root::Static(_)) { path.clone() } else { Path::unknown() };
+            return if matches!(path.root, Root::Static(_)) { path.clone() } else { path.forgotten() };
         };
         let Some(value) = param.checked_sub(1).and_then(|at| self.values.get(at)) else {
-            return Path::unknown();
+            return path.forgotten();
         };
         let mut place = None;
         for (at, step) in path.steps.iter().enumerate() {
@@ -41,11 +42,17 @@ impl Arguments {
             };
             place = Some(if path.owner == Some(at + 1) { next.owning() } else { next });
         }
-        match (place, value) {
+        let translated = match (place, value) {
             (Some(place), _) => place,
             (None, Value::At(path)) => path.clone(),
             (None, _) => Path::unknown(),
-        }
+        };
+        let stored = match translated.root {
+            Root::Local(_) => state.load(translated.clone()).path().and_then(|path| path.home),
+            _ => None,
+        };
+        let home = path.home.or(translated.home).or(stored);
+        translated.living(home)
     }
 
     pub(crate) fn value(&self, state: &State, value: &Value) -> Value {
@@ -56,13 +63,19 @@ impl Arguments {
                 param.checked_sub(1).and_then(|at| self.values.get(at)).cloned().unwrap_or(Value::Unknown)
             }
             Value::At(path) => state.load(self.path(state, path)),
-            Value::Code(..) | Value::Unknown => Value::Unknown,
+            Value::Code(..) | Value::Pending(_) | Value::Unknown => Value::Unknown,
         }
+    }
+
+    /// A value in the result: code brings what it captured along.
+    fn result(&self, state: &State, value: &Value) -> Value {
+        if let Value::Code(..) = value { value.clone() } else { self.value(state, value) }
     }
 }
 
 impl Flow<'_, '_> {
-    /// Calls `body`; `dest` is where the result goes and the block that makes it, none for code called in place.
+    /// Calls `body`; `dest` is where the result goes and the block that makes it, none for code called in place: then
+    /// the guards in the result are returned.
     pub(crate) fn instantiate(
         &mut self,
         state: &mut State,
@@ -70,7 +83,7 @@ impl Flow<'_, '_> {
         arguments: &Arguments,
         dest: Option<(&Place, usize)>,
         call: &Chain,
-    ) {
+    ) -> Vec<(HeldLock, Chain)> {
         self.used.insert(body);
         let context = self.context;
         let (summary, callee) = (&context.summaries[body], context.index.bodies[body]);
@@ -89,7 +102,8 @@ impl Flow<'_, '_> {
         let translate = |this: &Self, held: &HeldLock, chain: &Chain| -> Vec<(HeldLock, Chain)> {
             match held {
                 HeldLock::Known(lock, how) => {
-                    let lock = Lock { class: lock.class, path: arguments.path(&seen, &lock.path) };
+                    let path = arguments.path(&seen, &lock.path);
+                    let lock = Lock { class: context.reclassed(lock.class, &path), path };
                     vec![(HeldLock::Known(lock, *how), chain.through(call))]
                 }
                 HeldLock::Argument(param) => given.get(param).cloned().unwrap_or_default(),
@@ -128,14 +142,15 @@ impl Flow<'_, '_> {
         let result: Tree = summary
             .result
             .iter()
-            .map(|(steps, value)| (steps.clone(), arguments.value(&seen, value)))
+            .map(|(steps, value)| (steps.clone(), arguments.result(&seen, value)))
             .collect();
         self.written_by(state, body, arguments);
         let mut holder = None;
         if let Some((dest, block)) = dest {
             holder = self.holder_at(state, dest);
             self.hand_over(state, arguments, &given, dest);
-            self.set_unknown(state, dest, block);
+            let hint = arguments.values.iter().find_map(|value| self.home_of(&seen, value));
+            self.set_made(state, dest, block, hint);
             if !result.is_empty() {
                 let whole = result.iter().any(|(steps, _)| steps.is_empty());
                 let mut tree = state.subtree(dest.local, &[]);
@@ -144,12 +159,16 @@ impl Flow<'_, '_> {
                 self.put(state, dest, tree, block * 4096);
             }
         }
-        for (lock, chain) in returned {
-            keep(&mut state.held, Holding { lock, holder }, chain);
-        }
         for (lock, chain) in left {
             keep(&mut state.held, Holding { lock, holder: None }, chain);
         }
+        if dest.is_none() {
+            return returned;
+        }
+        for (lock, chain) in returned {
+            keep(&mut state.held, Holding { lock, holder }, chain);
+        }
+        Vec::new()
     }
 
     /// Moved arguments that the callee did not know to hold guards: the result keeps them if it has room.
@@ -185,14 +204,14 @@ impl Flow<'_, '_> {
 
     fn translated(&self, state: &State, arguments: &Arguments, acquire: &Acquire) -> Acquire {
         let path = arguments.path(state, &acquire.lock.path);
-        Acquire { lock: Lock { class: acquire.lock.class, path }, wanted: acquire.wanted }
+        let class = self.context.reclassed(acquire.lock.class, &path);
+        Acquire { lock: Lock { class, path }, wanted: acquire.wanted }
     }
 
     /// A lock is waited for: it nests in everything held.
     pub(crate) fn acquire(&mut self, state: &State, acquire: &Acquire, chain: &Chain) {
-        let class = &self.context.classes[acquire.lock.class];
         let path = &acquire.lock.path;
-        let owned_already = class.recursive
+        let owned_already = self.context.is_recursive(acquire.lock.class)
             && path.is_definite()
             && state.held.keys().any(|holding| {
                 matches!(&holding.lock, HeldLock::Known(lock, Held::Exclusive)
@@ -226,11 +245,28 @@ impl Flow<'_, '_> {
                 }
             }
             _ => {
+                self.pair(held, held_chain, acquire, chain);
                 let open = OpenNesting { held: held.clone(), acquire: acquire.clone() };
                 if let Some(output) = &mut self.output {
                     output.add_open(open, (held_chain.clone(), chain.clone()));
                 }
             }
+        }
+    }
+
+    /// Two parameters whose locks of one undeclared class are both taken: swapped, they close a circle.
+    fn pair(&mut self, held: &HeldLock, held_chain: &Chain, acquire: &Acquire, chain: &Chain) {
+        let HeldLock::Known(lock, how) = held else { return };
+        let (from, to) = (&lock.path, &acquire.lock.path);
+        let alike = lock.class == acquire.lock.class && from.steps == to.steps && from.root != to.root;
+        let named = |path: &Path| path.is_open() && path.is_definite();
+        if !alike || !named(from) || !named(to) || self.context.placed_key(lock.class).is_none() {
+            return;
+        }
+        let nesting = close(lock, *how, acquire, Relation::Other, Instances::Any).nesting;
+        let evidence = self.evidence(lock, held_chain, acquire, chain);
+        if let Some(output) = &mut self.output {
+            output.pairs.entry((lock.class, from.bare(), to.bare())).or_insert((nesting, evidence));
         }
     }
 
@@ -251,14 +287,25 @@ impl Flow<'_, '_> {
     /// Nestings of an entry point that nobody calls: what is open stays a meeting of strangers.
     pub(crate) fn close_entry(&mut self) {
         let Some(mut output) = self.output.take() else { return };
+        for acquire in output.acquires.keys() {
+            if let Some((Key::Open(lock), _)) = self.context.placed_key(acquire.lock.class) {
+                output.notes.insert(Note::Given(lock.to_string(), self.body.span.clone()));
+            }
+        }
         for (open, (held_chain, chain)) in std::mem::take(&mut output.open) {
+            // Without a class there is no nesting to speak of; the note above stands for it.
+            let open_class = |lock: &Lock| self.context.is_open(lock.class);
+            let known = matches!(&open.held, HeldLock::Known(lock, _) if !open_class(lock));
+            if open_class(&open.acquire.lock) || !(known || matches!(open.held, HeldLock::Argument(_))) {
+                continue;
+            }
             let mut locks = Vec::new();
             match &open.held {
                 HeldLock::Known(lock, how) => locks.push((lock.clone(), *how)),
                 HeldLock::Argument(param) => {
                     // A guard from outside: its type says the class, nothing says the instance.
                     let ty = self.body.locals.get(*param).cloned().unwrap_or(Ty::Never);
-                    for class in self.context.classes_of_guards(&ty).into_iter().flatten() {
+                    for class in self.context.classes_of_guards(self.krate, &ty).into_iter().flatten() {
                         locks.push((Lock { class, path: Path::unknown() }, Held::Exclusive));
                     }
                 }

@@ -1,7 +1,7 @@
 //! The analyzer: from rustc's MIR text to a proved or refuted lock order.
 //!
 //! The pipeline, one module each, in this order: read ([`mir`], [`facts`]) → find names ([`index`]) and classes
-//! ([`context`]) → flow inside a function (`flow`, `place`, `state`, [`path`]) → calls (`apply`, `foreign`, `destroy`,
+//! ([`context`], [`home`], `locks`) → flow inside a function (`flow`, `place`, `state`, [`path`]) → calls (`apply`, `foreign`, `destroy`,
 //! `instantiate`, [`model`]) →
 //! summaries to a fixpoint (`fixpoint`, `summary`) → graph (`link`, [`graph`]) → prove ([`proof`]), check the
 //! certificate ([`certificate`]), show the deadlock ([`witness`]) → findings ([`judge`], [`finding`]) → text
@@ -15,6 +15,7 @@ pub mod facts;
 pub mod finding;
 pub mod graph;
 pub mod graph_file;
+pub mod home;
 pub mod index;
 pub mod judge;
 pub mod mir;
@@ -26,14 +27,18 @@ pub mod smt;
 pub mod summary;
 pub mod witness;
 
+mod acquire;
 mod apply;
 mod callgraph;
+mod defer;
 mod destroy;
 mod fixpoint;
 mod flow;
 mod foreign;
 mod instantiate;
 mod link;
+mod locks;
+mod numbers;
 mod place;
 mod state;
 
@@ -80,7 +85,7 @@ pub fn analyze(facts: Vec<Facts>) -> Result<LockGraph, AnalyzeError> {
     programs.sort_by(|a, b| a.krate.cmp(&b.krate));
     let index = Index::new(&programs);
     let models = Models::shipped();
-    let classes = context::classes(&programs, &models);
+    let classes = context::classes(&programs, &index, &models);
     let mut context = Context::new(&index, &models, &classes);
     let entries = fixpoint::run(&mut context);
     let graph = link::run(&context, &entries, &problems, context::roles(&programs));

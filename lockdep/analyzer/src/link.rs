@@ -3,17 +3,19 @@
 //! It adds no nesting and drops none; it only settles what no single function can know (whether a class belongs to
 //! domains at all) and words what the analysis took for granted.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use lockdep::order::Relation;
 
 use crate::context::Context;
 use crate::flow::Flow;
-use crate::graph::{Assumption, Class, LockGraph, Ownership};
+use crate::graph::{Assumption, Instances, LockGraph, Ownership};
 use crate::index::BodyId;
 use crate::mir::ir::Span;
+use crate::numbers::Numbers;
 use crate::path::Root;
-use crate::summary::{ClosedNesting, Note};
+use crate::summary::{ClosedNesting, Note, Summary};
 
 /// Puts the graph together.
 pub fn run(
@@ -22,29 +24,62 @@ pub fn run(
     problems: &[String],
     roles: Vec<String>,
 ) -> LockGraph {
+    let settled: Vec<Cow<'_, Summary>> = (0..context.summaries.len())
+        .map(|body| match entries.contains(&body) {
+            true => Cow::Owned(Flow::run_entry(context, body)),
+            false => Cow::Borrowed(&context.summaries[body]),
+        })
+        .collect();
+    let numbers = Numbers::new(context, &settled);
     let ownership = ownership(context);
     let mut graph = LockGraph { roles, bodies: context.index.bodies.len(), ..LockGraph::default() };
-    for (class, ownership) in context.classes.iter().zip(&ownership) {
-        graph.classes.push(Class { ownership: *ownership, ..class.clone() });
-    }
+    graph.classes = numbers.classes(context, &ownership);
     let mut sites: BTreeSet<(usize, Span)> = BTreeSet::new();
-    for body in 0..context.summaries.len() {
-        let summary =
-            if entries.contains(&body) { &Flow::run_entry(context, body) } else { &context.summaries[body] };
+    let mut instances: BTreeMap<usize, BTreeSet<Span>> = BTreeMap::new();
+    for summary in &settled {
         for (closed, evidence) in &summary.closed {
-            let mut nesting = closed.nesting;
-            nesting.relation = settle(closed, &ownership);
+            let relation = settle(closed, &ownership);
+            let Some(nesting) = numbers.nesting(&closed.nesting, relation) else { continue };
+            let undeclared = context.placed_key(closed.nesting.held).is_some();
+            if undeclared && nesting.held == nesting.wanted && nesting.instances == Instances::Any {
+                let site = evidence.wanted.last().map(|step| step.span.clone());
+                instances.entry(nesting.held).or_default().extend(site);
+                continue;
+            }
             graph.add(nesting, evidence.clone());
         }
+        for ((class, from, to), (nesting, evidence)) in &summary.pairs {
+            // Code that has both orders chooses between them.
+            let chosen = summary.pairs.contains_key(&(*class, to.clone(), from.clone()));
+            if let Some(nesting) = numbers.nesting(nesting, Relation::Same).filter(|_| !chosen) {
+                graph.add(nesting, evidence.clone());
+            }
+        }
         for (acquire, chain) in &summary.acquires {
-            if let Some(step) = chain.steps.last() {
-                sites.insert((acquire.lock.class, step.span.clone()));
+            if let (Some(class), Some(step)) = (numbers.class(acquire.lock.class), chain.steps.last()) {
+                sites.insert((class, step.span.clone()));
             }
         }
     }
     graph.acquisitions = sites.into_iter().collect();
-    graph.assumptions = assumptions(context, entries, problems);
+    graph.assumptions = assumptions(context, &settled, entries, problems);
+    graph.assumptions.extend(unordered(&graph, instances));
+    graph.assumptions.extend(numbers.lost(context, &graph));
+    graph.assumptions.sort();
     graph
+}
+
+/// Two instances of one undeclared class, where nothing says that they could not be met in one order everywhere.
+fn unordered(graph: &LockGraph, instances: BTreeMap<usize, BTreeSet<Span>>) -> Vec<Assumption> {
+    let assumption = |(class, sites): (usize, BTreeSet<Span>)| Assumption {
+        kind: "instance-order".to_owned(),
+        text: format!(
+            "two locks `{}` that are held together are different, and nest in one order",
+            graph.name(class)
+        ),
+        sites: sites.into_iter().collect(),
+    };
+    instances.into_iter().map(assumption).collect()
 }
 
 /// A lock of a class that belongs to nobody anywhere is known to have no owner.
@@ -60,8 +95,8 @@ fn settle(closed: &ClosedNesting, ownership: &[Ownership]) -> Relation {
 
 /// Per class: whether its instances are inside owners, by the paths of the acquisitions and by the types of owners.
 fn ownership(context: &Context<'_>) -> Vec<Ownership> {
-    let mut seen: Vec<(bool, bool)> = vec![(false, false); context.classes.len()];
     let inside = context.classes_inside_owners();
+    let mut seen: Vec<(bool, bool)> = vec![(false, false); context.class_count()];
     for summary in &context.summaries {
         for acquire in summary.acquires.keys() {
             let (owned, unowned) = &mut seen[acquire.lock.class];
@@ -84,7 +119,12 @@ fn ownership(context: &Context<'_>) -> Vec<Ownership> {
         .collect()
 }
 
-fn assumptions(context: &Context<'_>, entries: &BTreeSet<BodyId>, problems: &[String]) -> Vec<Assumption> {
+fn assumptions(
+    context: &Context<'_>,
+    settled: &[Cow<'_, Summary>],
+    entries: &BTreeSet<BodyId>,
+    problems: &[String],
+) -> Vec<Assumption> {
     let mut found: Vec<Assumption> = Vec::new();
     let mut add = |kind: &str, text: String, sites: Vec<Span>| {
         found.push(Assumption { kind: kind.to_owned(), text, sites });
@@ -113,7 +153,8 @@ fn assumptions(context: &Context<'_>, entries: &BTreeSet<BodyId>, problems: &[St
     let mut drops: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
     let mut foreign_drops: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
     let mut unclassed: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
-    for note in context.summaries.iter().flat_map(|summary| &summary.notes) {
+    let mut given: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
+    for note in settled.iter().flat_map(|summary| &summary.notes) {
         match note {
             Note::Roles(span) => {
                 roles.insert(span.clone());
@@ -132,6 +173,9 @@ fn assumptions(context: &Context<'_>, entries: &BTreeSet<BodyId>, problems: &[St
             }
             Note::Unclassed(what, span) => {
                 unclassed.entry(what).or_default().insert(span.clone());
+            }
+            Note::Given(what, span) => {
+                given.entry(what).or_default().insert(span.clone());
             }
         }
     }
@@ -165,6 +209,10 @@ fn assumptions(context: &Context<'_>, entries: &BTreeSet<BodyId>, problems: &[St
     for (what, sites) in unclassed {
         let text = format!("locks whose class is the parameter `{what}` nest with none of these locks");
         add("generic-class", text, sites.into_iter().collect());
+    }
+    for (what, sites) in given {
+        let text = format!("locks of type `{what}` that callers outside give nest with none of these locks");
+        add("given-lock", text, sites.into_iter().collect());
     }
     // Code that nobody read is seen to call: threads, lazy statics, futures.
     let deferred: Vec<Span> = entries

@@ -6,13 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use crate::graph::{Held, Wanted};
-use crate::mir::ir::{Callee, Ty};
+use crate::mir::ir::Callee;
+use crate::mir::ir::Ty;
 
 /// The table as written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
+    families: BTreeMap<String, BTreeSet<String>>,
     lock: Vec<LockModel>,
+    wait: Vec<WaitModel>,
     guards: Types,
     pointers: Types,
     functions: Functions,
@@ -26,15 +29,34 @@ struct LockModel {
     /// The holder is let in again.
     #[serde(default)]
     reentrant: bool,
+    #[serde(default)]
     acquire: BTreeMap<String, Mode>,
     #[serde(default)]
     attempt: BTreeMap<String, Mode>,
+    #[serde(default)]
+    during: BTreeMap<String, Mode>,
+    #[serde(default)]
+    future: BTreeMap<String, Mode>,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WaitModel {
+    r#type: String,
+    #[serde(default)]
+    gives: BTreeSet<String>,
+    #[serde(default)]
+    lends: BTreeSet<String>,
+}
+
+/// Where the class of a lock stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum ClassSource {
+pub enum ClassSource {
+    /// In the last generic argument of the type: the class is declared.
     LastArgument,
+    /// In the place that holds the lock.
+    Place,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -58,8 +80,10 @@ struct Functions {
     copy: BTreeSet<String>,
     deref: BTreeSet<String>,
     element: BTreeSet<String>,
+    unwrap: BTreeSet<String>,
     forget: BTreeSet<String>,
     once: BTreeSet<String>,
+    instead: BTreeSet<String>,
     spawn: BTreeSet<String>,
     upgrade: BTreeSet<String>,
     unclassed: BTreeSet<String>,
@@ -69,23 +93,54 @@ struct Functions {
 
 /// The lookup.
 #[derive(Debug)]
-pub struct Models(Table);
+pub struct Models {
+    table: Table,
+    /// The family of each crate.
+    families: BTreeMap<String, String>,
+    /// What each known function does.
+    effects: BTreeMap<String, Effect>,
+    /// Position in the table of each lock type.
+    locks: BTreeMap<String, usize>,
+}
+
+/// When an acquiring function acquires, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// It waits, and the result holds the lock.
+    Waits,
+    /// It does not wait, and the result may hold the lock.
+    Tries,
+    /// It waits, runs the code it is given and releases.
+    During,
+    /// The result waits when it is awaited.
+    Awaited,
+}
+
+/// A kind of acquisition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acquiring {
+    /// Where the class stands.
+    pub class: ClassSource,
+    /// How it is wanted.
+    pub wanted: Wanted,
+    /// How it is held then.
+    pub held: Held,
+    /// When and for how long.
+    pub how: How,
+    /// The holder is let in again.
+    pub reentrant: bool,
+}
 
 /// What a known function does.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Acquires the lock that the first argument points to.
-    Acquire {
-        /// The type argument that names the class.
-        class: Ty,
-        /// How it is wanted.
-        wanted: Wanted,
-        /// How it is held then.
-        held: Held,
-        /// It does not wait.
-        attempt: bool,
-        /// The holder is let in again.
-        reentrant: bool,
+    Acquire(Acquiring),
+    /// Releases the lock of the guard that is the second argument and acquires it again. The guard is lent, or given
+    /// and returned.
+    Wait {
+        /// The guard is lent.
+        lends: bool,
     },
     /// The result is the first argument.
     Same,
@@ -95,6 +150,8 @@ pub enum Effect {
     Deref,
     /// The result points to some element of what the first argument points to.
     Element,
+    /// The result is what the first argument contains.
+    Unwrap,
     /// The first argument stays alive for ever.
     Forget,
     /// Runs its argument on a stack of its own.
@@ -113,67 +170,120 @@ impl Models {
     /// # Panics
     /// If the shipped table is not well formed, which a test excludes.
     pub fn shipped() -> Models {
-        Models(toml::from_str(include_str!("models.toml")).expect("the shipped models.toml is well formed"))
+        Models::new(
+            toml::from_str(include_str!("models.toml")).expect("the shipped models.toml is well formed"),
+        )
     }
 
-    /// The effect of a call, if the callee is known.
-    pub fn effect(&self, callee: &Callee) -> Option<Effect> {
-        if let Callee::Path { path, generics } = callee
-            && let Some((ty, method)) = path.rsplit_once("::")
-            && let Some(lock) = self.0.lock.iter().find(|lock| lock.r#type == ty)
-        {
-            let (mode, attempt) = match (lock.acquire.get(method), lock.attempt.get(method)) {
-                (Some(mode), _) => (*mode, false),
-                (None, Some(mode)) => (*mode, true),
-                (None, None) => return None,
-            };
-            let ClassSource::LastArgument = lock.class;
-            let class = generics.last()?.1.last()?.clone();
-            let (wanted, held) = match mode {
-                Mode::Exclusive => (Wanted::Exclusive, Held::Exclusive),
-                Mode::Shared => (Wanted::Shared, Held::Shared),
-                Mode::SharedRecursive => (Wanted::SharedRecursive, Held::Shared),
-            };
-            return Some(Effect::Acquire { class, wanted, held, attempt, reentrant: lock.reentrant });
+    fn new(table: Table) -> Models {
+        let mut families = BTreeMap::new();
+        for (family, crates) in &table.families {
+            families.extend(crates.iter().map(|krate| (krate.clone(), family.clone())));
         }
-        let name = canonical(callee)?;
-        let functions = &self.0.functions;
-        let table = [
+        let mut effects = BTreeMap::new();
+        let functions = &table.functions;
+        let named = [
             (&functions.same, Effect::Same),
             (&functions.copy, Effect::Copy),
             (&functions.deref, Effect::Deref),
             (&functions.element, Effect::Element),
+            (&functions.unwrap, Effect::Unwrap),
             (&functions.forget, Effect::Forget),
             (&functions.spawn, Effect::Spawn),
             (&functions.upgrade, Effect::Upgrade),
             (&functions.unclassed, Effect::Unclassed),
             (&functions.roles, Effect::Roles),
         ];
-        table.into_iter().find(|(names, _)| names.contains(&name)).map(|(_, effect)| effect)
-    }
-
-    /// Whether a value of this type, or one inside it, keeps a lock held.
-    pub fn is_guard(&self, ty: &Ty) -> bool {
-        matches!(ty, Ty::Path(path, _) if self.0.guards.types.contains(&**path))
-    }
-
-    /// Whether copies of a value of this type point to one object.
-    pub fn is_pointer(&self, ty: &Ty) -> bool {
-        match ty {
-            Ty::Ref(..) => true,
-            Ty::Path(path, _) => self.0.pointers.types.contains(&**path),
-            _ => false,
+        for (names, effect) in named {
+            effects.extend(names.iter().map(|name| (name.clone(), effect)));
         }
+        for model in &table.wait {
+            let both = [(&model.gives, false), (&model.lends, true)];
+            for (methods, lends) in both {
+                let waits = |method| (format!("{}::{method}", model.r#type), Effect::Wait { lends });
+                effects.extend(methods.iter().map(waits));
+            }
+        }
+        for model in &table.lock {
+            effects.extend(model.effects());
+        }
+        let locks = table.lock.iter().enumerate().map(|(at, lock)| (lock.r#type.clone(), at)).collect();
+        Models { table, families, effects, locks }
     }
 
-    /// Whether the function calls the code it is given at most once.
-    pub fn calls_once(&self, name: &str) -> bool {
-        self.0.functions.once.iter().any(|prefix| name.starts_with(prefix.as_str()))
+    /// What the function with this [`Models::key`] does, if it is known.
+    pub fn effect(&self, key: &str) -> Option<Effect> {
+        self.effects.get(key).copied()
+    }
+
+    /// Whether a value of the type with this key keeps a lock held.
+    pub fn is_guard(&self, key: &str) -> bool {
+        self.table.guards.types.contains(key)
+    }
+
+    /// Whether copies of a value of the type with this key point to one object.
+    pub fn is_pointer(&self, key: &str) -> bool {
+        self.table.pointers.types.contains(key)
+    }
+
+    /// Whether the type with this key is a lock whose class is the place that holds it.
+    pub fn is_placed_lock(&self, key: &str) -> bool {
+        self.locks.get(key).is_some_and(|at| self.table.lock[*at].class == ClassSource::Place)
+    }
+
+    /// Whether the function with this [`Models::key`] calls the code it is given at most once.
+    pub fn calls_once(&self, key: &str) -> bool {
+        let functions = &self.table.functions;
+        let owner = key.rsplit_once("::").map_or("", |(owner, _)| owner);
+        functions.once.contains(key) || functions.once.contains(owner) || functions.instead.contains(key)
+    }
+
+    /// Whether the function with this [`Models::key`] runs the code it is given only where its first argument is empty.
+    pub fn runs_instead(&self, key: &str) -> bool {
+        self.table.functions.instead.contains(key)
     }
 
     /// Whether the crate's functions are modelled here wherever they matter.
     pub fn trusts(&self, krate: &str) -> bool {
-        self.0.functions.trusted_crates.contains(krate)
+        self.table.functions.trusted_crates.contains(krate)
+    }
+
+    /// How the tables call what `path` of crate `krate` (empty if the path starts with it) names: the family and the
+    /// last `segments` segments.
+    pub fn key(&self, krate: &str, path: &str, segments: usize) -> Option<String> {
+        let mut parts: Vec<&str> = path.split("::").collect();
+        let mut family = self.families.get(krate);
+        if krate.is_empty() {
+            let at = parts.iter().rposition(|part| self.families.contains_key(*part))?;
+            family = self.families.get(parts[at]);
+            parts.drain(..=at);
+        }
+        let kept = parts.len().saturating_sub(segments);
+        (!parts.is_empty())
+            .then(|| format!("{}::{}", family.map_or("", String::as_str), parts[kept..].join("::")))
+    }
+}
+
+impl LockModel {
+    fn effects(&self) -> impl Iterator<Item = (String, Effect)> {
+        let all = [
+            (&self.acquire, How::Waits),
+            (&self.attempt, How::Tries),
+            (&self.during, How::During),
+            (&self.future, How::Awaited),
+        ];
+        all.into_iter().flat_map(|(methods, how)| methods.iter().map(move |(m, mode)| (m, *mode, how))).map(
+            |(method, mode, how)| {
+                let (wanted, held) = match mode {
+                    Mode::Exclusive => (Wanted::Exclusive, Held::Exclusive),
+                    Mode::Shared => (Wanted::Shared, Held::Shared),
+                    Mode::SharedRecursive => (Wanted::SharedRecursive, Held::Shared),
+                };
+                let (class, reentrant) = (self.class, self.reentrant);
+                let acquiring = Acquiring { class, wanted, held, how, reentrant };
+                (format!("{}::{method}", self.r#type), Effect::Acquire(acquiring))
+            },
+        )
     }
 }
 
@@ -197,22 +307,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shipped_table_is_well_formed() {
+    fn a_lock_is_known_by_every_way_to_it() {
         let models = Models::shipped();
-        let callee = Callee::Path {
-            path: "lockdep::RwLock::read".to_owned(),
-            generics: vec![(1, vec![Ty::unit(), Ty::unit(), Ty::Never])],
+        let ways = [
+            "lock_api::Mutex",
+            "parking_lot::lock_api::Mutex",
+            "lock_api::mutex::Mutex",
+            "a::lock_api::Mutex",
+        ];
+        for way in ways {
+            let key = models.key("", way, 1).expect("a known family");
+            assert!(models.is_placed_lock(&key), "{way}");
+            let key = models.key("", &format!("{way}::lock"), 2).expect("a known family");
+            assert!(matches!(models.effect(&key), Some(Effect::Acquire(_))), "{way}");
+        }
+        assert_eq!(models.key("lock_api", "mutex::Mutex", 1).as_deref(), Some("lock_api::Mutex"));
+        assert_eq!(models.key("", "mine::Mutex", 1), None);
+    }
+
+    #[test]
+    fn a_recursive_read_is_told_from_a_fair_one() {
+        let models = Models::shipped();
+        let wanted = |method: &str| match models.effect(&format!("lock_api::RwLock::{method}")) {
+            Some(Effect::Acquire(acquiring)) => Some((acquiring.wanted, acquiring.how)),
+            _ => None,
         };
-        let effect = models.effect(&callee).expect("a known lock");
-        assert_eq!(
-            effect,
-            Effect::Acquire {
-                class: Ty::Never,
-                wanted: Wanted::Shared,
-                held: Held::Shared,
-                attempt: false,
-                reentrant: false
-            }
-        );
+        assert_eq!(wanted("read"), Some((Wanted::Shared, How::Waits)));
+        assert_eq!(wanted("read_recursive"), Some((Wanted::SharedRecursive, How::Waits)));
+        assert_eq!(wanted("try_write"), Some((Wanted::Exclusive, How::Tries)));
     }
 }

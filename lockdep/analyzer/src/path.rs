@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+use crate::home::HomeId;
+
 /// Where a path starts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Root {
@@ -47,17 +49,30 @@ pub struct Path {
     pub steps: Vec<Step>,
     /// How many of the steps lead to the owner, if the path goes through one.
     pub owner: Option<usize>,
+    /// Where an undeclared lock at this path would live. It is remembered where the way itself is forgotten.
+    pub home: Option<HomeId>,
 }
 
 impl Path {
     /// The path without steps.
     pub fn from(root: Root) -> Path {
-        Path { root, steps: Vec::new(), owner: None }
+        Path { root, steps: Vec::new(), owner: None, home: None }
     }
 
     /// Nothing known.
     pub fn unknown() -> Path {
         Path::from(Root::Unknown)
+    }
+
+    /// The same, living there.
+    pub fn living(mut self, home: Option<HomeId>) -> Path {
+        self.home = home;
+        self
+    }
+
+    /// What is left when the way is not known any more: the home.
+    pub fn forgotten(&self) -> Path {
+        Path::unknown().living(self.home)
     }
 
     /// One step further.
@@ -66,7 +81,7 @@ impl Path {
             return self;
         }
         if self.steps.len() == MAX_STEPS {
-            return Path::unknown();
+            return self.forgotten();
         }
         self.steps.push(step);
         self
@@ -83,12 +98,12 @@ impl Path {
     /// The owner's own path.
     pub fn owner_path(&self) -> Option<Path> {
         let end = self.owner?;
-        Some(Path { root: self.root.clone(), steps: self.steps[..end].to_vec(), owner: None })
+        Some(Path { root: self.root.clone(), steps: self.steps[..end].to_vec(), owner: None, home: None })
     }
 
-    /// The path without its memory of an owner, for comparing objects.
+    /// The path without its memory of an owner and a home, for comparing objects.
     pub fn bare(&self) -> Path {
-        Path { owner: None, ..self.clone() }
+        Path { owner: None, home: None, ..self.clone() }
     }
 
     /// Whether both lead the same way from one start that is known. "Some element" is equal to itself here; see
@@ -148,8 +163,21 @@ pub enum Value {
     Code(usize, Slot),
     /// A guard of the lock at the path; dereferencing it gives what the lock protects.
     GuardOf(Path),
+    /// A future that acquires a lock when it is awaited.
+    Pending(Arc<Acquiring>),
     /// Nothing.
     Unknown,
+}
+
+/// An acquisition that has not happened yet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Acquiring {
+    /// The lock's path.
+    pub path: Path,
+    /// The number of its class.
+    pub class: usize,
+    /// It will be held by a reader.
+    pub shared: bool,
 }
 
 impl Value {
@@ -159,7 +187,23 @@ impl Value {
             Value::To(path) => path.clone(),
             Value::At(path) => path.clone().then(Step::Deref),
             Value::GuardOf(lock) => lock.clone().then(Step::Deref),
-            Value::Code(..) | Value::Unknown => Path::unknown(),
+            Value::Code(..) | Value::Pending(_) | Value::Unknown => Path::unknown(),
+        }
+    }
+
+    /// The path in it, if there is one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Value::To(path) | Value::At(path) | Value::GuardOf(path) => Some(path),
+            Value::Code(..) | Value::Pending(_) | Value::Unknown => None,
+        }
+    }
+
+    /// What is left when the object is not known any more: the home.
+    pub fn forgotten(&self) -> Value {
+        match self.path().and_then(|path| path.home) {
+            Some(home) => Value::At(Path::unknown().living(Some(home))),
+            None => Value::Unknown,
         }
     }
 }

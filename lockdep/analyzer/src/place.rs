@@ -3,6 +3,7 @@
 //! Part of the transfer functions of `flow.rs` and `apply.rs`; it judges nothing.
 
 use crate::flow::Flow;
+use crate::home::{Home, HomeId};
 use crate::index::{element, pointee};
 use crate::mir::ir::{Operand, Place, Projection, Ty};
 use crate::path::{Path, Root, Slot, Step, Value};
@@ -33,9 +34,9 @@ impl Flow<'_, '_> {
             return;
         }
         let value = state.load(self.lvalue(state, place));
-        let classes = self.context.classes_of_guards(&part);
+        let classes = self.context.classes_of_guards(self.krate, &part);
         let whole = self.body.locals.get(place.local).cloned().unwrap_or(Ty::Never);
-        let only_one = self.context.classes_of_guards(&whole).len() == 1
+        let only_one = self.context.classes_of_guards(self.krate, &whole).len() == 1
             && !whole.any(&mut |ty| matches!(ty, Ty::Slice(_) | Ty::Array(..)) || is_collection(ty));
         let holdings: Vec<(HeldLock, Chain)> =
             state.held_by(place.local).map(|(lock, chain)| (lock.clone(), chain.clone())).collect();
@@ -111,9 +112,14 @@ impl Flow<'_, '_> {
 
     /// A fresh value, named by where it is made.
     pub(crate) fn set_unknown(&mut self, state: &mut State, dest: &Place, block: usize) {
+        self.set_made(state, dest, block, None);
+    }
+
+    /// A fresh value, named by where it is made; locks inside it would live there.
+    pub(crate) fn set_made(&mut self, state: &mut State, dest: &Place, block: usize, home: Option<HomeId>) {
         let made = block * 4096;
         let owning = self.context.index.is_owner(self.krate, &self.type_of(dest));
-        let path = Path::from(Root::Made(self.id, made));
+        let path = Path::from(Root::Made(self.id, made)).living(home);
         let value = Value::At(if owning { path.owning() } else { path });
         self.put(state, dest, vec![(Vec::new(), value)], made);
     }
@@ -122,6 +128,7 @@ impl Flow<'_, '_> {
     pub(crate) fn lvalue(&self, state: &State, place: &Place) -> Path {
         let mut path = Path::from(Root::Local(place.local));
         let mut ty = self.body.locals.get(place.local).cloned().unwrap_or(Ty::Never);
+        let mut variant = "";
         for projection in &place.projection {
             let step = match projection {
                 Projection::Deref => Step::Deref,
@@ -134,6 +141,16 @@ impl Flow<'_, '_> {
                 }
             };
             path = state.step(path, &step);
+            // A field of a parameter's type is whatever the type is used with: a counted pointer of one's own, say.
+            let generic =
+                |of: &Ty| matches!(of, Ty::Path(of, _) if self.context.index.is_parameter(self.krate, of));
+            if let Projection::Field(field, of) = projection
+                && !generic(of)
+            {
+                let home = self.context.home_of_field(self.krate, &ty, variant, *field, &path);
+                path = path.living(home);
+            }
+            variant = if let Projection::Downcast(variant) = projection { variant } else { "" };
             ty = match projection {
                 Projection::Deref => pointee(&ty),
                 Projection::Field(_, of) => of.clone(),
@@ -145,6 +162,22 @@ impl Flow<'_, '_> {
             }
         }
         path
+    }
+
+    /// The path of a static.
+    pub(crate) fn static_path(&self, path: &str) -> Path {
+        let name = self.context.static_name(self.krate, path);
+        let home = self.context.home(Home::Static(name.clone()));
+        Path::from(Root::Static(name)).living(Some(home))
+    }
+
+    /// The home of the object that a value is or points to.
+    pub(crate) fn home_of(&self, state: &State, value: &Value) -> Option<HomeId> {
+        let path = value.path()?;
+        match (path.home, &path.root) {
+            (None, Root::Local(_)) => state.load(path.clone()).path()?.home,
+            (home, _) => home,
+        }
     }
 
     /// The type of a place, as far as the text says.
@@ -169,7 +202,7 @@ impl Flow<'_, '_> {
                 Value::At(path) if matches!(path.root, Root::Local(_)) => Value::At(path),
                 value => value,
             },
-            Operand::Static(path) => Value::To(Path::from(Root::Static(self.static_name(path)))),
+            Operand::Static(path) => Value::To(self.static_path(path)),
             Operand::Fn(callee) => match self.context.resolve(self.krate, callee).exactly_one() {
                 Some(body) => Value::Code(body, (usize::MAX, Vec::new())),
                 None => Value::Unknown,

@@ -2,7 +2,7 @@
 //!
 //! The lattice of the data-flow in `flow.rs`. Order: more locks held, fewer locals surely moved, fewer roles
 //! established, less known of values. `join` is the least upper bound, except that two different values of one
-//! slot become unknown at once, which bounds the height. Only `flow.rs` and `apply.rs` change a state.
+//! slot become unknown at once but for a common home, which bounds the height. Only `flow.rs` and `apply.rs` change a state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -153,7 +153,7 @@ impl State {
         for value in self.values.values_mut() {
             match value {
                 Value::To(path) | Value::At(path) | Value::GuardOf(path) if stale(path) => {
-                    *value = Value::Unknown;
+                    *value = value.forgotten();
                 }
                 _ => {}
             }
@@ -164,7 +164,7 @@ impl State {
             if let HeldLock::Known(lock, _) = &mut holding.lock
                 && stale(&lock.path)
             {
-                lock.path = Path::unknown();
+                lock.path = lock.path.forgotten();
             }
             keep(&mut self.held, holding, chain);
         }
@@ -177,6 +177,7 @@ impl State {
         for slot in self.values.keys().chain(other.values.keys()) {
             let value = match (self.values.get(slot), other.values.get(slot)) {
                 (Some(a), Some(b)) if a == b => a.clone(),
+                (Some(a), Some(b)) if a.forgotten() == b.forgotten() => a.forgotten(),
                 (Some(_), Some(_)) => Value::Unknown,
                 // Known on one way only: the other way did not initialise it (then nobody reads it before it is
                 // assigned), unless the other way knows of the whole that this is a part of.

@@ -134,11 +134,28 @@ pub struct Summary {
     pub result: BTreeMap<Vec<Step>, Value>,
     /// Nestings that are decided here.
     pub closed: BTreeMap<ClosedNesting, Evidence>,
+    /// Two instances of one undeclared class that two parameters of this function or its callers stand for: class,
+    /// the held lock's path, the wanted one's.
+    pub pairs: BTreeMap<(ClassId, Path, Path), (Nesting, Evidence)>,
     /// What could not be followed.
     pub notes: BTreeSet<Note>,
 }
 
 impl Summary {
+    /// Takes in the nestings of `other`, and nothing of what it acquires, calls or leaves held.
+    pub fn include(&mut self, other: Summary) {
+        for (closed, evidence) in other.closed {
+            self.add_closed(closed, evidence);
+        }
+        for (open, chains) in other.open {
+            self.add_open(open, chains);
+        }
+        for (pair, evidence) in other.pairs {
+            self.pairs.entry(pair).or_insert(evidence);
+        }
+        self.notes.extend(other.notes);
+    }
+
     /// Adds a place that is written through a parameter.
     pub fn add_write(&mut self, place: &Path) {
         let mut place = place.bare();
@@ -167,6 +184,9 @@ impl Summary {
         }
         for (closed, evidence) in &earlier.closed {
             self.add_closed(closed.clone(), evidence.clone());
+        }
+        for (pair, evidence) in &earlier.pairs {
+            self.pairs.entry(pair.clone()).or_insert_with(|| evidence.clone());
         }
         earlier.writes.iter().for_each(|place| self.add_write(place));
         self.notes.extend(earlier.notes.iter().cloned());
@@ -235,4 +255,6 @@ pub enum Note {
     DynamicDrop(String, Span),
     /// A lock whose class is not known here.
     Unclassed(String, Span),
+    /// An undeclared lock that a caller outside gives: its type, and where the function is.
+    Given(String, Span),
 }

@@ -8,7 +8,7 @@ use super::{Entry, Field, Index, Method, Name, Of, element, pointee};
 use crate::mir::ir::{Aggregate, AggregateKind, Body, Place, Program, Projection, Rvalue, StatementKind, Ty};
 
 impl<'a> Index<'a> {
-    pub(super) fn read_fields(&mut self, krate: usize, body: &Body) {
+    pub(super) fn read_fields(&mut self, krate: usize, body: &'a Body) {
         for statement in body.blocks.iter().flat_map(|block| &block.statements) {
             let StatementKind::Assign(dest, rvalue) = &statement.kind else { continue };
             self.walk(krate, body, dest);
@@ -23,7 +23,16 @@ impl<'a> Index<'a> {
                     let whole = self.name(krate, path);
                     let outer =
                         path.rsplit_once("::").map(|(outer, variant)| (self.name(krate, outer), variant));
-                    for (position, (_, operand)) in fields.iter().enumerate() {
+                    for (position, (field_name, operand)) in fields.iter().enumerate() {
+                        if let Some(known) = field_name {
+                            let position = position as u32;
+                            let plain = (whole.clone(), String::new(), position);
+                            self.field_names.insert(plain, known);
+                            if let Some((outer, variant)) = &outer {
+                                let within = (outer.clone(), (*variant).to_owned(), position);
+                                self.field_names.insert(within, known);
+                            }
+                        }
                         let Some(place) = operand.place() else { continue };
                         let ty = self.walk(krate, body, place);
                         let field = Field { variant: String::new(), position: position as u32, krate, ty };

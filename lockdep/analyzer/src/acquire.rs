@@ -1,0 +1,218 @@
+//! Calls that acquire, wait or hand guards on, as the model table describes them.
+//!
+//! Part of the transfer functions; called from `apply.rs`. What nests in what is decided in `instantiate.rs`.
+
+use crate::apply::Calling;
+use crate::flow::Flow;
+use crate::graph::{Held, Wanted};
+use crate::mir::ir::{Call, Callee, Operand, Place, Projection, Span, Ty};
+use crate::model::{Acquiring, ClassSource, How};
+use crate::path::{self, Path, Step, Value};
+use crate::state::{Holding, State};
+use crate::summary::{Acquire, Chain, ClassId, HeldLock, Lock, Note, keep};
+
+impl Flow<'_, '_> {
+    /// The class of the lock at `path` that `callee` acquires.
+    pub(crate) fn class_of(
+        &mut self,
+        callee: &Callee,
+        acquiring: &Acquiring,
+        path: &Path,
+        span: &Span,
+    ) -> Option<ClassId> {
+        if acquiring.class == ClassSource::Place {
+            let lock = self.context.locked_type(self.krate, callee)?;
+            return Some(self.context.placed_class(path, &lock, acquiring.reentrant));
+        }
+        let Callee::Path { generics, .. } = callee else { return None };
+        let class = generics.last()?.1.last()?;
+        let known = self.context.class(class);
+        if known.is_none() {
+            self.note(Note::Unclassed(class.to_string(), span.clone()));
+        }
+        known
+    }
+
+    /// A call of a function that acquires the lock its first argument points to.
+    pub(crate) fn acquiring(
+        &mut self,
+        state: &mut State,
+        call: &Call,
+        acquiring: &Acquiring,
+        block: usize,
+        span: &Span,
+    ) {
+        let path = self.lock_path(state, call);
+        let Some(class) = self.class_of(&call.callee, acquiring, &path, span) else {
+            return self.set_unknown(state, &call.dest, block);
+        };
+        let (wanted, held) = (acquiring.wanted, acquiring.held);
+        let lock = Lock { class, path };
+        let chain = self.acquisition(class, held, acquiring.how == How::Tries, span);
+        let made = block * 4096;
+        match acquiring.how {
+            How::Waits | How::Tries => {
+                if acquiring.how == How::Waits {
+                    self.acquire(state, &Acquire { lock: lock.clone(), wanted }, &chain);
+                }
+                let guard = Value::GuardOf(lock.path.clone());
+                let tree = guard_slots(&self.type_of(&call.dest)).map(|at| (at, guard.clone())).collect();
+                let holder = self.holder_at(state, &call.dest);
+                self.put(state, &call.dest, tree, made);
+                keep(&mut state.held, Holding { lock: HeldLock::Known(lock, held), holder }, chain);
+            }
+            How::During => {
+                self.acquire(state, &Acquire { lock: lock.clone(), wanted }, &chain);
+                let home = lock.path.home;
+                let mut during = state.clone();
+                let holding = Holding { lock: HeldLock::Known(lock, held), holder: None };
+                keep(&mut during.held, holding, chain);
+                self.run_given_code(&mut during, call, span);
+                self.pass_through(state, call, Vec::new());
+                self.set_made(state, &call.dest, block, home);
+            }
+            How::Awaited => {
+                let pending = path::Acquiring { path: lock.path, class, shared: held == Held::Shared };
+                self.put(state, &call.dest, vec![(Vec::new(), Value::Pending(pending.into()))], made);
+            }
+        }
+    }
+
+    /// The path of the lock itself: some methods take a reference to a counted pointer to it.
+    fn lock_path(&self, state: &State, call: &Call) -> Path {
+        let Some(first) = call.args.first() else { return Path::unknown() };
+        let value = self.value(state, first);
+        let mut path = value.pointee();
+        let mut ty = first.place().map_or(Ty::Never, |place| self.type_of(place));
+        if self.context.is_pointer(self.krate, &ty) {
+            ty = crate::index::pointee(&ty);
+            if self.context.is_pointer(self.krate, &ty) {
+                path = state.step(path, &Step::Deref);
+            }
+        }
+        let home = self.home_of(state, &Value::To(path.clone())).or_else(|| self.home_of(state, &value));
+        path.living(home)
+    }
+
+    /// A future is polled. True if it was one that acquires.
+    pub(crate) fn poll(&mut self, state: &mut State, call: &Call, block: usize, span: &Span) -> bool {
+        let Some(first) = call.args.first() else { return false };
+        let value = self.value(state, first);
+        let future = state.load(value.pointee());
+        match future {
+            Value::Pending(pending) => {
+                let (wanted, held) = match pending.shared {
+                    true => (Wanted::Shared, Held::Shared),
+                    false => (Wanted::Exclusive, Held::Exclusive),
+                };
+                let lock = Lock { class: pending.class, path: pending.path.clone() };
+                let chain = self.acquisition(lock.class, held, false, span);
+                self.acquire(state, &Acquire { lock: lock.clone(), wanted }, &chain);
+                let holder = self.holder_at(state, &call.dest);
+                let at = vec![Step::Variant("Ready".into()), Step::Field(0)];
+                let guard = Value::GuardOf(lock.path.clone());
+                self.put(state, &call.dest, vec![(at, guard)], block * 4096);
+                keep(&mut state.held, Holding { lock: HeldLock::Known(lock, held), holder }, chain);
+                true
+            }
+            Value::Code(body, _) => {
+                let chain = self.chain_step(body, span, false);
+                let values = vec![future.clone()];
+                let arguments = crate::instantiate::Arguments { moved: vec![None], values };
+                self.instantiate(state, body, &arguments, Some((&call.dest, block)), &chain);
+                self.set_unknown(state, &call.dest, block);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// A condition variable releases a guard's lock and acquires it again.
+    pub(crate) fn waiting(&mut self, state: &mut State, call: &Call, lends: bool, block: usize, span: &Span) {
+        let Some(place) = call.args.get(1).and_then(Operand::place).cloned() else { return };
+        let holder = if lends {
+            match self.value(state, &Operand::Copy(place.clone())).pointee().root {
+                path::Root::Local(local) => Some(local),
+                _ => None,
+            }
+        } else {
+            Some(place.local)
+        };
+        let waited: Vec<(HeldLock, Chain)> = holder
+            .iter()
+            .flat_map(|local| state.held_by(*local))
+            .map(|(lock, chain)| (lock.clone(), chain.clone()))
+            .collect();
+        let mut others = state.clone();
+        holder.iter().for_each(|local| others.release(*local));
+        for (lock, _) in &waited {
+            if let HeldLock::Known(lock, held) = lock {
+                let chain = self.acquisition(lock.class, *held, false, span);
+                self.acquire(&others, &Acquire { lock: lock.clone(), wanted: Wanted::Exclusive }, &chain);
+            }
+        }
+        self.run_given_code(state, call, span);
+        let value = state.load(self.lvalue(state, &place));
+        if lends {
+            return self.set_unknown(state, &call.dest, block);
+        }
+        let holder = self.holder_at(state, &call.dest);
+        self.move_out(state, &place, holder);
+        let mut slots: Vec<_> = guard_slots(&self.type_of(&call.dest)).collect();
+        // `wait_timeout` returns the guard with a flag.
+        slots.extend(slots.clone().into_iter().map(|at| at.into_iter().chain([Step::Field(0)]).collect()));
+        self.put(state, &call.dest, slots.into_iter().map(|at| (at, value.clone())).collect(), block * 4096);
+    }
+
+    /// The good variant's content of the first argument.
+    pub(crate) fn unwrapping(&mut self, state: &mut State, call: &Call, block: usize, span: &Span) {
+        self.run_given_code(state, call, span);
+        let Some(Operand::Move(place)) = call.args.first() else {
+            return self.set_unknown(state, &call.dest, block);
+        };
+        let ty = self.type_of(place);
+        let inner = |variant: &str, field: Ty| {
+            let mut place = Place::clone(place);
+            place.projection.push(Projection::Downcast(variant.to_owned()));
+            place.projection.push(Projection::Field(0, field));
+            place
+        };
+        let tree = match &ty {
+            Ty::Path(path, args) => {
+                let content = args.first().cloned().unwrap_or(Ty::Never);
+                match path.rsplit("::").next() {
+                    Some("Result") => self.copy_tree(state, &inner("Ok", content)),
+                    Some("Option") => self.copy_tree(state, &inner("Some", content)),
+                    _ => self.copy_tree(state, place),
+                }
+            }
+            _ => self.copy_tree(state, place),
+        };
+        let holder = self.holder_at(state, &call.dest);
+        self.move_out(state, place, holder);
+        self.put(state, &call.dest, tree, block * 4096);
+    }
+
+    /// Runs the code among the arguments, if there is any, with nothing known of what it is given.
+    fn run_given_code(&mut self, state: &mut State, call: &Call, span: &Span) {
+        let codes: Vec<Value> = call.args.iter().flat_map(|operand| self.codes_in(state, operand)).collect();
+        for code in &codes {
+            self.apply_code(state, code, Vec::new(), Calling::Perhaps, "the code it is given", span);
+        }
+    }
+}
+
+/// Where the guard is in the result of an acquisition: the result itself, or a variant of it.
+fn guard_slots(ty: &Ty) -> impl Iterator<Item = Vec<Step>> {
+    let variant = |name: &str| vec![Step::Variant(name.into()), Step::Field(0)];
+    let last = match ty {
+        Ty::Path(path, _) => path.rsplit("::").next().unwrap_or_default(),
+        _ => "",
+    };
+    let slots = match last {
+        "Result" => vec![variant("Ok"), [variant("Err"), vec![Step::Field(0)]].concat()],
+        "Option" => vec![variant("Some")],
+        _ => vec![Vec::new()],
+    };
+    slots.into_iter()
+}

@@ -1,0 +1,34 @@
+//! Closures and futures where they are made: what they do whenever they run, with nothing held but their own.
+//!
+//! Whoever runs one may be code that was not read, or a thread; what it captured is known only here. Nestings inside
+//! it are therefore taken in where it is made, and what it merely acquires is not, as its maker acquires nothing.
+//! Code that is run in place by code that was read is met there as well (`apply.rs`), under what is held then.
+
+use crate::flow::Flow;
+use crate::instantiate::Arguments;
+use crate::mir::ir::Place;
+use crate::path::Value;
+use crate::state::State;
+use crate::summary::{Chain, Summary};
+
+impl Flow<'_, '_> {
+    /// Takes in the nestings of the code that was just put into `dest`.
+    pub(crate) fn defer(&mut self, state: &State, dest: &Place) {
+        let code = state.load(self.lvalue(state, dest));
+        let Value::Code(body, _) = code else { return };
+        self.deferred.insert(body);
+        let Some(output) = self.output.take() else { return };
+        let mut alone = state.clone();
+        alone.held.clear();
+        let used = self.used.clone();
+        self.output = Some(Summary::default());
+        let arguments = Arguments { values: vec![code], moved: vec![None] };
+        self.instantiate(&mut alone, body, &arguments, None, &Chain::default());
+        // Being made is not being called.
+        self.used = used;
+        let within = self.output.replace(output).unwrap_or_default();
+        if let Some(output) = &mut self.output {
+            output.include(within);
+        }
+    }
+}

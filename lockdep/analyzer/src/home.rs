@@ -1,0 +1,82 @@
+//! Where a lock that nobody declared lives: the field, static or construction site that is its class.
+//!
+//! Type arguments do not matter: `Cell<u8>.lock` and `Cell<u16>.lock` are one home. Homes are numbered as they are
+//! met, so numbers mean nothing outside one run; what is shown and compared are names. One lock that is reached
+//! through several homes (an `Arc` stored in two structs) makes them one. This file decides nothing about paths
+//! (`path.rs`) and nothing about which calls acquire (`model.rs`).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::index::{BodyId, Name};
+
+/// A home by its number.
+pub type HomeId = u32;
+
+/// Where a lock lives.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Home {
+    /// A static or thread-local, by its path.
+    Static(Arc<str>),
+    /// A field: its type, its variant (or empty) and its position.
+    Field(Name, String, u32),
+    /// A part of a tuple that has a home.
+    Part(HomeId, u32),
+    /// The construction in this block of this body.
+    Site(BodyId, usize),
+}
+
+/// What the class of a lock is, as far as a function knows.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// The place where it lives.
+    Home(HomeId),
+    /// The caller knows; what is known here is the lock's type.
+    Open(Arc<str>),
+    /// Nobody knows; all locks of this type that are met so are one class.
+    Lost(Arc<str>),
+}
+
+/// All homes met so far.
+#[derive(Debug, Default)]
+pub struct Homes {
+    known: Vec<Home>,
+    numbers: HashMap<Home, HomeId>,
+    /// The home that each is one with; itself if none.
+    with: Vec<HomeId>,
+}
+
+impl Homes {
+    /// The number of a home.
+    pub fn number(&mut self, home: Home) -> HomeId {
+        if let Some(&number) = self.numbers.get(&home) {
+            return number;
+        }
+        let number = self.known.len() as HomeId;
+        self.known.push(home.clone());
+        self.with.push(number);
+        self.numbers.insert(home, number);
+        number
+    }
+
+    /// The home of a number.
+    pub fn get(&self, number: HomeId) -> Home {
+        self.known[number as usize].clone()
+    }
+
+    /// The first of the homes that are one with this one.
+    pub fn first(&self, mut number: HomeId) -> HomeId {
+        while self.with[number as usize] != number {
+            number = self.with[number as usize];
+        }
+        number
+    }
+
+    /// One lock lives in both.
+    pub fn unite(&mut self, a: HomeId, b: HomeId) {
+        // The better one to show stays: statics before fields before sites.
+        let (a, b) = (self.first(a), self.first(b));
+        let (kept, other) = if self.known[a as usize] <= self.known[b as usize] { (a, b) } else { (b, a) };
+        self.with[other as usize] = kept;
+    }
+}

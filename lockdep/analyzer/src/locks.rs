@@ -1,0 +1,335 @@
+//! Which class a lock belongs to, if nobody declared one.
+//!
+//! The class is the home that the access path remembers; where the path does not say, the caller may know (the class
+//! stays open), and else the lock's type may leave only one home. What is left is lost, and is said to be. A type
+//! with one generic lock in it and a method that returns the lock's guard is transparent: its locks live where it
+//! does. This file extends [`Context`]; it follows no paths itself.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::context::Context;
+use crate::home::{Home, HomeId, Homes, Key};
+use crate::index::{Index, Name};
+use crate::mir::ir::{Callee, Ty};
+use crate::model::{Effect, Models};
+use crate::path::{Path, Root};
+use crate::summary::ClassId;
+
+/// Classes that are found while functions are analyzed.
+#[derive(Debug, Default)]
+pub struct Placed {
+    homes: RefCell<Homes>,
+    classes: RefCell<Vec<(Key, bool)>>,
+    numbers: RefCell<HashMap<Key, ClassId>>,
+    /// The homes of each lock type whose data type is known, as fields and statics show them.
+    by_type: BTreeMap<Arc<str>, BTreeSet<HomeId>>,
+    transparent: BTreeSet<Name>,
+}
+
+impl Context<'_> {
+    /// Reads the fields and statics that hold locks.
+    pub(crate) fn find_placed_locks(&mut self) {
+        self.placed.transparent = self.transparent_types();
+        let mut by_type: BTreeMap<Arc<str>, BTreeSet<HomeId>> = BTreeMap::new();
+        let mut found = |krate: usize, ty: &Ty, home: &Home| {
+            ty.any(&mut |inner| {
+                if let Some(lock) = self.lock_type(krate, inner).filter(|lock| !is_generic(lock)) {
+                    by_type.entry(lock).or_default().insert(self.home(home.clone()));
+                }
+                false
+            });
+        };
+        for (name, field) in self.index.all_fields() {
+            if !self.placed.transparent.contains(name) {
+                found(
+                    field.krate,
+                    &field.ty,
+                    &Home::Field(name.clone(), field.variant.clone(), field.position),
+                );
+            }
+        }
+        for (krate, path, ty) in self.index.statics() {
+            found(krate, ty, &Home::Static(self.static_name(krate, path)));
+        }
+        self.placed.by_type = by_type;
+    }
+
+    fn transparent_types(&self) -> BTreeSet<Name> {
+        let mut locks: BTreeMap<&Name, BTreeSet<u32>> = BTreeMap::new();
+        let mut generic: BTreeSet<&Name> = BTreeSet::new();
+        for (name, field) in self.index.all_fields() {
+            if let Some(lock) = self.lock_type(field.krate, &field.ty) {
+                locks.entry(name).or_default().insert(field.position);
+                if is_generic(&lock) {
+                    generic.insert(name);
+                }
+            }
+        }
+        locks
+            .into_iter()
+            .filter(|(name, fields)| fields.len() == 1 && generic.contains(name))
+            .filter(|(name, _)| {
+                self.index.methods_of(name).any(|body| {
+                    let entry = self.index.bodies[body];
+                    entry.body.locals.first().is_some_and(|ty| self.holds_guard(entry.krate, ty))
+                })
+            })
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
+    /// The number of a home.
+    pub fn home(&self, home: Home) -> HomeId {
+        self.placed.homes.borrow_mut().number(home)
+    }
+
+    /// The home of field `position` of a value of type `ty` that is itself at `path`.
+    pub fn home_of_field(
+        &self,
+        krate: usize,
+        ty: &Ty,
+        variant: &str,
+        position: u32,
+        path: &Path,
+    ) -> Option<HomeId> {
+        match ty {
+            Ty::Tuple(_) => path.home.map(|whole| self.home(Home::Part(whole, position))),
+            Ty::Path(of, _) => {
+                let name = self.index.name(krate, of);
+                if name.krate.is_empty() || self.placed.transparent.contains(&name) {
+                    return path.home;
+                }
+                Some(self.home(Home::Field(name, variant.to_owned(), position)))
+            }
+            _ => path.home,
+        }
+    }
+
+    /// One lock lives in both.
+    pub fn unite(&self, a: HomeId, b: HomeId) {
+        self.placed.homes.borrow_mut().unite(a, b);
+    }
+
+    /// The name of a static that is printed as `path` in crate `krate`.
+    pub fn static_name(&self, krate: usize, path: &str) -> Arc<str> {
+        let name = self.index.name(krate, path);
+        if name.krate.is_empty() { name.path.into() } else { format!("{}::{}", name.krate, name.path).into() }
+    }
+
+    /// The type, in a form that does not depend on who prints it, if it is a lock whose class is its place.
+    pub fn lock_type(&self, krate: usize, ty: &Ty) -> Option<Arc<str>> {
+        let Ty::Path(path, args) = ty else { return None };
+        let key = self.key(krate, path, 1).filter(|key| self.models.is_placed_lock(key))?;
+        let mut data = String::new();
+        if let Some(last) = args.last() {
+            self.write_type(krate, last, &mut data);
+        }
+        Some(format!("{key}<{data}>").into())
+    }
+
+    /// The lock type whose method `callee` is.
+    pub fn locked_type(&self, krate: usize, callee: &Callee) -> Option<Arc<str>> {
+        let Callee::Path { path, generics } = callee else { return None };
+        let (ty, _) = path.rsplit_once("::")?;
+        let at = ty.split("::").count() - 1;
+        let args = generics.iter().find(|(segment, _)| *segment == at).map(|(_, args)| args.clone());
+        self.lock_type(krate, &Ty::Path(ty.into(), args.unwrap_or_default()))
+    }
+
+    fn write_type(&self, krate: usize, ty: &Ty, text: &mut String) {
+        let list = |open: &str, args: &[Ty], close: &str, text: &mut String| {
+            for (at, arg) in args.iter().enumerate() {
+                text.push_str(if at == 0 { open } else { "," });
+                self.write_type(krate, arg, text);
+            }
+            text.push_str(close);
+        };
+        match ty {
+            Ty::Path(path, _) if self.index.is_parameter(krate, path) => text.push('?'),
+            Ty::Path(path, args) => {
+                let name = self.index.name(krate, path);
+                text.push_str(&name.krate);
+                text.push_str("::");
+                text.push_str(name.last());
+                list("<", args, if args.is_empty() { "" } else { ">" }, text);
+            }
+            Ty::Tuple(args) => list("(", args, ")", text),
+            Ty::Ref(_, inner) | Ty::Ptr(_, inner) => list("&", &[Ty::clone(inner)], "", text),
+            Ty::Slice(inner) | Ty::Array(inner, _) => list("[", &[Ty::clone(inner)], "]", text),
+            Ty::Projection(_) | Ty::Opaque(_) => text.push('?'),
+            other => text.push_str(&other.to_string()),
+        }
+    }
+
+    /// The class of the lock of type `lock` at `path`.
+    pub fn placed_class(&self, path: &Path, lock: &Arc<str>, recursive: bool) -> ClassId {
+        let fits = |home: &HomeId| self.fits(*home, path, lock);
+        let key = match (path.home.filter(fits), &path.root) {
+            (Some(home), _) => Key::Home(home),
+            (None, Root::Param(_)) => Key::Open(Arc::clone(lock)),
+            (None, _) => match self.placed.by_type.get(lock).map(|homes| homes.iter().collect::<Vec<_>>()) {
+                Some(homes) if homes.len() == 1 => Key::Home(*homes[0]),
+                _ => Key::Lost(Arc::clone(lock)),
+            },
+        };
+        self.number(key, recursive)
+    }
+
+    /// The class that an open one is at `path`; any other stays as it is.
+    pub fn reclassed(&self, class: ClassId, path: &Path) -> ClassId {
+        let Some((Key::Open(lock), recursive)) = self.placed_key(class) else { return class };
+        self.placed_class(path, &lock, recursive)
+    }
+
+    /// Whether only the callers know the class.
+    pub fn is_open(&self, class: ClassId) -> bool {
+        matches!(self.placed_key(class), Some((Key::Open(_), _)))
+    }
+
+    /// What a placed class is known by, and whether its holder is let in again.
+    pub fn placed_key(&self, class: ClassId) -> Option<(Key, bool)> {
+        let at = class.checked_sub(self.classes.len())?;
+        self.placed.classes.borrow().get(at).cloned()
+    }
+
+    fn number(&self, key: Key, recursive: bool) -> ClassId {
+        let mut numbers = self.placed.numbers.borrow_mut();
+        *numbers.entry(key.clone()).or_insert_with(|| {
+            let mut classes = self.placed.classes.borrow_mut();
+            classes.push((key, recursive));
+            self.classes.len() + classes.len() - 1
+        })
+    }
+
+    /// A home that was passed on by code that was not read may be that of something else.
+    fn fits(&self, home: HomeId, path: &Path, lock: &Arc<str>) -> bool {
+        if matches!(path.root, Root::Param(_) | Root::Static(_) | Root::Local(_)) {
+            return true;
+        }
+        let home_known = self.placed.homes.borrow().get(home);
+        let Home::Field(name, variant, position) = home_known else { return true };
+        let (kind, data) = split(lock);
+        self.index.fields_of(&name).filter(|f| f.position == position && f.variant == variant).any(|field| {
+            field.ty.any(&mut |inner| match inner {
+                Ty::Dyn(_) | Ty::Opaque(_) | Ty::Projection(_) => true,
+                Ty::Path(path, _) if self.index.is_parameter(field.krate, path) => true,
+                Ty::Path(path, _) => match self.lock_type(field.krate, inner) {
+                    Some(other) => {
+                        let (other_kind, other) = split(&other);
+                        kind == other_kind && (data == other || is_generic(data) || is_generic(other))
+                    }
+                    // A type of ours: what it holds has homes of its own, unless it is transparent.
+                    None => self.placed.transparent.contains(&self.index.name(field.krate, path)),
+                },
+                _ => false,
+            })
+        })
+    }
+
+    /// The class's name.
+    pub fn class_name(&self, class: ClassId) -> String {
+        match self.placed_key(class) {
+            None => self.classes[class].name.clone(),
+            Some((Key::Home(home), _)) => self.home_name(self.placed.homes.borrow().first(home)),
+            Some((Key::Open(lock), _)) => format!("a {}", split(&lock).0),
+            Some((Key::Lost(lock), _)) => format!("some {lock}"),
+        }
+    }
+
+    /// Whether the holder of such a lock is let in again.
+    pub fn is_recursive(&self, class: ClassId) -> bool {
+        match self.placed_key(class) {
+            None => self.classes[class].recursive,
+            Some((_, recursive)) => recursive,
+        }
+    }
+
+    /// How many classes there are so far.
+    pub fn class_count(&self) -> usize {
+        self.classes.len() + self.placed.classes.borrow().len()
+    }
+
+    /// The one that stands for all homes that are one with this.
+    pub fn first_home(&self, home: HomeId) -> HomeId {
+        self.placed.homes.borrow().first(home)
+    }
+
+    fn home_name(&self, home: HomeId) -> String {
+        let known = self.placed.homes.borrow().get(home);
+        match known {
+            Home::Static(path) => path.to_string(),
+            Home::Field(name, variant, position) => {
+                let field = self.index.field_name(&name, &variant, position);
+                let variant = if variant.is_empty() { variant } else { format!("::{variant}") };
+                format!("{}::{}{variant}.{field}", name.krate, name.path)
+            }
+            Home::Part(whole, position) => format!("{}.{position}", self.home_name(whole)),
+            Home::Site(body, block) => {
+                let span = &self.index.bodies[body].body.blocks[block].span;
+                format!("{} ({}:{})", self.index.shown(body), span.file, span.line)
+            }
+        }
+    }
+
+    /// How the model tables call a callee, if they may know it.
+    pub fn callee_key(&self, krate: usize, callee: &Callee) -> Option<String> {
+        callee_key(self.index, self.models, krate, callee)
+    }
+
+    /// The effect of a call, if the callee is known.
+    pub fn effect(&self, krate: usize, callee: &Callee) -> Option<Effect> {
+        self.models.effect(&self.callee_key(krate, callee)?)
+    }
+
+    /// Whether a value of this type, or one inside it, keeps a lock held.
+    pub fn is_guard(&self, krate: usize, ty: &Ty) -> bool {
+        let Ty::Path(path, _) = ty else { return false };
+        self.key(krate, path, 1).is_some_and(|key| self.models.is_guard(&key))
+    }
+
+    /// Whether copies of a value of this type point to one object.
+    pub fn is_pointer(&self, krate: usize, ty: &Ty) -> bool {
+        match ty {
+            Ty::Ref(..) => true,
+            Ty::Path(path, _) => self.key(krate, path, 1).is_some_and(|key| self.models.is_pointer(&key)),
+            _ => false,
+        }
+    }
+
+    fn key(&self, krate: usize, path: &str, segments: usize) -> Option<String> {
+        key(self.index, self.models, krate, path, segments)
+    }
+}
+
+/// How the model tables call a callee that is printed in crate `krate`, if they may know it.
+pub fn callee_key(index: &Index<'_>, models: &Models, krate: usize, callee: &Callee) -> Option<String> {
+    match callee {
+        Callee::Path { path, .. } => key(index, models, krate, path, 2),
+        Callee::Qualified { of: Some(Ty::Path(of, _)), method, .. } => {
+            let known = key(index, models, krate, of, 1).map(|of| format!("{of}::{method}"));
+            known.filter(|key| models.effect(key).is_some()).or_else(|| {
+                // A trait is printed by its visible path, which may be another crate's `__Deref`.
+                let name = index.name(krate, of);
+                let last = name.last().trim_start_matches('_');
+                name.krate.is_empty().then(|| format!("std::{last}::{method}"))
+            })
+        }
+        _ => None,
+    }
+}
+
+fn key(index: &Index<'_>, models: &Models, krate: usize, path: &str, segments: usize) -> Option<String> {
+    let name = index.name(krate, path);
+    models.key(&name.krate, &name.path, segments)
+}
+
+/// Kind and data type of a lock type.
+fn split(lock: &str) -> (&str, &str) {
+    lock.split_once('<').map_or((lock, ""), |(kind, data)| (kind, data.strip_suffix('>').unwrap_or(data)))
+}
+
+fn is_generic(ty: &str) -> bool {
+    ty.contains('?')
+}

@@ -1,0 +1,110 @@
+//! Classes as the graph numbers them: declared ones first, then the undeclared that are met, by name.
+//!
+//! While functions are analyzed, classes are numbered as they are found; homes that turned out to be one, and names
+//! that are shown, are settled here, at the end.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use lockdep::order::Relation;
+
+use crate::context::Context;
+use crate::graph::{Assumption, Class, LockGraph, Nesting, Ownership};
+use crate::home::Key;
+use crate::mir::ir::Span;
+use crate::summary::{ClassId, Summary};
+
+/// The final number of each class, by the number it had.
+#[derive(Debug)]
+pub struct Numbers {
+    of: BTreeMap<ClassId, usize>,
+    /// Undeclared classes: name, whether the holder is let in again.
+    placed: Vec<(String, bool)>,
+    lost: BTreeSet<usize>,
+}
+
+impl Numbers {
+    /// Numbers the classes that `summaries` acquire.
+    pub fn new(context: &Context<'_>, summaries: &[Cow<'_, Summary>]) -> Numbers {
+        let mut met: BTreeSet<ClassId> = BTreeSet::new();
+        for summary in summaries {
+            met.extend(summary.acquires.keys().map(|acquire| acquire.lock.class));
+            met.extend(summary.closed.keys().flat_map(|closed| [closed.nesting.held, closed.nesting.wanted]));
+        }
+        let declared = context.classes.len();
+        let mut of: BTreeMap<ClassId, usize> = (0..declared).map(|class| (class, class)).collect();
+        let mut names: BTreeMap<(String, Key), Vec<(ClassId, bool)>> = BTreeMap::new();
+        for class in met {
+            let Some((key, recursive)) = context.placed_key(class) else { continue };
+            let key = match key {
+                Key::Open(_) => continue,
+                Key::Home(home) => Key::Home(context.first_home(home)),
+                lost => lost,
+            };
+            names.entry((context.class_name(class), key)).or_default().push((class, recursive));
+        }
+        let mut numbers = Numbers { of: BTreeMap::new(), placed: Vec::new(), lost: BTreeSet::new() };
+        for ((name, key), classes) in names {
+            let number = declared + numbers.placed.len();
+            if matches!(key, Key::Lost(_)) {
+                numbers.lost.insert(number);
+            }
+            of.extend(classes.iter().map(|(class, _)| (*class, number)));
+            numbers.placed.push((name, classes.iter().all(|(_, recursive)| *recursive)));
+        }
+        numbers.of = of;
+        numbers
+    }
+
+    /// The graph's list of classes.
+    pub fn classes(&self, context: &Context<'_>, ownership: &[Ownership]) -> Vec<Class> {
+        let declared = context.classes.iter().zip(ownership);
+        let declared = declared.map(|(class, ownership)| Class { ownership: *ownership, ..class.clone() });
+        let placed = self.placed.iter().enumerate().map(|(at, (name, recursive))| Class {
+            name: name.clone(),
+            level: None,
+            recursive: *recursive,
+            ordered: false,
+            ownership: self.ownership(context.classes.len() + at, ownership),
+        });
+        declared.chain(placed).collect()
+    }
+
+    /// What is known of the owners of all classes that are one now.
+    fn ownership(&self, class: usize, ownership: &[Ownership]) -> Ownership {
+        let mut members =
+            self.of.iter().filter(|(_, number)| **number == class).map(|(old, _)| ownership[*old]);
+        let first = members.next().unwrap_or(Ownership::Unowned);
+        if members.all(|member| member == first) { first } else { Ownership::Unknown }
+    }
+
+    /// The number of a class; none if it stayed open.
+    pub fn class(&self, class: ClassId) -> Option<usize> {
+        self.of.get(&class).copied()
+    }
+
+    /// A nesting in the graph's numbers.
+    pub fn nesting(&self, nesting: &Nesting, relation: Relation) -> Option<Nesting> {
+        let (held, wanted) = (self.class(nesting.held)?, self.class(nesting.wanted)?);
+        Some(Nesting { held, wanted, relation, ..*nesting })
+    }
+
+    /// Locks that were acquired in ways that could not be followed to their home.
+    pub fn lost(&self, context: &Context<'_>, graph: &LockGraph) -> Vec<Assumption> {
+        let sites = |class: usize| -> Vec<Span> {
+            graph.acquisitions.iter().filter(|(of, _)| *of == class).map(|(_, span)| span.clone()).collect()
+        };
+        debug_assert!(self.lost.iter().all(|class| *class >= context.classes.len()));
+        self.lost
+            .iter()
+            .map(|class| Assumption {
+                kind: "lost-lock".to_owned(),
+                text: format!(
+                    "`{}`, reached on a way that was not followed, is none of the other locks",
+                    graph.name(*class)
+                ),
+                sites: sites(*class),
+            })
+            .collect()
+    }
+}
