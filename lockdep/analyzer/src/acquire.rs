@@ -3,13 +3,14 @@
 //! Part of the transfer functions; called from `apply.rs`. What nests in what is decided in `instantiate.rs`.
 
 use crate::apply::Calling;
+use crate::chain::{Chain, keep};
 use crate::flow::Flow;
 use crate::graph::{Held, Wanted};
 use crate::mir::ir::{Call, Callee, Operand, Place, Projection, Span, Ty};
 use crate::model::{Acquiring, ClassSource, How};
 use crate::path::{self, Path, Step, Value};
 use crate::state::{Holding, State};
-use crate::summary::{Acquire, Chain, ClassId, HeldLock, Lock, Note, keep};
+use crate::summary::{Acquire, ClassId, HeldLock, Lock, Note};
 
 impl Flow<'_, '_> {
     /// The class of the lock at `path` that `callee` acquires.

@@ -3,6 +3,7 @@
 //! A known function's effect comes from the model table, a read function's from its summary (`instantiate.rs`), and
 //! anything else is foreign (`foreign.rs`).
 
+use crate::chain::{Chain, keep};
 use crate::flow::Flow;
 use crate::graph::{Held, Step as ChainStep, Wanted};
 use crate::index::{BodyId, pointee};
@@ -11,7 +12,7 @@ use crate::mir::ir::{Call, Callee, Operand, Place, Span, Ty};
 use crate::model::Effect;
 use crate::path::{Path, Step, Value};
 use crate::state::{Holding, State};
-use crate::summary::{Acquire, Chain, CodeCall, HeldLock, Lock, Note, keep};
+use crate::summary::{Acquire, CodeCall, HeldLock, Lock, Note};
 
 impl Flow<'_, '_> {
     /// A call that returns normally.
@@ -292,7 +293,9 @@ impl Flow<'_, '_> {
     pub(crate) fn chain_step(&self, callee: BodyId, span: &Span, possible: bool) -> Chain {
         let action = format!("calls {}", self.context.function_name(callee));
         let function = self.context.function_name(self.id);
-        Chain { possible, ..Chain::of(ChainStep { function, action, span: span.clone() }) }
+        let mut chain = Chain::of(ChainStep { function, action, span: span.clone() });
+        chain.possible = possible;
+        chain
     }
 
     pub(crate) fn note(&mut self, note: Note) {

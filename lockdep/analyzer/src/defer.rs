@@ -4,12 +4,13 @@
 //! it are therefore taken in where it is made, and what it merely acquires is not, as its maker acquires nothing.
 //! Code that is run in place by code that was read is met there as well (`apply.rs`), under what is held then.
 
+use crate::chain::Chain;
 use crate::flow::Flow;
 use crate::instantiate::Arguments;
 use crate::mir::ir::Place;
 use crate::path::Value;
 use crate::state::State;
-use crate::summary::{Chain, Summary};
+use crate::summary::Summary;
 
 impl Flow<'_, '_> {
     /// Takes in the nestings of the code that was just put into `dest`.

@@ -18,6 +18,9 @@ use crate::summary::Summary;
 /// So often a summary may be exchanged for a better informed one; from then on it only grows.
 const FREE_ROUNDS: usize = 4;
 
+/// After so many rounds less is told apart.
+const PATIENT_ROUNDS: usize = 12;
+
 /// Computes `context.summaries`; returns the entry points: functions that matter and that nobody else calls.
 pub fn run(context: &mut Context<'_>) -> BTreeSet<BodyId> {
     let count = context.index.bodies.len();
@@ -43,6 +46,10 @@ pub fn run(context: &mut Context<'_>) -> BTreeSet<BodyId> {
         if rounds[body] > FREE_ROUNDS {
             summary.widen(&context.summaries[body]);
         }
+        if rounds[body] > PATIENT_ROUNDS {
+            summary.hasten();
+        }
+        summary.limit(&context.index.bodies[body].body.span);
         if context.summaries[body] != summary {
             context.summaries[body] = summary;
             pending.extend(users.get(&body).into_iter().flatten().map(|user| (plan.order[*user], *user)));

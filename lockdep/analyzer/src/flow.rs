@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::chain::Chain;
 use crate::context::Context;
 use crate::index::BodyId;
 use crate::mir::ir::{
@@ -15,7 +16,7 @@ use crate::mir::ir::{
 use crate::path::{Path, Root, Step, Value};
 use crate::place::slot_of;
 use crate::state::{Holding, State, Tree};
-use crate::summary::{Chain, HeldLock, Summary};
+use crate::summary::{HeldLock, Summary};
 
 /// One function under analysis.
 pub struct Flow<'c, 'a> {
@@ -317,7 +318,7 @@ impl<'c, 'a> Flow<'c, 'a> {
         let Some(output) = &mut self.output else { return };
         for (holding, chain) in &state.held {
             let target = if holding.holder == Some(0) { &mut output.returned } else { &mut output.left };
-            crate::summary::keep(target, holding.lock.clone(), chain.clone());
+            crate::chain::keep(target, holding.lock.clone(), chain.clone());
         }
         if output.result.is_empty() {
             output.result = result;

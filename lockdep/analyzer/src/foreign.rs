@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::apply::{Calling, describe};
+use crate::chain::{Chain, keep};
 use crate::flow::Flow;
 use crate::graph::{Held, Step as ChainStep};
 use crate::home::{Home, HomeId};
@@ -14,7 +15,7 @@ use crate::model::{Effect, How, canonical};
 use crate::path::{Path, Root, Step, Value};
 use crate::place::slot_of;
 use crate::state::{Holding, State, Tree};
-use crate::summary::{Acquire, Chain, ClassId, HeldLock, Lock, Note, keep};
+use crate::summary::{Acquire, ClassId, HeldLock, Lock, Note};
 
 impl Flow<'_, '_> {
     /// A call of a body that was not read.

@@ -7,14 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use lockdep::order::Relation;
 
 use crate::apply::{Calling, MAX_CODE_DEPTH};
+use crate::chain::{Chain, keep};
 use crate::flow::Flow;
-use crate::graph::{Evidence, Held, Instances, Nesting};
+use crate::graph::{Held, Instances, Nesting};
 use crate::home::Key;
 use crate::index::BodyId;
 use crate::mir::ir::{Place, Ty};
 use crate::path::{Path, Root, Value};
 use crate::state::{Holding, State, Tree};
-use crate::summary::{Acquire, Chain, ClosedNesting, HeldLock, Lock, Note, OpenNesting, keep};
+use crate::summary::{Acquire, ClosedNesting, Grounds, HeldLock, Lock, Note, OpenNesting};
 
 /// What a callee is given.
 pub(crate) struct Arguments {
@@ -132,8 +133,8 @@ impl Flow<'_, '_> {
             }
             let code = arguments.value(&seen, &Value::At(code_call.code.clone()));
             let args = code_call.args.iter().map(|value| arguments.value(&seen, value)).collect();
-            let span = call.steps.first().map(|step| step.span.clone()).unwrap_or_default();
-            let span = occurrence.chain.steps.last().map_or(span, |step| step.span.clone());
+            let span = call.start().cloned().unwrap_or_default();
+            let span = occurrence.chain.end().cloned().unwrap_or(span);
             let calling = if code_call.called { Calling::Surely } else { Calling::Perhaps };
             self.apply_code(&mut during, &code, args, calling, "the code a parameter holds", &span);
         }
@@ -239,9 +240,9 @@ impl Flow<'_, '_> {
         match (held, decided) {
             (HeldLock::Known(lock, how), Some((relation, instances))) => {
                 let closed = close(lock, *how, acquire, relation, instances);
-                let evidence = self.evidence(lock, held_chain, acquire, chain);
+                let grounds = self.grounds(lock, held_chain, acquire, chain);
                 if let Some(output) = &mut self.output {
-                    output.add_closed(closed, evidence);
+                    output.add_closed(closed, grounds);
                 }
             }
             _ => {
@@ -264,24 +265,19 @@ impl Flow<'_, '_> {
             return;
         }
         let nesting = close(lock, *how, acquire, Relation::Other, Instances::Any).nesting;
-        let evidence = self.evidence(lock, held_chain, acquire, chain);
+        let grounds = self.grounds(lock, held_chain, acquire, chain);
         if let Some(output) = &mut self.output {
-            output.pairs.entry((lock.class, from.bare(), to.bare())).or_insert((nesting, evidence));
+            output.pairs.entry((lock.class, from.bare(), to.bare())).or_insert((nesting, grounds));
         }
     }
 
-    fn evidence(&self, held: &Lock, held_chain: &Chain, acquire: &Acquire, chain: &Chain) -> Evidence {
+    fn grounds(&self, held: &Lock, held_chain: &Chain, acquire: &Acquire, chain: &Chain) -> Grounds {
         let owner = |lock: &Lock| {
             let names = |local: usize| self.body.names.get(&local).cloned();
             lock.path.owner_path().map_or_else(String::new, |path| path.describe(&names))
         };
-        Evidence {
-            held: held_chain.steps.clone(),
-            wanted: chain.steps.clone(),
-            owners: (owner(held), owner(&acquire.lock)),
-            possible: held_chain.possible || chain.possible,
-            gates: Vec::new(),
-        }
+        let owners = (owner(held), owner(&acquire.lock));
+        Grounds { held: held_chain.clone(), wanted: chain.clone(), owners }
     }
 
     /// Nestings of an entry point that nobody calls: what is open stays a meeting of strangers.
@@ -314,8 +310,8 @@ impl Flow<'_, '_> {
             }
             for (lock, how) in locks {
                 let closed = close(&lock, how, &open.acquire, Relation::Other, Instances::Any);
-                let evidence = self.evidence(&lock, &held_chain, &open.acquire, &chain);
-                output.add_closed(closed, evidence);
+                let grounds = self.grounds(&lock, &held_chain, &open.acquire, &chain);
+                output.add_closed(closed, grounds);
             }
         }
         self.output = Some(output);

@@ -9,6 +9,7 @@
 
 pub mod certificate;
 pub mod certificate_file;
+pub mod chain;
 pub mod context;
 pub mod disciplines;
 pub mod facts;
@@ -36,6 +37,7 @@ mod fixpoint;
 mod flow;
 mod foreign;
 mod instantiate;
+mod limits;
 mod link;
 mod locks;
 mod numbers;

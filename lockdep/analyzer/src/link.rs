@@ -37,27 +37,27 @@ pub fn run(
     let mut sites: BTreeSet<(usize, Span)> = BTreeSet::new();
     let mut instances: BTreeMap<usize, BTreeSet<Span>> = BTreeMap::new();
     for summary in &settled {
-        for (closed, evidence) in &summary.closed {
+        for (closed, grounds) in &summary.closed {
             let relation = settle(closed, &ownership);
             let Some(nesting) = numbers.nesting(&closed.nesting, relation) else { continue };
             let undeclared = context.placed_key(closed.nesting.held).is_some();
             if undeclared && nesting.held == nesting.wanted && nesting.instances == Instances::Any {
-                let site = evidence.wanted.last().map(|step| step.span.clone());
+                let site = grounds.wanted.end().cloned();
                 instances.entry(nesting.held).or_default().extend(site);
                 continue;
             }
-            graph.add(nesting, evidence.clone());
+            graph.add(nesting, grounds.evidence());
         }
-        for ((class, from, to), (nesting, evidence)) in &summary.pairs {
+        for ((class, from, to), (nesting, grounds)) in &summary.pairs {
             // Code that has both orders chooses between them.
             let chosen = summary.pairs.contains_key(&(*class, to.clone(), from.clone()));
             if let Some(nesting) = numbers.nesting(nesting, Relation::Same).filter(|_| !chosen) {
-                graph.add(nesting, evidence.clone());
+                graph.add(nesting, grounds.evidence());
             }
         }
         for (acquire, chain) in &summary.acquires {
-            if let (Some(class), Some(step)) = (numbers.class(acquire.lock.class), chain.steps.last()) {
-                sites.insert((class, step.span.clone()));
+            if let (Some(class), Some(span)) = (numbers.class(acquire.lock.class), chain.end()) {
+                sites.insert((class, span.clone()));
             }
         }
     }
@@ -148,6 +148,7 @@ fn assumptions(
         Vec::new(),
     );
     let mut roles: BTreeSet<Span> = BTreeSet::new();
+    let mut unfollowed: BTreeSet<Span> = BTreeSet::new();
     let mut foreign: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut unresolved: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
     let mut drops: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
@@ -171,6 +172,9 @@ fn assumptions(
             Note::DynamicDrop(what, span) => {
                 drops.entry(what).or_default().insert(span.clone());
             }
+            Note::GuardsOfCode(span) => {
+                unfollowed.insert(span.clone());
+            }
             Note::Unclassed(what, span) => {
                 unclassed.entry(what).or_default().insert(span.clone());
             }
@@ -186,6 +190,13 @@ fn assumptions(
             roles.len()
         );
         add("roles", text, roles.into_iter().collect());
+    }
+    if !unfollowed.is_empty() {
+        let text = format!(
+            "guards that closures hand out to {} functions with many of them are released before other locks are taken",
+            unfollowed.len()
+        );
+        add("guards-of-code", text, unfollowed.into_iter().collect());
     }
     for (krate, functions) in foreign {
         let text = format!(

@@ -2,13 +2,14 @@
 //!
 //! Part of the transfer functions of `flow.rs` and `apply.rs`; it judges nothing.
 
+use crate::chain::{Chain, keep};
 use crate::flow::Flow;
 use crate::home::{Home, HomeId};
 use crate::index::{element, pointee};
 use crate::mir::ir::{Operand, Place, Projection, Ty};
 use crate::path::{Path, Root, Slot, Step, Value};
 use crate::state::{Holding, State, Tree};
-use crate::summary::{Chain, HeldLock, keep};
+use crate::summary::HeldLock;
 
 impl Flow<'_, '_> {
     /// Takes guards and contents out of `place`.

@@ -6,8 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::chain::{Chain, keep};
 use crate::path::{Path, Root, Slot, Step, Value};
-use crate::summary::{Chain, HeldLock, keep};
+use crate::summary::HeldLock;
 
 /// A lock held, and the local whose drop releases it; none if it got out of sight.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

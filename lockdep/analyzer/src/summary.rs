@@ -7,7 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::graph::{Evidence, Held, Nesting, Step as ChainStep, Wanted};
+use crate::chain::{Chain, keep};
+use crate::graph::{Evidence, Held, Nesting, Wanted};
+use crate::limits::Coarse;
 use crate::mir::ir::Span;
 use crate::path::{Path, Step, Value};
 
@@ -32,43 +34,6 @@ pub enum HeldLock {
     Argument(usize),
     /// Whatever guards the code at this path returned, which came in through a parameter.
     FromCode(Path),
-}
-
-/// A call chain, outermost first, the acquisition last.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Chain {
-    /// It goes through a call that may have another callee.
-    pub possible: bool,
-    /// The steps.
-    pub steps: Vec<ChainStep>,
-}
-
-impl Chain {
-    /// The chain of one step.
-    pub fn of(step: ChainStep) -> Chain {
-        Chain { possible: false, steps: vec![step] }
-    }
-
-    /// The same, reached through `call`.
-    pub fn through(&self, call: &Chain) -> Chain {
-        let steps = call.steps.iter().chain(&self.steps).cloned().collect();
-        Chain { possible: self.possible || call.possible, steps }
-    }
-
-    fn weight(&self) -> (bool, usize, &[ChainStep]) {
-        (self.possible, self.steps.len(), &self.steps)
-    }
-}
-
-/// Keeps the better chain of each key: certain before possible, then short, then first in order.
-pub fn keep<K: Ord>(map: &mut BTreeMap<K, Chain>, key: K, chain: Chain) {
-    match map.get_mut(&key) {
-        Some(known) if known.weight() <= chain.weight() => {}
-        Some(known) => *known = chain,
-        None => {
-            map.insert(key, chain);
-        }
-    }
 }
 
 /// An acquisition that may wait.
@@ -109,12 +74,6 @@ pub struct Occurrence {
     pub chain: Chain,
 }
 
-/// More different calls of parameters than this are not told apart by what they are given.
-const MAX_CALLS: usize = 32;
-
-/// More written places than this are not told apart.
-const MAX_WRITES: usize = 16;
-
 /// What a function does.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
@@ -133,12 +92,14 @@ pub struct Summary {
     /// What is known of what it returns, by fields.
     pub result: BTreeMap<Vec<Step>, Value>,
     /// Nestings that are decided here.
-    pub closed: BTreeMap<ClosedNesting, Evidence>,
+    pub closed: BTreeMap<ClosedNesting, Grounds>,
     /// Two instances of one undeclared class that two parameters of this function or its callers stand for: class,
     /// the held lock's path, the wanted one's.
-    pub pairs: BTreeMap<(ClassId, Path, Path), (Nesting, Evidence)>,
+    pub pairs: BTreeMap<(ClassId, Path, Path), (Nesting, Grounds)>,
     /// What could not be followed.
     pub notes: BTreeSet<Note>,
+    /// What is not told apart any more.
+    pub coarse: Coarse,
 }
 
 impl Summary {
@@ -156,13 +117,13 @@ impl Summary {
         self.notes.extend(other.notes);
     }
 
-    /// Adds a place that is written through a parameter.
+    /// Adds a place that is written through a parameter; one that is reached through a written place adds nothing.
     pub fn add_write(&mut self, place: &Path) {
-        let mut place = place.bare();
-        if self.writes.len() >= MAX_WRITES {
-            place.steps.clear();
+        let place = place.bare();
+        if !self.writes.iter().any(|known| *known == place || place.goes_through(known)) {
+            self.writes.retain(|known| !known.goes_through(&place));
+            self.writes.insert(place);
         }
-        self.writes.insert(place);
     }
 
     /// Takes in what an earlier analysis of the same function found, so that from here on the summary only grows (and
@@ -190,42 +151,70 @@ impl Summary {
         }
         earlier.writes.iter().for_each(|place| self.add_write(place));
         self.notes.extend(earlier.notes.iter().cloned());
+        self.coarse.widen(&earlier.coarse);
         self.result.retain(|steps, value| earlier.result.get(steps) == Some(value));
     }
 
     /// Adds a nesting for the callers to decide, or a better way to one that is known.
     pub fn add_open(&mut self, open: OpenNesting, chains: (Chain, Chain)) {
-        let weight = |(a, b): &(Chain, Chain)| (a.possible || b.possible, a.steps.len() + b.steps.len());
+        let weight = |(a, b): &(Chain, Chain)| (a.possible || b.possible, a.length() + b.length());
         let known = self.open.entry(open).or_insert_with(|| chains.clone());
         if (weight(&chains), &chains) < (weight(known), &*known) {
             *known = chains;
         }
     }
 
-    /// Adds a nesting that is decided here, or better evidence of one that is known.
-    pub fn add_closed(&mut self, closed: ClosedNesting, evidence: Evidence) {
-        let weight = |e: &Evidence| (e.possible, e.held.len() + e.wanted.len());
-        let known = self.closed.entry(closed).or_insert_with(|| evidence.clone());
-        if (weight(&evidence), &evidence) < (weight(known), &*known) {
-            *known = evidence;
+    /// Adds a nesting that is decided here, or better grounds for one that is known.
+    pub fn add_closed(&mut self, closed: ClosedNesting, grounds: Grounds) {
+        match self.closed.get_mut(&closed) {
+            Some(known) if known.weight() <= grounds.weight() => {}
+            Some(known) => *known = grounds,
+            None => {
+                self.closed.insert(closed, grounds);
+            }
         }
     }
 
     /// Adds a call of a parameter to those known.
-    pub fn add_call(&mut self, mut call: CodeCall, held: BTreeMap<HeldLock, Chain>, chain: &Chain) {
-        if self.calls.len() >= MAX_CALLS && !self.calls.contains_key(&call) {
-            call.args.fill(Value::Unknown);
-            call.code.steps.truncate(1);
-        }
+    pub fn add_call(&mut self, call: CodeCall, held: BTreeMap<HeldLock, Chain>, chain: &Chain) {
         let known = self
             .calls
             .entry(call)
             .or_insert_with(|| Occurrence { chain: chain.clone(), ..Default::default() });
-        if chain.weight() < known.chain.weight() {
+        if *chain < known.chain {
             known.chain = chain.clone();
         }
         for (lock, chain) in held {
             keep(&mut known.held, lock, chain);
+        }
+    }
+}
+
+/// Where a nesting was seen, while it is still shared with others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grounds {
+    /// The way to the acquisition of the held lock.
+    pub held: Chain,
+    /// The way to the acquisition of the wanted lock.
+    pub wanted: Chain,
+    /// How the owners of both are called there, if known.
+    pub owners: (String, String),
+}
+
+impl Grounds {
+    fn weight(&self) -> (bool, usize, &Chain, &Chain, &(String, String)) {
+        let possible = self.held.possible || self.wanted.possible;
+        (possible, self.held.length() + self.wanted.length(), &self.held, &self.wanted, &self.owners)
+    }
+
+    /// As reports want it.
+    pub fn evidence(&self) -> Evidence {
+        Evidence {
+            held: self.held.steps(),
+            wanted: self.wanted.steps(),
+            owners: self.owners.clone(),
+            possible: self.held.possible || self.wanted.possible,
+            gates: Vec::new(),
         }
     }
 }
@@ -253,6 +242,8 @@ pub enum Note {
     ForeignDrop(String, Span),
     /// A trait object was destroyed.
     DynamicDrop(String, Span),
+    /// So many codes hand out guards here that their guards are not followed.
+    GuardsOfCode(Span),
     /// A lock whose class is not known here.
     Unclassed(String, Span),
     /// An undeclared lock that a caller outside gives: its type, and where the function is.

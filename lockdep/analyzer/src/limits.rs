@@ -1,0 +1,187 @@
+//! How much a summary tells apart: bounds on its size that hold for every program.
+//!
+//! What exceeds a bound is not dropped but no longer told apart: the paths of all locks of a class become the unknown
+//! one, the arguments of code unknown values, written places whole parameters. A summary remembers what it gave up, so
+//! that analyzing a function again with better informed callees can only give up more; with [`Summary::widen`] this is
+//! what makes the fixpoint end. Used by `fixpoint.rs` only.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::chain::{Chain, keep};
+use crate::mir::ir::Span;
+use crate::path::{Path, Value};
+use crate::summary::{Acquire, ClassId, CodeCall, HeldLock, Lock, Note, OpenNesting, Summary};
+
+/// More different paths to locks of one class than this are not told apart.
+const MAX_PATHS: usize = 8;
+
+/// More different calls of parameters than this are not told apart by what they are given.
+const MAX_CALLS: usize = 16;
+
+/// More written places than this are not told apart.
+const MAX_WRITES: usize = 16;
+
+/// Guards that more different codes than this hand out are not followed any further, which is noted.
+const MAX_CODES: usize = 8;
+
+/// Of results with more known parts than this, nothing is known.
+const MAX_RESULT: usize = 128;
+
+/// What a summary does not tell apart any more.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Coarse {
+    /// Paths of locks of these classes.
+    classes: BTreeSet<ClassId>,
+    /// Calls of parameters, by their arguments.
+    arguments: bool,
+    /// Calls of parameters, by their way.
+    ways: bool,
+    /// Parts of the result.
+    result: bool,
+    /// Guards from code, by the code.
+    codes: bool,
+}
+
+impl Coarse {
+    /// Gives up what `earlier` gave up.
+    pub fn widen(&mut self, earlier: &Coarse) {
+        self.classes.extend(&earlier.classes);
+        self.arguments |= earlier.arguments;
+        self.ways |= earlier.ways;
+        self.result |= earlier.result;
+        self.codes |= earlier.codes;
+    }
+
+    fn lock(&self, lock: &mut Lock) {
+        if self.classes.contains(&lock.class) {
+            lock.path = lock.path.forgotten();
+        }
+    }
+
+    fn held(&self, held: &HeldLock) -> HeldLock {
+        let mut held = held.clone();
+        if let HeldLock::Known(lock, _) = &mut held {
+            self.lock(lock);
+        }
+        held
+    }
+
+    fn all_held(&self, map: &mut BTreeMap<HeldLock, Chain>) {
+        for (held, chain) in std::mem::take(map) {
+            keep(map, self.held(&held), chain);
+        }
+    }
+
+    fn acquire(&self, acquire: &Acquire) -> Acquire {
+        let mut acquire = acquire.clone();
+        self.lock(&mut acquire.lock);
+        acquire
+    }
+}
+
+impl Summary {
+    /// Does not tell calls of parameters apart from here on: for functions that call each other in so many ways that
+    /// the fixpoint would take long.
+    pub fn hasten(&mut self) {
+        self.coarse.arguments = true;
+        self.coarse.ways = true;
+    }
+
+    /// Gives up what is too much; `span` is where the function is.
+    pub fn limit(&mut self, span: &Span) {
+        self.limit_codes(span);
+        self.limit_paths();
+        self.limit_calls();
+        self.limit_writes();
+        self.coarse.result |= self.result.len() > MAX_RESULT;
+        if self.coarse.result {
+            self.result.clear();
+        }
+    }
+
+    fn limit_paths(&mut self) {
+        let mut paths: BTreeMap<ClassId, BTreeSet<&Path>> = BTreeMap::new();
+        let acquired = self.acquires.keys().chain(self.open.keys().map(|open| &open.acquire));
+        for acquire in acquired {
+            paths.entry(acquire.lock.class).or_default().insert(&acquire.lock.path);
+        }
+        let called = self.calls.values().flat_map(|occurrence| occurrence.held.keys());
+        let held = self.open.keys().map(|open| &open.held);
+        for held in self.returned.keys().chain(self.left.keys()).chain(called).chain(held) {
+            if let HeldLock::Known(lock, _) = held {
+                paths.entry(lock.class).or_default().insert(&lock.path);
+            }
+        }
+        for (class, from, to) in self.pairs.keys() {
+            paths.entry(*class).or_default().extend([from, to]);
+        }
+        let many = paths.into_iter().filter(|(_, paths)| paths.len() > MAX_PATHS).map(|(class, _)| class);
+        let many: Vec<ClassId> = many.collect();
+        self.coarse.classes.extend(many);
+        if self.coarse.classes.is_empty() {
+            return;
+        }
+        let coarse = self.coarse.clone();
+        for (acquire, chain) in std::mem::take(&mut self.acquires) {
+            keep(&mut self.acquires, coarse.acquire(&acquire), chain);
+        }
+        for (open, chains) in std::mem::take(&mut self.open) {
+            let open = OpenNesting { held: coarse.held(&open.held), acquire: coarse.acquire(&open.acquire) };
+            self.add_open(open, chains);
+        }
+        coarse.all_held(&mut self.returned);
+        coarse.all_held(&mut self.left);
+        for occurrence in self.calls.values_mut() {
+            coarse.all_held(&mut occurrence.held);
+        }
+        // Which two of many they are is not said any more, and a pair of unknown ones says nothing.
+        self.pairs.retain(|(class, ..), _| !coarse.classes.contains(class));
+    }
+
+    fn limit_codes(&mut self, span: &Span) {
+        let from_code = |held: &&HeldLock| matches!(held, HeldLock::FromCode(_));
+        let held =
+            self.returned.keys().chain(self.left.keys()).chain(self.open.keys().map(|open| &open.held));
+        let called = self.calls.values().flat_map(|occurrence| occurrence.held.keys());
+        let codes: BTreeSet<&HeldLock> = held.chain(called).filter(from_code).collect();
+        self.coarse.codes |= codes.len() > MAX_CODES;
+        if !self.coarse.codes {
+            return;
+        }
+        let known = |held: &HeldLock| !matches!(held, HeldLock::FromCode(_));
+        self.returned.retain(|held, _| known(held));
+        self.left.retain(|held, _| known(held));
+        self.open.retain(|open, _| known(&open.held));
+        for occurrence in self.calls.values_mut() {
+            occurrence.held.retain(|held, _| known(held));
+        }
+        self.notes.insert(Note::GuardsOfCode(span.clone()));
+    }
+
+    fn limit_calls(&mut self) {
+        self.coarse.arguments |= self.calls.len() > MAX_CALLS;
+        if self.coarse.arguments {
+            self.merge_calls(|call| call.args.fill(Value::Unknown));
+        }
+        self.coarse.ways |= self.calls.len() > MAX_CALLS;
+        if self.coarse.ways {
+            self.merge_calls(|call| call.code.steps.truncate(1));
+        }
+    }
+
+    fn merge_calls(&mut self, change: impl Fn(&mut CodeCall)) {
+        for (mut call, occurrence) in std::mem::take(&mut self.calls) {
+            change(&mut call);
+            self.add_call(call, occurrence.held, &occurrence.chain);
+        }
+    }
+
+    fn limit_writes(&mut self) {
+        if self.writes.len() > MAX_WRITES {
+            for mut place in std::mem::take(&mut self.writes) {
+                place.steps.clear();
+                self.add_write(&place);
+            }
+        }
+    }
+}
