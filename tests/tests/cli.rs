@@ -7,51 +7,7 @@ mod project;
 
 use std::fs;
 
-use project::{Project, lockdep, run};
-
-/// Two locks, taken in the declared order.
-const PROVED: &str = r"
-use lockdep::{Owner, lock_order, lock_owner, mm_locks};
-
-lock_order! {
-    /// Pieces.
-    pub order Board {
-        /// The squares of pawns.
-        pawn = 8;
-        /// The squares of rooks.
-        rook = 16;
-    }
-}
-
-type Mutex<T, C> = lockdep::Mutex<spin::Mutex<()>, T, C>;
-
-/// A player.
-#[lock_owner]
-#[mm_locks]
-pub struct Player {
-    #[owner]
-    owner: Owner,
-    #[mm_lock(order = pawn)]
-    pawn: Mutex<u64>,
-    #[mm_lock(order = rook)]
-    rook: Mutex<u64>,
-}
-
-impl Player {
-    /// Takes both.
-    pub fn castle(&self) -> u64 {
-        let pawn = self.pawn.lock();
-        *pawn + *self.rook.lock()
-    }
-}
-";
-
-/// The same, and the other way around.
-fn refuted() -> String {
-    let back =
-        "impl Player { pub fn promote(&self) -> u64 { let r = self.rook.lock(); *r + *self.pawn.lock() } }";
-    format!("{PROVED}\n{back}\n")
-}
+use project::{PROVED, Project, lockdep, refuted, run};
 
 #[test]
 fn help_of_every_subcommand() {
@@ -256,8 +212,15 @@ fn nothing_to_prove_is_not_proved() {
 #[test]
 fn configured_wrappers_do_not_come_between() {
     let config = "[build]\nrustc-wrapper = \"/nonexistent\"\nrustc-workspace-wrapper = \"/nonexistent\"\n";
-    let run = Project::library("wrapped", "").file(".cargo/config.toml", config).analyze(&[]);
-    assert!(run.stderr.contains("no declared lock is acquired in wrapped"), "{}", run.stderr);
+    let project = Project::with_locks("wrapped", "").file(".cargo/config.toml", config);
+    for arguments in [&[][..], &["--include-dep", "lock_api"]] {
+        let mut command = project.analysis(arguments);
+        command.env("RUSTC_WRAPPER", "/nonexistent").env("RUSTC_WORKSPACE_WRAPPER", "/nonexistent");
+        for run in [project.analyze(arguments), command.output().expect("the command starts").into()] {
+            let message = "nothing to prove: no declared lock is acquired in ";
+            assert!(run.stderr.contains(message), "{arguments:?}: {}", run.stderr);
+        }
+    }
 }
 
 /// A build script that asks what the compiler can do gets the answer that it would get without us.

@@ -2,7 +2,9 @@
 //!
 //! The steps in order; each is elsewhere. It knows what the steps say when they have nothing to work on.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use lockdep_analyzer::facts::Facts;
 use lockdep_analyzer::finding::Verdict;
@@ -15,6 +17,7 @@ use crate::args::{Analyze, Terminal};
 use crate::cargo::{self, Artifact, CargoError, Project};
 use crate::collect::{self, CollectError, Collected};
 use crate::output::{self, OutputError};
+use crate::packages::Package;
 use crate::settings::{Settings, SettingsError};
 use crate::shell::Shell;
 use crate::verify::ReadError;
@@ -79,6 +82,7 @@ impl Failure {
             Failure::NoLocks { .. } | Failure::NoCode | Failure::Settings(_) | Failure::Read(_) => {
                 crate::USAGE
             }
+            Failure::Collect(CollectError::Cargo(CargoError::Dependency(_))) => crate::USAGE,
             _ => crate::FAILED,
         }
     }
@@ -93,9 +97,11 @@ pub fn run(analyze: Box<Analyze>, terminal: &Terminal, shell: &Shell) -> Result<
         return Err(Failure::NoCode);
     }
     note_untested(&collected.facts, shell);
+    let directories = directories(&collected.artifacts);
     let judgement = judge(&settings, collected, shell)?;
     write_proof(&settings, shell, &judgement)?;
-    let report = report(&settings, &project, shell, &judgement)?;
+    let sources = |file: &str| source(&project, &directories, file);
+    let report = report(&settings, &sources, shell, &judgement)?;
     output::write(&report, settings.output())?;
     shell.status("Finished", &judgement.verdict);
     Ok(judgement.verdict.exit_code())
@@ -134,13 +140,13 @@ fn write_proof(settings: &Settings, shell: &Shell, judgement: &Judgement) -> Res
 
 fn report(
     settings: &Settings,
-    project: &Project,
+    sources: &dyn Fn(&str) -> Option<String>,
     shell: &Shell,
     judgement: &Judgement,
 ) -> Result<String, Failure> {
     let to_terminal = settings.output().is_none();
     let options = render::Options {
-        sources: &|file| std::fs::read_to_string(project.root().join(file)).ok(),
+        sources,
         color: to_terminal && shell.colors_stdout(),
         width: if to_terminal { shell.width_stdout().unwrap_or(WIDTH) } else { WIDTH },
     };
@@ -152,11 +158,29 @@ fn report(
     Ok(text)
 }
 
+/// The directories of packages, by what their files are called in reports.
+fn directories(artifacts: &[Artifact]) -> BTreeMap<String, PathBuf> {
+    let named = |artifact: &Artifact| {
+        let Package { name, version } = &artifact.package;
+        (format!("{name}-{version}"), artifact.directory.clone())
+    };
+    artifacts.iter().map(named).collect()
+}
+
+/// The text of a source file by its name in reports.
+fn source(project: &Project, directories: &BTreeMap<String, PathBuf>, file: &str) -> Option<String> {
+    let outside = || {
+        let (package, rest) = file.split_once('/')?;
+        std::fs::read_to_string(directories.get(package)?.join(rest)).ok()
+    };
+    std::fs::read_to_string(project.root().join(file)).ok().or_else(outside)
+}
+
 /// Packages with their targets, in order.
 fn packages(artifacts: &[Artifact]) -> Vec<(String, Vec<String>)> {
     let mut packages: Vec<(String, Vec<String>)> = Vec::new();
     for artifact in artifacts {
-        let package = format!("{} v{}", artifact.package, artifact.version);
+        let package = format!("{} v{}", artifact.package.name, artifact.package.version);
         let target = match artifact.kind.as_str() {
             "lib" if artifact.test => "lib test".to_owned(),
             "lib" => "lib".to_owned(),

@@ -31,6 +31,7 @@ Examples:
   cargo lockdep analyze -p hv-core
   cargo lockdep analyze --workspace --exclude hv-bench --features altp2m
   cargo lockdep analyze --format dot --output locks.dot && dot -Tsvg -O locks.dot
+  cargo lockdep analyze --include-dep spin --include-dep lock_api
   cargo lockdep analyze --target x86_64-unknown-none --release
   cargo lockdep analyze --certificate proof.json --graph locks.json";
 
@@ -122,6 +123,9 @@ pub struct Analyze {
     /// Which packages.
     #[command(flatten, next_help_heading = "Package Selection")]
     pub packages: clap_cargo::Workspace,
+    /// Analyze this dependency, too, as if it were a member; `all` for every one, NAME@VERSION for one of several
+    #[arg(long, value_name = "NAME", help_heading = "Package Selection")]
+    pub include_dep: Vec<String>,
     /// Which targets of them.
     #[command(flatten, next_help_heading = "Target Selection")]
     pub targets: Targets,

@@ -4,7 +4,6 @@
 //! Cargo's own messages go where cargo sends them: they are never rephrased, and where cargo has said why it failed,
 //! nothing is added.
 
-use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, TryLockError};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,13 +11,14 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Stdio};
 
-use cargo_metadata::{Message, Metadata, MetadataCommand, PackageId, TargetKind};
+use cargo_metadata::{Message, Metadata, MetadataCommand, TargetKind};
 use lockdep_analyzer::facts::FORMAT;
 use thiserror::Error;
 
+use crate::packages::{Package, Tree, UnknownDependency};
 use crate::settings::Settings;
 use crate::shell::Shell;
-use crate::wrapper::{EXTENSION, FLAGS, VARIABLE};
+use crate::wrapper::{DEPENDENCIES, EXTENSION, FLAGS, VARIABLE};
 
 /// Why cargo or the compiler did not do what was asked.
 #[derive(Debug, Error)]
@@ -55,6 +55,9 @@ pub enum CargoError {
         /// What the compiler says.
         reason: String,
     },
+    /// A dependency that is to be included is none.
+    #[error(transparent)]
+    Dependency(#[from] UnknownDependency),
     /// A file that is to be made again cannot be removed.
     #[error("cannot remove `{}`: {error}", path.display())]
     Remove {
@@ -100,10 +103,8 @@ impl Project {
 /// One compilation that cargo made or found fresh.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Artifact {
-    /// Name of the package.
-    pub package: String,
-    /// Version of the package.
-    pub version: String,
+    /// The package.
+    pub package: Package,
     /// `lib`, `bin`, `test`, … .
     pub kind: String,
     /// Name of the target.
@@ -112,6 +113,8 @@ pub struct Artifact {
     pub test: bool,
     /// What the compiler wrote for other compilations.
     pub metadata: PathBuf,
+    /// The directory of the package.
+    pub directory: PathBuf,
 }
 
 impl Artifact {
@@ -163,6 +166,8 @@ fn compiler(settings: &Settings) -> Result<Vec<u8>, CargoError> {
 
 /// Compiles what was selected, or finds it fresh. In no particular order.
 pub fn check(settings: &Settings, project: &Project, shell: &Shell) -> Result<Vec<Artifact>, CargoError> {
+    let tree = tree(settings, project)?;
+    let included = tree.included(&settings.analyze.include_dep)?;
     let mut command = cargo(settings, "check");
     command.arg("--message-format=json-render-diagnostics").args(&settings.terminal);
     manifest(settings, &mut command);
@@ -171,31 +176,33 @@ pub fn check(settings: &Settings, project: &Project, shell: &Shell) -> Result<Ve
     into(project, &mut command)
         .env("RUSTC_WORKSPACE_WRAPPER", &settings.executable)
         .env("CARGO_INCREMENTAL", "0")
-        .env(VARIABLE, "1")
+        .env(VARIABLE, project.root())
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
+    if !included.is_empty() {
+        // Of members only the first would be asked. They stay the compilations that they are without dependencies,
+        // as the other is kept.
+        let names: Vec<String> = included.iter().map(ToString::to_string).collect();
+        command.env("RUSTC_WRAPPER", &settings.executable).env(DEPENDENCIES, names.join(" "));
+    }
     let start = |error| CargoError::Start { program: settings.cargo.clone(), error };
     let mut child = command.spawn().map_err(start)?;
-    let read = child.stdout.take().map_or(Ok(Vec::new()), |output| artifacts(project, output, shell));
+    let read = child.stdout.take().map_or(Ok(Vec::new()), |output| artifacts(output, shell));
     if !child.wait().map_err(start)?.success() {
         return Err(CargoError::Failed);
     }
     let mut artifacts = read.map_err(|error| CargoError::Answer(error.to_string()))?;
-    let selected = selected(settings, project)?;
-    artifacts.retain(|(id, _)| selected.contains(id));
-    Ok(artifacts.into_iter().map(|(_, artifact)| artifact).collect())
+    artifacts
+        .retain(|artifact| tree.roots.contains(&artifact.package) || included.contains(&artifact.package));
+    Ok(artifacts)
 }
 
 /// What cargo's messages say was compiled or found fresh.
-fn artifacts(
-    project: &Project,
-    output: ChildStdout,
-    shell: &Shell,
-) -> std::io::Result<Vec<(PackageId, Artifact)>> {
+fn artifacts(output: ChildStdout, shell: &Shell) -> std::io::Result<Vec<Artifact>> {
     let mut artifacts = Vec::new();
     for message in Message::parse_stream(BufReader::new(output)) {
         match message? {
-            Message::CompilerArtifact(artifact) => artifacts.extend(known(project, artifact)),
+            Message::CompilerArtifact(artifact) => artifacts.extend(known(artifact)),
             // What a procedural macro prints; the standard output is the report's.
             Message::TextLine(line) => shell.text(line),
             _ => {}
@@ -213,46 +220,44 @@ pub fn invalidate(artifacts: &[Artifact]) -> Result<(), CargoError> {
     Ok(())
 }
 
-/// An artifact whose locks are a member's. What runs inside the build is not.
-fn known(project: &Project, artifact: cargo_metadata::Artifact) -> Option<(PackageId, Artifact)> {
-    let package = project.metadata.packages.iter().find(|package| package.id == artifact.package_id)?;
+/// An artifact that can be part of the program. What runs inside the build is not, and neither is what was compiled for
+/// it: that has code, where everything else is only checked.
+fn known(artifact: cargo_metadata::Artifact) -> Option<Artifact> {
     let kind = artifact.target.kind.first()?;
     if matches!(kind, TargetKind::ProcMacro | TargetKind::CustomBuild) {
         return None;
     }
-    let metadata = artifact.filenames.iter().find(|file| file.extension() == Some("rmeta"))?;
-    let known = Artifact {
-        package: package.name.to_string(),
-        version: package.version.to_string(),
+    let [metadata] = artifact.filenames.as_slice() else { return None };
+    (metadata.extension() == Some("rmeta")).then_some(())?;
+    Some(Artifact {
+        package: Package::of_id(&artifact.package_id)?,
         kind: kind.to_string(),
         target: artifact.target.name,
         test: artifact.profile.test,
         metadata: metadata.clone().into(),
-    };
-    Some((artifact.package_id, known))
+        directory: artifact.manifest_path.parent()?.into(),
+    })
 }
 
 /// The packages that the options select, by cargo's rules: it prints them as the roots of its tree. Cargo's messages
-/// do not say it, as they come for dependencies, too.
-fn selected(settings: &Settings, project: &Project) -> Result<BTreeSet<PackageId>, CargoError> {
+/// do not say it, as they come for dependencies, too. The tree goes deeper where dependencies are wanted.
+fn tree(settings: &Settings, project: &Project) -> Result<Tree, CargoError> {
+    let analyze = &settings.analyze;
+    let with_tests = analyze.targets.tests || analyze.targets.all_targets;
     let mut command = cargo(settings, "tree");
-    command.args(["--quiet", "--depth", "0", "--prefix", "none", "--edges", "normal", "--format", "{p}"]);
+    command.args(["--quiet", "--prefix", "depth", "--format", "{p}"]);
+    if analyze.include_dep.is_empty() {
+        command.args(["--edges", "normal", "--depth", "0"]);
+    } else {
+        command
+            .args(["--edges", if with_tests { "normal,dev,no-proc-macro" } else { "normal,no-proc-macro" }]);
+        features(settings, &mut command);
+        option(&mut command, "--target", analyze.compilation.target.as_deref());
+    }
     manifest(settings, &mut command);
     packages(settings, &mut command);
     into(project, &mut command);
-    let answer = answer(command)?;
-    let answer = String::from_utf8_lossy(&answer);
-    let roots: BTreeSet<(&str, &str)> = answer
-        .lines()
-        .filter_map(|line| {
-            let mut words = line.split_whitespace();
-            Some((words.next()?, words.next()?.strip_prefix('v')?))
-        })
-        .collect();
-    let is_root = |package: &cargo_metadata::Package| {
-        roots.contains(&(package.name.as_str(), package.version.to_string().as_str()))
-    };
-    Ok(project.metadata.packages.iter().filter(|package| is_root(package)).map(|p| p.id.clone()).collect())
+    Ok(Tree::read(&String::from_utf8_lossy(&answer(command)?)))
 }
 
 fn cargo(settings: &Settings, subcommand: &str) -> Command {
@@ -300,6 +305,10 @@ fn selection(settings: &Settings, command: &mut Command) {
     flag(command, "--bins", targets.bins);
     flag(command, "--tests", targets.tests);
     flag(command, "--all-targets", targets.all_targets);
+    features(settings, command);
+}
+
+fn features(settings: &Settings, command: &mut Command) {
     let features = &settings.analyze.features;
     flag(command, "--all-features", features.all_features);
     flag(command, "--no-default-features", features.no_default_features);

@@ -1,9 +1,9 @@
 //! The facts of everything that was selected, made anew where there are none that can be used.
 //!
 //! A unit that cargo finds fresh is not read again: its facts lie beside its artifact. They are used unless they are
-//! damaged, of another format, or older than this program, as what reads MIR may have changed since.
+//! damaged, of another format, or older than this program, as what reads MIR may have changed since; or older than the
+//! artifact, which was then made anew when nobody asked for its facts.
 
-use std::path::Path;
 use std::time::SystemTime;
 
 use lockdep_analyzer::facts::{Facts, FactsError};
@@ -23,7 +23,7 @@ pub enum CollectError {
     #[error(
         "no facts of {} `{}` of {}, although it was just compiled: {reason}\n\
          expected in `{}`",
-        artifact.kind, artifact.target, artifact.package, artifact.facts_file().display()
+        artifact.kind, artifact.target, artifact.package.name, artifact.facts_file().display()
     )]
     Missing {
         /// What was compiled.
@@ -45,6 +45,9 @@ pub enum Unusable {
     /// It was written before this program was built.
     #[error("older than this program")]
     Old,
+    /// The unit was compiled since, as a dependency that was not looked at.
+    #[error("older than the artifact")]
+    Stale,
 }
 
 /// The artifacts that were looked at, in order, and the facts of each.
@@ -80,15 +83,13 @@ pub fn collect(settings: &Settings, project: &Project, shell: &Shell) -> Result<
 fn read(mut artifacts: Vec<Artifact>, built: Option<SystemTime>) -> (Collected, Vec<(Artifact, Unusable)>) {
     // Libraries before what uses them; the rest is alphabetical.
     artifacts.sort_by(|a, b| {
-        let key = |artifact: &Artifact| {
-            (artifact.package.clone(), artifact.version.clone(), artifact.kind != "lib")
-        };
+        let key = |artifact: &Artifact| (artifact.package.clone(), artifact.kind != "lib");
         key(a).cmp(&key(b)).then_with(|| a.cmp(b))
     });
     let mut collected = Collected::default();
     let mut unusable = Vec::new();
     for artifact in artifacts {
-        match load(&artifact.facts_file(), built) {
+        match load(&artifact, built) {
             Ok(facts) => {
                 collected.artifacts.push(artifact);
                 collected.facts.push(facts);
@@ -99,10 +100,14 @@ fn read(mut artifacts: Vec<Artifact>, built: Option<SystemTime>) -> (Collected, 
     (collected, unusable)
 }
 
-fn load(path: &Path, built: Option<SystemTime>) -> Result<Facts, Unusable> {
-    let written = std::fs::metadata(path)?.modified()?;
+fn load(artifact: &Artifact, built: Option<SystemTime>) -> Result<Facts, Unusable> {
+    let path = artifact.facts_file();
+    let written = std::fs::metadata(&path)?.modified()?;
     if built.is_some_and(|built| written < built) {
         return Err(Unusable::Old);
+    }
+    if written < std::fs::metadata(&artifact.metadata)?.modified()? {
+        return Err(Unusable::Stale);
     }
     Ok(Facts::decode(&std::fs::read(path)?)?)
 }

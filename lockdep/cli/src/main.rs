@@ -10,6 +10,7 @@ mod cargo;
 mod collect;
 mod explain;
 mod output;
+mod packages;
 mod paths;
 mod settings;
 mod shell;
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os().peekable();
     let name = arguments.next();
     if std::env::var_os(wrapper::VARIABLE).is_some() {
-        return wrapper::run(arguments).unwrap_or_else(|error| {
+        return wrapper::run(name, arguments).unwrap_or_else(|error| {
             settings::shell(&args::Terminal::default()).error(error);
             ExitCode::from(FAILED)
         });

@@ -20,6 +20,8 @@ pub struct Unit {
     pub test: bool,
     /// `--edition`.
     pub edition: Option<String>,
+    /// `--emit` has code in it: the unit is made for what runs inside the build.
+    emits_code: bool,
     out_dir: PathBuf,
     extra_filename: String,
 }
@@ -47,6 +49,7 @@ impl Unit {
                 "--edition" => unit.edition = Some(value().to_owned()),
                 "--out-dir" => unit.out_dir = value().into(),
                 "--test" => unit.test = true,
+                "--emit" => unit.emits_code |= value().split(',').any(|kind| kind.starts_with("link")),
                 "--error-format" => json = value() == "json",
                 "-C" => match value().split_once('=') {
                     Some(("metadata", _)) => metadata = true,
@@ -59,9 +62,11 @@ impl Unit {
         (json && metadata && !unit.crate_name.is_empty()).then_some(unit)
     }
 
-    /// Whether its locks are the program's. A procedural macro and a build script run inside the build.
+    /// Whether its locks are the program's. A procedural macro and a build script run inside the build, and so does what
+    /// is compiled for them: of everything else cargo wants no code, as it only checks.
     pub fn is_analyzed(&self) -> bool {
-        !self.crate_types.iter().any(|kind| kind == "proc-macro")
+        !self.emits_code
+            && !self.crate_types.iter().any(|kind| kind == "proc-macro")
             && !self.crate_name.starts_with("build_script_")
     }
 
@@ -131,9 +136,11 @@ mod tests {
 
     #[test]
     fn what_runs_inside_the_build_is_not_analyzed() {
-        for inside in
-            ["--crate-name m --crate-type proc-macro", "--crate-name build_script_build --crate-type bin"]
-        {
+        for inside in [
+            "--crate-name m --crate-type proc-macro",
+            "--crate-name build_script_build --crate-type bin",
+            "--crate-name syn --crate-type lib --emit=dep-info,metadata,link",
+        ] {
             let unit = format!("{inside} --error-format=json -Cmetadata=1");
             assert!(!Unit::parse(&arguments(&unit)).expect("a unit").is_analyzed(), "{inside}");
         }

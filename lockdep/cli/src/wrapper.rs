@@ -15,8 +15,12 @@ use thiserror::Error;
 use crate::paths;
 use crate::unit::Unit;
 
-/// Set while cargo runs for us, and only then: it turns this program into the wrapper.
+/// Set while cargo runs for us, and only then: it turns this program into the wrapper. Its value is the root of the
+/// workspace.
 pub const VARIABLE: &str = "CARGO_LOCKDEP_WRAPPER";
+
+/// The dependencies that are analyzed as members are, as `name@version` with blanks between.
+pub const DEPENDENCIES: &str = "CARGO_LOCKDEP_DEPENDENCIES";
 
 /// The options that the reader depends on. The dump is taken at the `analysis` stage, where every move is still a
 /// move and no drop has been elaborated.
@@ -71,15 +75,29 @@ impl WrapperError {
     }
 }
 
-/// Does what cargo asks of rustc; `arguments` start with the compiler's path.
-pub fn run(mut arguments: impl Iterator<Item = OsString>) -> Result<ExitCode, WrapperError> {
+/// Does what cargo asks of rustc; `arguments` start with the compiler's path, and `name` is this program's own.
+pub fn run(
+    name: Option<OsString>,
+    arguments: impl Iterator<Item = OsString>,
+) -> Result<ExitCode, WrapperError> {
+    // Cargo has two kinds of wrappers, and one calls the other where both are this program.
+    let mut arguments = arguments.skip_while(|first| Some(first) == name.as_ref());
     let rustc = arguments.next().ok_or(WrapperError::NoCompiler)?;
     let arguments: Vec<OsString> = arguments.collect();
-    let primary = std::env::var_os("CARGO_PRIMARY_PACKAGE").is_some();
     match Unit::parse(&arguments) {
-        Some(unit) if primary && unit.is_analyzed() => compile(&rustc, &arguments, &unit),
+        Some(unit) if unit.is_analyzed() && is_selected() => compile(&rustc, &arguments, &unit),
         _ => Ok(code(start(Command::new(&rustc).args(&arguments))?)),
     }
+}
+
+/// Whether cargo compiles something that was selected, or a dependency that is treated alike.
+fn is_selected() -> bool {
+    let variable = |name: &str| std::env::var(name).ok();
+    let is_included = || {
+        let package = format!("{}@{}", variable("CARGO_PKG_NAME")?, variable("CARGO_PKG_VERSION")?);
+        Some(variable(DEPENDENCIES)?.split(' ').any(|included| included == package))
+    };
+    std::env::var_os("CARGO_PRIMARY_PACKAGE").is_some() || is_included() == Some(true)
 }
 
 fn compile(rustc: &OsStr, arguments: &[OsString], unit: &Unit) -> Result<ExitCode, WrapperError> {
@@ -112,7 +130,7 @@ fn compile(rustc: &OsStr, arguments: &[OsString], unit: &Unit) -> Result<ExitCod
 }
 
 fn extract(rustc: &OsStr, unit: &Unit, dump: &Path, facts: &Path) -> Result<(), WrapperError> {
-    let mut names = paths::Names::of_this_process();
+    let mut names = paths::Names::of_this_process(std::env::var_os(VARIABLE).map(PathBuf::from));
     let mut files = Vec::new();
     for entry in fs::read_dir(dump).map_err(WrapperError::file("read", dump))? {
         let path = entry.map_err(WrapperError::file("read", dump))?.path();

@@ -11,6 +11,50 @@ use std::process::{Command, Output};
 
 use lockdep_tests::analysis::{cargo_lockdep, root};
 
+/// Two locks, taken in the declared order.
+pub const PROVED: &str = r"
+use lockdep::{Owner, lock_order, lock_owner, mm_locks};
+
+lock_order! {
+    /// Pieces.
+    pub order Board {
+        /// The squares of pawns.
+        pawn = 8;
+        /// The squares of rooks.
+        rook = 16;
+    }
+}
+
+type Mutex<T, C> = lockdep::Mutex<spin::Mutex<()>, T, C>;
+
+/// A player.
+#[lock_owner]
+#[mm_locks]
+pub struct Player {
+    #[owner]
+    owner: Owner,
+    #[mm_lock(order = pawn)]
+    pawn: Mutex<u64>,
+    #[mm_lock(order = rook)]
+    rook: Mutex<u64>,
+}
+
+impl Player {
+    /// Takes both.
+    pub fn castle(&self) -> u64 {
+        let pawn = self.pawn.lock();
+        *pawn + *self.rook.lock()
+    }
+}
+";
+
+/// The same, and the other way around.
+pub fn refuted() -> String {
+    let back =
+        "impl Player { pub fn promote(&self) -> u64 { let r = self.rook.lock(); *r + *self.pawn.lock() } }";
+    format!("{PROVED}\n{back}\n")
+}
+
 /// What a run said.
 #[derive(Debug)]
 pub struct Run {

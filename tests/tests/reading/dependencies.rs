@@ -1,0 +1,122 @@
+//! `--include-dep`: dependencies analyzed as members are.
+
+use std::fs;
+
+use lockdep_analyzer::facts::Facts;
+use lockdep_analyzer::mir::ir::Body;
+
+use crate::project::{PROVED, Project, lockdep, refuted, run};
+
+/// A project that uses the library `dependency` of another project.
+fn user_of(name: &str, dependency: &str, source: &str) -> Project {
+    let project = Project::with_locks(name, source);
+    let manifest = fs::read_to_string(project.path("Cargo.toml")).expect("just written");
+    project.file("Cargo.toml", &format!("{manifest}{dependency} = {{ path = \"../{dependency}\" }}\n"))
+}
+
+fn facts(krate: &str) -> Vec<Facts> {
+    let files = Project::facts(krate);
+    files.iter().map(|file| Facts::decode(&fs::read(file).expect("a file")).expect("facts")).collect()
+}
+
+fn forget(krate: &str) {
+    Project::facts(krate).iter().for_each(|file| fs::remove_file(file).expect("a removable file"));
+}
+
+fn files(body: &Body) -> impl Iterator<Item = &str> {
+    let blocks = body
+        .blocks
+        .iter()
+        .flat_map(|block| block.statements.iter().map(|statement| &statement.span).chain([&block.span]));
+    blocks.chain([&body.span]).chain(&body.impl_at).map(|span| &*span.file)
+}
+
+#[test]
+fn a_dependency_is_judged_as_a_member_is() {
+    let _dependency = Project::with_locks("borrowed-board", &refuted());
+    let project = user_of("borrower", "borrowed-board", PROVED);
+    let without = project.analyze(&[]);
+    assert_eq!(without.code, Some(0), "{}", without.stderr);
+    for name in ["borrowed-board", "borrowed_board@0.1.0", "all"] {
+        let with = project.analyze(&["--include-dep", name]);
+        assert_eq!(with.code, Some(1), "{name}: {}", with.stderr);
+        // The source is found, and called the same on every machine.
+        assert!(with.stdout.contains("--> borrowed-board-0.1.0/src/lib.rs:36:"), "{}", with.stdout);
+        assert!(with.stdout.contains("36 | impl Player { pub fn promote(&self)"), "{}", with.stdout);
+        for directory in [env!("CARGO_MANIFEST_DIR"), env!("CARGO_TARGET_TMPDIR")] {
+            assert!(!with.stdout.contains(directory), "{}", with.stdout);
+        }
+        assert!(with.stderr.contains("   Analyzing borrowed-board v0.1.0 (lib)\n"), "{}", with.stderr);
+    }
+    // What was compiled for it is not taken for a selection.
+    let again = project.analyze(&[]);
+    assert_eq!((again.code, again.stdout), (Some(0), without.stdout));
+    assert!(!again.stderr.contains("Checking"), "{}", again.stderr);
+}
+
+/// A dependency that is compiled without being looked at leaves facts that are true no more.
+#[test]
+fn facts_from_before_a_change_are_not_used() {
+    let _dependency = Project::with_locks("changing-board", PROVED);
+    let project = user_of("watcher", "changing-board", PROVED);
+    assert_eq!(project.analyze(&["--include-dep", "changing-board"]).code, Some(0));
+    let _dependency = Project::with_locks("changing-board", &refuted());
+    assert_eq!(project.analyze(&[]).code, Some(0));
+    let after = project.analyze(&["--include-dep", "changing-board"]);
+    assert_eq!(after.code, Some(1), "{}", after.stdout);
+}
+
+#[test]
+fn a_crate_of_a_registry_is_read_completely_and_named_alike_everywhere() {
+    let project = Project::with_locks("registered", PROVED);
+    forget("spin");
+    let run = project.analyze(&["--include-dep", "spin"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let facts = facts("spin");
+    assert_eq!(facts.len(), 1, "{}", run.stderr);
+    assert_eq!(facts[0].problems, [""; 0]);
+    assert!(facts[0].program.bodies.len() > 100, "{}", facts[0].program.bodies.len());
+    for file in facts[0].program.bodies.iter().flat_map(files) {
+        let is_known = ["spin-0.", "library/", "lock_api-0."].iter().any(|start| file.starts_with(start));
+        assert!(is_known || file.is_empty(), "{file}");
+    }
+}
+
+/// A crate that a build script uses, too, is compiled twice, and only what is in the program is read.
+#[test]
+fn what_runs_inside_the_build_is_not_read() {
+    let _shared = Project::library("shared-board", "pub fn squares() -> u32 { 64 }");
+    let project = Project::library("builder", "pub fn f() -> u32 { shared_board::squares() }");
+    let manifest = fs::read_to_string(project.path("Cargo.toml")).expect("just written");
+    let dependency = "shared-board = { path = \"../shared-board\" }\n";
+    let project = project
+        .file("Cargo.toml", &format!("{manifest}{dependency}[build-dependencies]\n{dependency}"))
+        .file("build.rs", "fn main() { assert_eq!(shared_board::squares(), 64); }");
+    forget("shared_board");
+    let run = project.analyze(&["--include-dep", "shared-board"]);
+    assert!(run.stderr.contains("     Linking 2 facts files\n"), "{}", run.stderr);
+    assert_eq!(Project::facts("shared_board").len(), 1);
+}
+
+#[test]
+fn a_name_that_is_no_dependency_brings_those_that_are() {
+    let project = Project::with_locks("misspelt", PROVED);
+    for (name, answer) in [
+        ("lockapi", "error: no dependency `lockapi`: did you mean `lock_api@0.4."),
+        ("spin@7", "error: no dependency `spin@7`: did you mean `spin@0."),
+        ("lockdep-macros", "error: no dependency `lockdep-macros`: did you mean `lockdep@0.0.0`"),
+        ("zzz", "dependencies of what was selected has a name like that\n"),
+    ] {
+        let run = project.analyze(&["--include-dep", name]);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{name}: {}", run.stderr);
+        assert!(run.stderr.contains(answer), "{name}: {}", run.stderr);
+        assert!(!run.stderr.contains("Checking"), "{name}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn the_option_is_explained() {
+    assert!(run(&["analyze", "-h"]).stdout.contains("--include-dep <NAME>"));
+    let nameless = lockdep(&["analyze", "--include-dep"]).output().expect("the command starts");
+    assert_eq!(nameless.status.code(), Some(2));
+}
