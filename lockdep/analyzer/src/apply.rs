@@ -201,9 +201,11 @@ impl Flow<'_, '_> {
             Value::Code(body, _) => {
                 let chain = self.chain_step(*body, span, false);
                 let arguments = self.code_arguments(&code, *body, args);
-                self.instantiate(&mut state.clone(), *body, &arguments, None, &chain);
+                if self.output.is_some() {
+                    self.instantiate(&mut state.clone(), *body, &arguments, None, &chain);
+                }
                 let produced = self.produced(state, &code, &chain, MAX_CODE_DEPTH);
-                if calling == Calling::Perhaps && !produced.is_empty() {
+                if calling == Calling::Perhaps && !produced.is_empty() && self.output.is_some() {
                     // Foreign code may call it again while it keeps what the first call handed out.
                     let mut again = state.clone();
                     for (lock, chain) in &produced {

@@ -99,58 +99,60 @@ impl Flow<'_, '_> {
                 state.release(place.local);
             }
         }
-        let seen = state.clone();
         let translate = |this: &Self, held: &HeldLock, chain: &Chain| -> Vec<(HeldLock, Chain)> {
             match held {
                 HeldLock::Known(lock, how) => {
-                    let path = arguments.path(&seen, &lock.path);
+                    let path = arguments.path(state, &lock.path);
                     let lock = Lock { class: context.reclassed(lock.class, &path), path };
                     vec![(HeldLock::Known(lock, *how), chain.through(call))]
                 }
                 HeldLock::Argument(param) => given.get(param).cloned().unwrap_or_default(),
                 HeldLock::FromCode(path) => {
-                    let code = arguments.value(&seen, &Value::At(path.clone()));
-                    this.produced(&seen, &code, &chain.through(call), MAX_CODE_DEPTH)
+                    let code = arguments.value(state, &Value::At(path.clone()));
+                    this.produced(state, &code, &chain.through(call), MAX_CODE_DEPTH)
                 }
             }
         };
-        for (open, (held_chain, wanted_chain)) in &summary.open {
-            let acquire = self.translated(&seen, arguments, &open.acquire);
-            for (held, chain) in translate(self, &open.held, held_chain) {
-                self.nest(&seen, &held, &chain, &acquire, &wanted_chain.through(call));
-            }
-        }
-        for (acquire, chain) in &summary.acquires {
-            let acquire = self.translated(&seen, arguments, acquire);
-            self.acquire(&seen, &acquire, &chain.through(call));
-        }
-        for (code_call, occurrence) in &summary.calls {
-            let mut during = seen.clone();
-            for (held, known) in &occurrence.held {
-                for (lock, chain) in translate(self, held, known) {
-                    keep(&mut during.held, Holding { lock, holder: None }, chain);
+        // Effects are read off once the fixpoint of the function is known; until then, only the state matters.
+        if self.output.is_some() {
+            for (open, (held_chain, wanted_chain)) in &summary.open {
+                let acquire = self.translated(state, arguments, &open.acquire);
+                for (held, chain) in translate(self, &open.held, held_chain) {
+                    self.nest(state, &held, &chain, &acquire, &wanted_chain.through(call));
                 }
             }
-            let code = arguments.value(&seen, &Value::At(code_call.code.clone()));
-            let args = code_call.args.iter().map(|value| arguments.value(&seen, value)).collect();
-            let span = call.start().cloned().unwrap_or_default();
-            let span = occurrence.chain.end().cloned().unwrap_or(span);
-            let calling = if code_call.called { Calling::Surely } else { Calling::Perhaps };
-            self.apply_code(&mut during, &code, args, calling, "the code a parameter holds", &span);
+            for (acquire, chain) in &summary.acquires {
+                let acquire = self.translated(state, arguments, acquire);
+                self.acquire(state, &acquire, &chain.through(call));
+            }
+            for (code_call, occurrence) in &summary.calls {
+                let mut during = state.clone();
+                for (held, known) in &occurrence.held {
+                    for (lock, chain) in translate(self, held, known) {
+                        keep(&mut during.held, Holding { lock, holder: None }, chain);
+                    }
+                }
+                let code = arguments.value(state, &Value::At(code_call.code.clone()));
+                let args = code_call.args.iter().map(|value| arguments.value(state, value)).collect();
+                let span = call.start().cloned().unwrap_or_default();
+                let span = occurrence.chain.end().cloned().unwrap_or(span);
+                let calling = if code_call.called { Calling::Surely } else { Calling::Perhaps };
+                self.apply_code(&mut during, &code, args, calling, "the code a parameter holds", &span);
+            }
         }
         let returned: Vec<_> = summary.returned.iter().flat_map(|(h, c)| translate(self, h, c)).collect();
         let left: Vec<_> = summary.left.iter().flat_map(|(h, c)| translate(self, h, c)).collect();
         let result: Tree = summary
             .result
             .iter()
-            .map(|(steps, value)| (steps.clone(), arguments.result(&seen, value)))
+            .map(|(steps, value)| (steps.clone(), arguments.result(state, value)))
             .collect();
+        let hint = arguments.values.iter().find_map(|value| self.home_of(state, value));
         self.written_by(state, body, arguments);
         let mut holder = None;
         if let Some((dest, block)) = dest {
             holder = self.holder_at(state, dest);
             self.hand_over(state, arguments, &given, dest);
-            let hint = arguments.values.iter().find_map(|value| self.home_of(&seen, value));
             self.set_made(state, dest, block, hint);
             if !result.is_empty() {
                 let whole = result.iter().any(|(steps, _)| steps.is_empty());

@@ -173,28 +173,39 @@ impl State {
 
     /// Takes in what is known on another way to the same point; whether that changed anything.
     pub fn join(&mut self, other: &State) -> bool {
-        let before = self.clone();
-        let mut values = BTreeMap::new();
-        for slot in self.values.keys().chain(other.values.keys()) {
-            let value = match (self.values.get(slot), other.values.get(slot)) {
-                (Some(a), Some(b)) if a == b => a.clone(),
-                (Some(a), Some(b)) if a.forgotten() == b.forgotten() => a.forgotten(),
-                (Some(_), Some(_)) => Value::Unknown,
+        let mut changes: Vec<(Slot, Value)> = Vec::new();
+        for (slot, known) in &self.values {
+            let value = match other.values.get(slot) {
+                Some(there) if there == known => continue,
+                Some(there) if there.forgotten() == known.forgotten() => known.forgotten(),
+                Some(_) => Value::Unknown,
                 // Known on one way only: the other way did not initialise it (then nobody reads it before it is
                 // assigned), unless the other way knows of the whole that this is a part of.
-                (Some(a), None) if !other.knows_whole(slot) => a.clone(),
-                (None, Some(b)) if !before.knows_whole(slot) => b.clone(),
-                _ => Value::Unknown,
+                None if !other.knows_whole(slot) => continue,
+                None => Value::Unknown,
             };
-            values.insert(slot.clone(), value);
+            if value != *known {
+                changes.push((slot.clone(), value));
+            }
         }
-        self.values = values;
+        for (slot, there) in &other.values {
+            if !self.values.contains_key(slot) {
+                let value = if self.knows_whole(slot) { Value::Unknown } else { there.clone() };
+                changes.push((slot.clone(), value));
+            }
+        }
+        let mut changed = !changes.is_empty();
+        self.values.extend(changes);
         for (holding, chain) in &other.held {
-            keep(&mut self.held, holding.clone(), chain.clone());
+            if self.held.get(holding).is_none_or(|known| chain < known) {
+                self.held.insert(holding.clone(), chain.clone());
+                changed = true;
+            }
         }
+        let before = (self.moved.len(), self.roles.len());
         self.moved.retain(|local| other.moved.contains(local));
         self.roles.retain(|role| other.roles.contains(role));
-        *self != before
+        changed || before != (self.moved.len(), self.roles.len())
     }
 
     fn knows_whole(&self, slot: &Slot) -> bool {
