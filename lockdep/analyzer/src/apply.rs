@@ -205,7 +205,8 @@ impl Flow<'_, '_> {
                     self.instantiate(&mut state.clone(), *body, &arguments, None, &chain);
                 }
                 let produced = self.produced(state, &code, &chain, MAX_CODE_DEPTH);
-                if calling == Calling::Perhaps && !produced.is_empty() && self.output.is_some() {
+                let again = calling == Calling::Perhaps && self.context.index.runs_again(*body);
+                if again && !produced.is_empty() && self.output.is_some() {
                     // Foreign code may call it again while it keeps what the first call handed out.
                     let mut again = state.clone();
                     for (lock, chain) in &produced {

@@ -128,7 +128,11 @@ impl<'a> Context<'a> {
         }
         let holds_guard = self.holds_guard_within(krate, ty, &mut BTreeSet::new());
         let may_hide = ty.any(&mut |inner| match inner {
-            Ty::Dyn(_) | Ty::Opaque(_) | Ty::Closure(_) | Ty::Projection(_) => true,
+            Ty::Dyn(bounds) => !bounds
+                .split(" + ")
+                .next()
+                .is_some_and(|of| self.models.is_plain(of.trim_start_matches("dyn "))),
+            Ty::Opaque(_) | Ty::Closure(_) | Ty::Projection(_) => true,
             Ty::Path(path, _) => self.index.is_parameter(krate, path),
             _ => false,
         });

@@ -281,6 +281,8 @@ impl<'c, 'a> Flow<'c, 'a> {
     /// Whether the variant taken on this edge of a switch may contain a guard.
     fn variant_may_hold(&self, local: usize, value: Option<i128>, targets: &[(i128, usize)]) -> bool {
         let Some(Ty::Path(path, args)) = self.body.locals.get(local) else { return true };
+        // A lock that could not be had is not held; one is poisoned only by a panic, and unwinding is left out.
+        let refused = |ty: &Ty| matches!(ty, Ty::Path(path, _) if path.ends_with("::TryLockError"));
         let (last, two) = (path.rsplit("::").next().unwrap_or(path), args.len() == 2);
         // Which argument each variant carries, by the variant's number.
         let carries: [Option<usize>; 2] = match last {
@@ -292,7 +294,9 @@ impl<'c, 'a> Flow<'c, 'a> {
         };
         let holds = |variant: usize| {
             carries.get(variant).is_none_or(|carried| {
-                carried.is_some_and(|arg| self.context.holds_guard(self.krate, &args[arg]))
+                carried.is_some_and(|arg| {
+                    self.context.holds_guard(self.krate, &args[arg]) && !refused(&args[arg])
+                })
             })
         };
         match value {

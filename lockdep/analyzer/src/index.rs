@@ -269,6 +269,19 @@ impl<'a> Index<'a> {
         self.closures.get(&(krate, text.to_owned())).copied()
     }
 
+    /// Whether code can be run a second time: a future cannot, nor a closure that is consumed by its call.
+    pub fn runs_again(&self, body: BodyId) -> bool {
+        let body = self.bodies[body].body;
+        let itself = body.locals.get(1).filter(|_| body.params > 0 && body.id.ends_with('}'));
+        !itself.is_some_and(|ty| match ty {
+            Ty::Closure(_) => true,
+            Ty::Path(_, args) => {
+                matches!(args.first(), Some(Ty::Ref(_, inner)) if matches!(**inner, Ty::Closure(_)))
+            }
+            _ => false,
+        })
+    }
+
     /// The body with this definition path in crate `krate`.
     pub fn by_id(&self, krate: usize, id: &str) -> Option<BodyId> {
         self.by_id.get(&(krate, id)).copied()

@@ -92,6 +92,7 @@ impl Context<'_> {
         ty: &Ty,
         variant: &str,
         position: u32,
+        field: &Ty,
         path: &Path,
     ) -> Option<HomeId> {
         match ty {
@@ -101,10 +102,28 @@ impl Context<'_> {
                 if name.krate.is_empty() || self.placed.transparent.contains(&name) {
                     return path.home;
                 }
-                Some(self.home(Home::Field(name, variant.to_owned(), position)))
+                // What is behind a pointer or in a container of one's own lives where that one does.
+                let holds = self.mentions_lock(krate, field);
+                if holds {
+                    Some(self.home(Home::Field(name, variant.to_owned(), position)))
+                } else {
+                    path.home
+                }
             }
             _ => path.home,
         }
+    }
+
+    /// Whether the text of a type names a lock, or a type that is as good as one.
+    fn mentions_lock(&self, krate: usize, ty: &Ty) -> bool {
+        ty.any(&mut |inner| match inner {
+            Ty::Path(path, _) => {
+                self.key(krate, path, 1).is_some_and(|key| self.models.is_placed_lock(&key))
+                    || self.placed.transparent.contains(&self.index.name(krate, path))
+            }
+            Ty::Opaque(_) | Ty::Projection(_) | Ty::Dyn(_) => true,
+            _ => false,
+        })
     }
 
     /// One lock lives in both.

@@ -17,6 +17,7 @@ struct Table {
     lock: Vec<LockModel>,
     wait: Vec<WaitModel>,
     guards: Types,
+    plain: Traits,
     pointers: Types,
     functions: Functions,
 }
@@ -71,6 +72,12 @@ enum Mode {
 #[serde(deny_unknown_fields)]
 struct Types {
     types: BTreeSet<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Traits {
+    traits: BTreeSet<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -219,6 +226,12 @@ impl Models {
     /// Whether a value of the type with this key keeps a lock held.
     pub fn is_guard(&self, key: &str) -> bool {
         self.table.guards.types.contains(key)
+    }
+
+    /// Whether no trait object of this trait, printed with its path, keeps a lock held.
+    pub fn is_plain(&self, of: &str) -> bool {
+        let last = of.split('<').next().unwrap_or(of).trim().rsplit("::").next().unwrap_or(of);
+        self.table.plain.traits.contains(last)
     }
 
     /// Whether copies of a value of the type with this key point to one object.

@@ -148,7 +148,7 @@ impl Flow<'_, '_> {
             if let Projection::Field(field, of) = projection
                 && !generic(of)
             {
-                let home = self.context.home_of_field(self.krate, &ty, variant, *field, &path);
+                let home = self.context.home_of_field(self.krate, &ty, variant, *field, of, &path);
                 path = path.living(home);
             }
             variant = if let Projection::Downcast(variant) = projection { variant } else { "" };
