@@ -96,7 +96,8 @@ fn read(path: &Path) -> Result<Program, String> {
     if marks.is_empty() != (expected == Expected::Proved) {
         return Err("a circle is marked, and nothing else is".to_owned());
     }
-    if let Some((line, code)) = marks.iter().find(|(_, code)| gap.is_none() && Code::from_id(code).is_none()) {
+    if let Some((line, code)) = marks.iter().find(|(_, code)| gap.is_none() && Code::from_id(code).is_none())
+    {
         return Err(format!("line {line}: no finding is called {code:?}"));
     }
     let dependencies =
@@ -202,8 +203,12 @@ fn disagreement(program: &Program, facts: &Path) -> Option<String> {
         Err(error) => return Some(error.to_string()),
     };
     let judgement = judge(graph, &Discipline::HIERARCHY);
-    let found: BTreeSet<Mark> =
-        judgement.findings.iter().filter(|finding| finding.code != Code::Assumption).flat_map(lines).collect();
+    let found: BTreeSet<Mark> = judgement
+        .findings
+        .iter()
+        .filter(|finding| finding.code != Code::Assumption)
+        .flat_map(lines)
+        .collect();
     let as_drawn = match (&judgement.verdict, program.expected) {
         (Verdict::Refuted(_), Expected::Refuted) => found == program.marks,
         (Verdict::Proved | Verdict::ProvedUnder(_), Expected::Proved) => found.is_empty(),
