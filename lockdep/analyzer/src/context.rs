@@ -41,8 +41,21 @@ type PerType<T> = HashMap<(usize, Ty), T>;
 /// What matters of a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TypeTraits {
-    holds_guard: bool,
+    /// How many guards a value keeps: none, one, or more, which counts as two.
+    guards: usize,
     may_hide: bool,
+}
+
+/// More guards than one in a value are not counted.
+const MANY: usize = 2;
+
+/// Foreign types of which a value contains one of its arguments at a time.
+const ALTERNATIVES: [&str; 6] = ["Option", "Result", "Poll", "ControlFlow", "TryLockError", "PoisonError"];
+
+/// Whether one value of the type holds any number of others.
+pub fn is_collection(ty: &Ty) -> bool {
+    let names = ["Vec", "VecDeque", "BTreeMap", "BTreeSet", "HashMap", "HashSet", "BinaryHeap", "LinkedList"];
+    matches!(ty, Ty::Path(path, _) if names.contains(&path.rsplit("::").next().unwrap_or(path)))
 }
 
 /// Which bodies a callee may be.
@@ -113,7 +126,12 @@ impl<'a> Context<'a> {
 
     /// Whether a value of this type may contain a guard.
     pub fn holds_guard(&self, krate: usize, ty: &Ty) -> bool {
-        self.traits_of(krate, ty).holds_guard
+        self.traits_of(krate, ty).guards > 0
+    }
+
+    /// Whether a value of this type may contain one guard, and surely no two.
+    pub fn holds_one_guard(&self, krate: usize, ty: &Ty) -> bool {
+        self.traits_of(krate, ty).guards == 1
     }
 
     /// Whether values of this type may hide a guard that the type does not spell out.
@@ -126,7 +144,7 @@ impl<'a> Context<'a> {
         if let Some(known) = self.known_types.borrow().get(&key) {
             return *known;
         }
-        let holds_guard = self.holds_guard_within(krate, ty, &mut BTreeSet::new());
+        let guards = self.guards_within(krate, ty, &mut BTreeSet::new()).min(MANY);
         let may_hide = ty.any(&mut |inner| match inner {
             Ty::Dyn(bounds) => !bounds
                 .split(" + ")
@@ -136,32 +154,44 @@ impl<'a> Context<'a> {
             Ty::Path(path, _) => self.index.is_parameter(krate, path),
             _ => false,
         });
-        let traits = TypeTraits { holds_guard, may_hide };
+        let traits = TypeTraits { guards, may_hide };
         self.known_types.borrow_mut().insert(key, traits);
         traits
     }
 
-    fn holds_guard_within(&self, krate: usize, ty: &Ty, seen: &mut BTreeSet<String>) -> bool {
+    fn guards_within(&self, krate: usize, ty: &Ty, seen: &mut BTreeSet<String>) -> usize {
         match ty {
             // A reference to a guard does not keep the lock.
-            Ty::Ref(..) | Ty::Ptr(..) => false,
+            Ty::Ref(..) | Ty::Ptr(..) => 0,
             Ty::Path(path, args) => {
                 if self.is_guard(krate, ty) {
-                    return true;
+                    return 1;
                 }
-                if args.iter().any(|arg| self.holds_guard_within(krate, arg, seen)) {
-                    return true;
+                let last = path.rsplit("::").next().unwrap_or(path);
+                let within = args.iter().map(|arg| self.guards_within(krate, arg, seen));
+                let arguments = if ALTERNATIVES.contains(&last) {
+                    within.max().unwrap_or(0)
+                } else {
+                    let total: usize = within.sum();
+                    if is_collection(ty) { total * MANY } else { total }
+                };
+                if arguments >= MANY || !seen.insert(path.to_string()) {
+                    return arguments;
                 }
-                if !seen.insert(path.to_string()) {
-                    return false;
+                // Of the variants of a type there is one at a time; of a field's types, as its uses show them, too.
+                let mut variants: BTreeMap<&str, BTreeMap<u32, usize>> = BTreeMap::new();
+                for field in self.index.fields(krate, path) {
+                    let found = self.guards_within(field.krate, &field.ty, seen);
+                    let known =
+                        variants.entry(&field.variant).or_default().entry(field.position).or_default();
+                    *known = found.max(*known);
                 }
-                self.index
-                    .fields(krate, path)
-                    .any(|field| self.holds_guard_within(field.krate, &field.ty, seen))
+                let fields = variants.values().map(|fields| fields.values().sum()).max().unwrap_or(0);
+                arguments.max(fields)
             }
-            Ty::Tuple(types) => types.iter().any(|ty| self.holds_guard_within(krate, ty, seen)),
-            Ty::Slice(inner) | Ty::Array(inner, _) => self.holds_guard_within(krate, inner, seen),
-            _ => false,
+            Ty::Tuple(types) => types.iter().map(|ty| self.guards_within(krate, ty, seen)).sum(),
+            Ty::Slice(inner) | Ty::Array(inner, _) => self.guards_within(krate, inner, seen) * MANY,
+            _ => 0,
         }
     }
 

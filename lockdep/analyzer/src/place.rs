@@ -37,8 +37,8 @@ impl Flow<'_, '_> {
         let value = state.load(self.lvalue(state, place));
         let classes = self.context.classes_of_guards(self.krate, &part);
         let whole = self.body.locals.get(place.local).cloned().unwrap_or(Ty::Never);
-        let only_one = self.context.classes_of_guards(self.krate, &whole).len() == 1
-            && !whole.any(&mut |ty| matches!(ty, Ty::Slice(_) | Ty::Array(..)) || is_collection(ty));
+        let only_one = self.context.holds_one_guard(self.krate, &whole)
+            && self.context.holds_one_guard(self.krate, &part);
         let holdings: Vec<(HeldLock, Chain)> =
             state.held_by(place.local).map(|(lock, chain)| (lock.clone(), chain.clone())).collect();
         for (lock, chain) in holdings {
@@ -211,12 +211,6 @@ impl Flow<'_, '_> {
             Operand::Const(_) => Value::Unknown,
         }
     }
-}
-
-/// Whether one value of the type holds any number of others.
-fn is_collection(ty: &Ty) -> bool {
-    let names = ["Vec", "VecDeque", "BTreeMap", "BTreeSet", "HashMap", "HashSet", "BinaryHeap", "LinkedList"];
-    matches!(ty, Ty::Path(path, _) if names.contains(&path.rsplit("::").next().unwrap_or(path)))
 }
 
 /// The slot of a place that stays inside its local.
