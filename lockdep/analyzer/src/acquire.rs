@@ -7,7 +7,7 @@ use crate::chain::{Chain, keep};
 use crate::flow::Flow;
 use crate::graph::{Held, Wanted};
 use crate::mir::ir::{Call, Callee, Operand, Place, Projection, Span, Ty};
-use crate::model::{Acquiring, ClassSource, How};
+use crate::model::{Acquiring, ClassSource, How, Waiting};
 use crate::path::{self, Path, Step, Value};
 use crate::state::{Holding, State};
 use crate::summary::{Acquire, ClassId, HeldLock, Lock, Note};
@@ -43,7 +43,8 @@ impl Flow<'_, '_> {
         block: usize,
         span: &Span,
     ) {
-        let path = self.lock_path(state, call);
+        let mut path = self.lock_path(state, call);
+        path.alone = self.is_alone(&path);
         let Some(class) = self.class_of(&call.callee, acquiring, &path, span) else {
             return self.set_unknown(state, &call.dest, block);
         };
@@ -129,8 +130,17 @@ impl Flow<'_, '_> {
     }
 
     /// A condition variable releases a guard's lock and acquires it again.
-    pub(crate) fn waiting(&mut self, state: &mut State, call: &Call, lends: bool, block: usize, span: &Span) {
-        let Some(place) = call.args.get(1).and_then(Operand::place).cloned() else { return };
+    pub(crate) fn waiting(
+        &mut self,
+        state: &mut State,
+        call: &Call,
+        waiting: Waiting,
+        block: usize,
+        span: &Span,
+    ) {
+        let lends = waiting != Waiting::Gives;
+        let position = if waiting == Waiting::Opens { 0 } else { 1 };
+        let Some(place) = call.args.get(position).and_then(Operand::place).cloned() else { return };
         let holder = if lends {
             match self.value(state, &Operand::Copy(place.clone())).pointee().root {
                 path::Root::Local(local) => Some(local),
@@ -152,7 +162,7 @@ impl Flow<'_, '_> {
                 self.acquire(&others, &Acquire { lock: lock.clone(), wanted: Wanted::Exclusive }, &chain);
             }
         }
-        self.run_given_code(state, call, span);
+        self.run_given_code(if waiting == Waiting::Opens { &mut others } else { state }, call, span);
         let value = state.load(self.lvalue(state, &place));
         if lends {
             return self.set_unknown(state, &call.dest, block);

@@ -97,7 +97,8 @@ impl Flow<'_, '_> {
         let made = block * 4096;
         match effect {
             Some(Effect::Acquire(acquiring)) => self.acquiring(state, call, &acquiring, block, span),
-            Some(Effect::Wait { lends }) => self.waiting(state, call, lends, block, span),
+            Some(Effect::Wait(waiting)) => self.waiting(state, call, waiting, block, span),
+            Some(Effect::Exchange(exchange)) => self.exchanging(state, call, exchange, block, span),
             Some(Effect::Unwrap) => self.unwrapping(state, call, block, span),
             Some(Effect::Roles) => {
                 let second = call.args.get(1).map_or(Value::Unknown, |arg| self.value(state, arg));
@@ -109,7 +110,6 @@ impl Flow<'_, '_> {
                 }
                 self.set_unknown(state, &call.dest, block);
             }
-            Some(Effect::Same) => self.put(state, &call.dest, vec![(Vec::new(), first)], made),
             Some(Effect::Copy) if self.context.is_pointer(self.krate, &self.type_of(&call.dest)) => {
                 let value = state.load(first.pointee());
                 self.pass_through(state, call, Vec::new());

@@ -119,7 +119,7 @@ impl Calls<'_, '_> {
 
     fn callee(&mut self, callee: &Callee) {
         let effect = self.context.effect(self.krate, callee);
-        self.touches |= matches!(effect, Some(Effect::Acquire(_) | Effect::Wait { .. } | Effect::Roles));
+        self.touches |= matches!(effect, Some(Effect::Acquire(_) | Effect::Wait(_) | Effect::Roles));
         self.callees.extend(self.context.resolve(self.krate, callee).bodies);
     }
 }

@@ -31,6 +31,8 @@ pub struct Context<'a> {
     pub destructors: BTreeSet<BodyId>,
     /// Answers given before: types are few, questions many. Never iterated.
     pub known_types: RefCell<PerType<TypeTraits>>,
+    /// Locals of a body whose address is given away, likewise.
+    pub known_lent: RefCell<HashMap<BodyId, Option<BTreeSet<usize>>>>,
     /// What is destroyed with a value of a type, likewise.
     pub known_destructions: RefCell<PerType<Rc<[Destruction]>>>,
 }
@@ -92,6 +94,7 @@ impl<'a> Context<'a> {
             destructors,
             known_types,
             known_destructions,
+            known_lent: RefCell::default(),
         };
         context.find_placed_locks();
         context

@@ -20,6 +20,8 @@ use crate::summary::Note;
 pub enum Destruction {
     /// A destructor runs, on the part at the end of these steps; none if it is not known which part that is.
     Runs(BodyId, Option<Vec<Step>>),
+    /// A guard goes away, and what comes after it runs without its lock.
+    Guard,
     /// A trait object goes away.
     Dynamic(String),
 }
@@ -52,7 +54,10 @@ impl Search<'_, '_> {
         let below = |step: Step| at.as_ref().map(|at| at.iter().cloned().chain([step]).collect());
         match ty {
             Ty::Path(path, args) => {
-                if self.context.is_guard(krate, ty) || !self.seen.insert(ty.to_string()) {
+                if self.context.is_guard(krate, ty) {
+                    return self.found.push(Destruction::Guard);
+                }
+                if !self.seen.insert(ty.to_string()) {
                     return;
                 }
                 let index = self.context.index;
@@ -94,8 +99,16 @@ impl Flow<'_, '_> {
         self.context.destructions(self.krate, ty).iter().any(runs)
     }
 
-    /// Runs the destructors of a value of type `ty` at `target`, outermost first.
-    pub(crate) fn run_destructors(&mut self, state: &mut State, ty: &Ty, target: &Path, span: &Span) {
+    /// Runs the destructors of a value of type `ty` at `target`, outermost first. If all that `holder` holds is one
+    /// guard in it, that is released in its turn.
+    pub(crate) fn run_destructors(
+        &mut self,
+        state: &mut State,
+        ty: &Ty,
+        target: &Path,
+        holder: Option<usize>,
+        span: &Span,
+    ) {
         for destruction in self.context.destructions(self.krate, ty).iter() {
             match destruction {
                 Destruction::Runs(body, at) => {
@@ -108,6 +121,11 @@ impl Flow<'_, '_> {
                     let arguments = Arguments { values: vec![Value::To(place)], moved: vec![None] };
                     let chain = self.chain_step(*body, span, false);
                     self.instantiate(state, *body, &arguments, None, &chain);
+                }
+                Destruction::Guard => {
+                    if let Some(local) = holder.filter(|_| self.context.holds_one_guard(self.krate, ty)) {
+                        state.release(local);
+                    }
                 }
                 Destruction::Dynamic(bounds) => {
                     self.note(Note::DynamicDrop(bounds.clone(), span.clone()));

@@ -121,6 +121,9 @@ impl<'c, 'a> Flow<'c, 'a> {
             match &statement.kind {
                 StatementKind::Assign(place, rvalue) => self.assign(&mut state, place, rvalue, number, at),
                 StatementKind::StorageLive(local) | StatementKind::StorageDead(local) => {
+                    if self.keeps_content(*local) {
+                        state.rehold(*local, None);
+                    }
                     state.release(*local);
                     state.clear(&(*local, Vec::new()));
                     state.moved.remove(local);
@@ -163,6 +166,12 @@ impl<'c, 'a> Flow<'c, 'a> {
             }
             Terminator::Asm(next) => next.iter().map(|next| (*next, state.clone())).collect(),
         }
+    }
+
+    /// Whether the end of a local does not destroy what is in it.
+    fn keeps_content(&self, local: usize) -> bool {
+        let manual = |path: &str| path.rsplit("::").next() == Some("ManuallyDrop");
+        matches!(self.body.locals.get(local), Some(Ty::Path(path, _)) if manual(path))
     }
 
     fn assign(&mut self, state: &mut State, dest: &Place, rvalue: &Rvalue, block: usize, at: usize) {
@@ -338,7 +347,7 @@ impl<'c, 'a> Flow<'c, 'a> {
             return;
         }
         let (ty, target) = (self.type_of(place), self.lvalue(state, place));
-        self.run_destructors(state, &ty, &target, span);
+        self.run_destructors(state, &ty, &target, whole.then_some(place.local), span);
         if whole {
             state.release(place.local);
             state.clear(&(place.local, Vec::new()));

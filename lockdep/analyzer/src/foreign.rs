@@ -91,7 +91,7 @@ impl Flow<'_, '_> {
                 self.shares_type(&ty, &result) || behind.iter().any(|inner| self.shares_type(&ty, inner));
             if !kept {
                 let target = self.lvalue(state, place);
-                self.run_destructors(state, &ty, &target, span);
+                self.run_destructors(state, &ty, &target, None, span);
             }
         }
     }
@@ -217,7 +217,8 @@ impl Flow<'_, '_> {
         }
     }
 
-    pub(crate) fn acquisition(&self, class: ClassId, held: Held, attempt: bool, span: &Span) -> Chain {
+    pub(crate) fn acquisition(&mut self, class: ClassId, held: Held, attempt: bool, span: &Span) -> Chain {
+        self.meet(class, held, span);
         let how = match held {
             Held::Exclusive => "exclusive",
             Held::Shared => "shared",
@@ -228,6 +229,15 @@ impl Flow<'_, '_> {
             action: format!("{verb} {} ({how})", self.context.class_name(class)),
             span: span.clone(),
         })
+    }
+
+    /// Notes that a lock of a class is acquired here, if the class is known.
+    pub(crate) fn meet(&mut self, class: ClassId, held: Held, span: &Span) {
+        if !self.context.is_open(class)
+            && let Some(output) = &mut self.output
+        {
+            output.met.insert((class, held, span.clone()));
+        }
     }
 
     /// Closures, function items and parameters that are code, in an argument.

@@ -22,6 +22,8 @@ pub enum Home {
     Field(Name, String, u32),
     /// A part of a tuple that has a home.
     Part(HomeId, u32),
+    /// What the lock with this home protects, or contains.
+    Inside(HomeId),
     /// The construction in this block of this body.
     Site(BodyId, usize),
 }

@@ -9,7 +9,7 @@ use lockdep::order::Relation;
 use crate::apply::{Calling, MAX_CODE_DEPTH};
 use crate::chain::{Chain, keep};
 use crate::flow::Flow;
-use crate::graph::{Held, Instances, Nesting};
+use crate::graph::{Held, Instances, Nesting, Wanted};
 use crate::home::Key;
 use crate::index::BodyId;
 use crate::mir::ir::{Place, Ty};
@@ -122,7 +122,12 @@ impl Flow<'_, '_> {
                 }
             }
             for (acquire, chain) in &summary.acquires {
+                let open = context.is_open(acquire.lock.class);
                 let acquire = self.translated(state, arguments, acquire);
+                if let Some(span) = chain.end().filter(|_| open) {
+                    let shared = acquire.wanted != Wanted::Exclusive;
+                    self.meet(acquire.lock.class, if shared { Held::Shared } else { Held::Exclusive }, span);
+                }
                 self.acquire(state, &acquire, &chain.through(call));
             }
             for (code_call, occurrence) in &summary.calls {
@@ -226,13 +231,20 @@ impl Flow<'_, '_> {
         for (holding, held_chain) in &state.held {
             self.nest(state, &holding.lock, held_chain, acquire, chain);
         }
-        if let Some(output) = &mut self.output {
+        if let Some(output) = self.output.as_mut().filter(|_| !path.alone) {
             keep(&mut output.acquires, acquire.clone(), chain.clone());
         }
     }
 
     fn nest(&mut self, state: &State, held: &HeldLock, held_chain: &Chain, acquire: &Acquire, chain: &Chain) {
         if self.output.is_none() {
+            return;
+        }
+        let alone = |lock: &Lock| lock.path.alone;
+        let again = |lock: &Lock| lock.class == acquire.lock.class && lock.path.same_way(&acquire.lock.path);
+        if matches!(held, HeldLock::Known(lock, _) if (alone(lock) || alone(&acquire.lock)) && !again(lock))
+            || (alone(&acquire.lock) && !matches!(held, HeldLock::Known(..)))
+        {
             return;
         }
         let decided = match held {

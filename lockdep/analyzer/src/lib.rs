@@ -29,10 +29,12 @@ pub mod summary;
 pub mod witness;
 
 mod acquire;
+mod alone;
 mod apply;
 mod callgraph;
 mod defer;
 mod destroy;
+mod exchange;
 mod fixpoint;
 mod flow;
 mod foreign;
@@ -91,7 +93,8 @@ pub fn analyze(facts: Vec<Facts>) -> Result<LockGraph, AnalyzeError> {
     let mut context = Context::new(&index, &models, &classes);
     let entries = fixpoint::run(&mut context);
     let graph = link::run(&context, &entries, &problems, context::roles(&programs));
-    if graph.acquisitions.is_empty() {
+    let given = graph.assumptions.iter().any(|assumption| assumption.kind == "given-lock");
+    if graph.acquisitions.is_empty() && !given {
         return Err(AnalyzeError::NoLocks(programs.into_iter().map(|program| program.krate).collect()));
     }
     Ok(graph)

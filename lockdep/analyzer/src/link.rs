@@ -10,7 +10,7 @@ use lockdep::order::Relation;
 
 use crate::context::Context;
 use crate::flow::Flow;
-use crate::graph::{Assumption, Instances, LockGraph, Ownership};
+use crate::graph::{Assumption, Held, Instances, LockGraph, Nesting, Ownership, Wanted};
 use crate::index::BodyId;
 use crate::mir::ir::Span;
 use crate::numbers::Numbers;
@@ -35,6 +35,7 @@ pub fn run(
     let mut graph = LockGraph { roles, bodies: context.index.bodies.len(), ..LockGraph::default() };
     graph.classes = numbers.classes(context, &ownership);
     let mut sites: BTreeSet<(usize, Span)> = BTreeSet::new();
+    let mut writers: BTreeSet<usize> = BTreeSet::new();
     let mut instances: BTreeMap<usize, BTreeSet<Span>> = BTreeMap::new();
     for summary in &settled {
         for (closed, grounds) in &summary.closed {
@@ -55,13 +56,21 @@ pub fn run(
                 graph.add(nesting, grounds.evidence());
             }
         }
-        for (acquire, chain) in &summary.acquires {
-            if let (Some(class), Some(span)) = (numbers.class(acquire.lock.class), chain.end()) {
+        for (class, held, span) in &summary.met {
+            if let Some(class) = numbers.class(*class) {
                 sites.insert((class, span.clone()));
+                writers.extend((*held == Held::Exclusive).then_some(class));
             }
         }
     }
     graph.acquisitions = sites.into_iter().collect();
+    // A reader waits for writers only, and of an undeclared lock all acquisitions are here if none got lost.
+    let given = settled.iter().flat_map(|summary| &summary.notes).any(|note| matches!(note, Note::Given(..)));
+    let all_known = !given && !numbers.has_lost();
+    let written =
+        |class: usize| !all_known || writers.contains(&class) || graph.classes[class].level.is_some();
+    let waits = |nesting: &Nesting| nesting.wanted_as == Wanted::Exclusive || written(nesting.wanted);
+    graph.nestings.retain(|nesting, _| waits(nesting));
     graph.assumptions = assumptions(context, &settled, entries, problems);
     graph.assumptions.extend(unordered(&graph, instances));
     graph.assumptions.extend(numbers.lost(context, &graph));

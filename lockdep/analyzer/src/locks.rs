@@ -186,7 +186,7 @@ impl Context<'_> {
     pub fn placed_class(&self, path: &Path, lock: &Arc<str>, recursive: bool) -> ClassId {
         let fits = |home: &HomeId| self.fits(*home, path, lock);
         let key = match (path.home.filter(fits), &path.root) {
-            (Some(home), _) => Key::Home(home),
+            (Some(home), _) => Key::Home(self.within(home, lock)),
             (None, Root::Param(_)) => Key::Open(Arc::clone(lock)),
             (None, _) => match self.placed.by_type.get(lock).map(|homes| homes.iter().collect::<Vec<_>>()) {
                 Some(homes) if homes.len() == 1 => Key::Home(*homes[0]),
@@ -220,6 +220,31 @@ impl Context<'_> {
             classes.push((key, recursive));
             self.classes.len() + classes.len() - 1
         })
+    }
+
+    /// The home of a lock of type `lock` that is found on the way to `home`: that, or the inside of another lock in it.
+    fn within(&self, home: HomeId, lock: &Arc<str>) -> HomeId {
+        let known = self.placed.homes.borrow().get(home);
+        let Home::Field(name, variant, position) = known else { return home };
+        let here = self.index.fields_of(&name).filter(|f| f.position == position && f.variant == variant);
+        let inside = here.map(|field| self.nested_in_lock(field.krate, &field.ty, lock)).max();
+        if inside == Some(true) { self.home(Home::Inside(home)) } else { home }
+    }
+
+    /// Whether a lock of type `lock` is in this type only as what another lock protects.
+    fn nested_in_lock(&self, krate: usize, ty: &Ty, lock: &Arc<str>) -> bool {
+        let (mut outside, mut inside) = (false, false);
+        ty.any(&mut |outer| {
+            let Some(found) = self.lock_type(krate, outer) else { return false };
+            outside |= found == *lock;
+            if let Ty::Path(_, args) = outer {
+                let same = |inner: &Ty| self.lock_type(krate, inner).is_some_and(|inner| inner == *lock);
+                inside |= args.iter().any(|arg| arg.any(&mut |inner| same(inner)));
+            }
+            // Only the outermost locks count as outside.
+            true
+        });
+        inside && !outside
     }
 
     /// A home that was passed on by code that was not read may be that of something else.
@@ -284,6 +309,7 @@ impl Context<'_> {
                 let variant = if variant.is_empty() { variant } else { format!("::{variant}") };
                 format!("{}::{}{variant}.{field}", name.krate, name.path)
             }
+            Home::Inside(whole) => format!("{}[inside]", self.home_name(whole)),
             Home::Part(whole, position) => format!("{}.{position}", self.home_name(whole)),
             Home::Site(body, block) => {
                 let span = &self.index.bodies[body].body.blocks[block].span;

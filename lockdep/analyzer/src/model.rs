@@ -48,6 +48,19 @@ struct WaitModel {
     gives: BTreeSet<String>,
     #[serde(default)]
     lends: BTreeSet<String>,
+    #[serde(default)]
+    opens: BTreeSet<String>,
+}
+
+/// How a function releases a lock for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// The guard is the second argument, and is returned.
+    Gives,
+    /// The guard is lent by the second argument.
+    Lends,
+    /// The guard is lent by the first argument; code among the others runs while the lock is released.
+    Opens,
 }
 
 /// Where the class of a lock stands.
@@ -83,7 +96,13 @@ struct Traits {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Functions {
-    same: BTreeSet<String>,
+    moves: BTreeSet<String>,
+    takes: BTreeSet<String>,
+    replaces: BTreeSet<String>,
+    swaps: BTreeSet<String>,
+    drops: BTreeSet<String>,
+    downgrades: BTreeSet<String>,
+    unlocks: BTreeSet<String>,
     copy: BTreeSet<String>,
     deref: BTreeSet<String>,
     element: BTreeSet<String>,
@@ -138,19 +157,34 @@ pub struct Acquiring {
     pub reentrant: bool,
 }
 
+/// What a function that exchanges contents does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exchange {
+    /// The result is the first argument.
+    Moves,
+    /// The result is what the first argument points to, and nothing is left there.
+    Takes,
+    /// The result is what the first argument points to, and the second is put there.
+    Replaces,
+    /// What the first two arguments point to changes places.
+    Swaps,
+    /// What the first argument points to is destroyed.
+    Drops,
+    /// The result is the guard that is the first argument, which now lets readers in.
+    Downgrades,
+    /// The lock that the first argument points to is released.
+    Unlocks,
+}
+
 /// What a known function does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Acquires the lock that the first argument points to.
     Acquire(Acquiring),
-    /// Releases the lock of the guard that is the second argument and acquires it again. The guard is lent, or given
-    /// and returned.
-    Wait {
-        /// The guard is lent.
-        lends: bool,
-    },
-    /// The result is the first argument.
-    Same,
+    /// Releases the lock of a guard and acquires it again.
+    Wait(Waiting),
+    /// Moves or exchanges contents.
+    Exchange(Exchange),
     /// The result is what the first argument points to, if that is a pointer.
     Copy,
     /// The result points to what the pointer behind the first argument points to.
@@ -190,7 +224,13 @@ impl Models {
         let mut effects = BTreeMap::new();
         let functions = &table.functions;
         let named = [
-            (&functions.same, Effect::Same),
+            (&functions.moves, Effect::Exchange(Exchange::Moves)),
+            (&functions.takes, Effect::Exchange(Exchange::Takes)),
+            (&functions.replaces, Effect::Exchange(Exchange::Replaces)),
+            (&functions.swaps, Effect::Exchange(Exchange::Swaps)),
+            (&functions.drops, Effect::Exchange(Exchange::Drops)),
+            (&functions.downgrades, Effect::Exchange(Exchange::Downgrades)),
+            (&functions.unlocks, Effect::Exchange(Exchange::Unlocks)),
             (&functions.copy, Effect::Copy),
             (&functions.deref, Effect::Deref),
             (&functions.element, Effect::Element),
@@ -205,9 +245,13 @@ impl Models {
             effects.extend(names.iter().map(|name| (name.clone(), effect)));
         }
         for model in &table.wait {
-            let both = [(&model.gives, false), (&model.lends, true)];
-            for (methods, lends) in both {
-                let waits = |method| (format!("{}::{method}", model.r#type), Effect::Wait { lends });
+            let all = [
+                (&model.gives, Waiting::Gives),
+                (&model.lends, Waiting::Lends),
+                (&model.opens, Waiting::Opens),
+            ];
+            for (methods, waiting) in all {
+                let waits = |method| (format!("{}::{method}", model.r#type), Effect::Wait(waiting));
                 effects.extend(methods.iter().map(waits));
             }
         }

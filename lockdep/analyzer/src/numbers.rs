@@ -28,6 +28,7 @@ impl Numbers {
     pub fn new(context: &Context<'_>, summaries: &[Cow<'_, Summary>]) -> Numbers {
         let mut met: BTreeSet<ClassId> = BTreeSet::new();
         for summary in summaries {
+            met.extend(summary.met.iter().map(|(class, ..)| *class));
             met.extend(summary.acquires.keys().map(|acquire| acquire.lock.class));
             met.extend(summary.closed.keys().flat_map(|closed| [closed.nesting.held, closed.nesting.wanted]));
         }
@@ -87,6 +88,11 @@ impl Numbers {
     pub fn nesting(&self, nesting: &Nesting, relation: Relation) -> Option<Nesting> {
         let (held, wanted) = (self.class(nesting.held)?, self.class(nesting.wanted)?);
         Some(Nesting { held, wanted, relation, ..*nesting })
+    }
+
+    /// Whether some locks could not be followed to their home.
+    pub fn has_lost(&self) -> bool {
+        !self.lost.is_empty()
     }
 
     /// Locks that were acquired in ways that could not be followed to their home.

@@ -51,12 +51,14 @@ pub struct Path {
     pub owner: Option<usize>,
     /// Where an undeclared lock at this path would live. It is remembered where the way itself is forgotten.
     pub home: Option<HomeId>,
+    /// Nobody else can reach the lock at this path now.
+    pub alone: bool,
 }
 
 impl Path {
     /// The path without steps.
     pub fn from(root: Root) -> Path {
-        Path { root, steps: Vec::new(), owner: None, home: None }
+        Path { root, steps: Vec::new(), owner: None, home: None, alone: false }
     }
 
     /// Nothing known.
@@ -98,12 +100,18 @@ impl Path {
     /// The owner's own path.
     pub fn owner_path(&self) -> Option<Path> {
         let end = self.owner?;
-        Some(Path { root: self.root.clone(), steps: self.steps[..end].to_vec(), owner: None, home: None })
+        Some(Path {
+            root: self.root.clone(),
+            steps: self.steps[..end].to_vec(),
+            owner: None,
+            home: None,
+            alone: false,
+        })
     }
 
     /// The path without its memory of an owner and a home, for comparing objects.
     pub fn bare(&self) -> Path {
-        Path { owner: None, home: None, ..self.clone() }
+        Path { owner: None, home: None, alone: false, ..self.clone() }
     }
 
     /// Whether both lead the same way from one start that is known. "Some element" is equal to itself here; see

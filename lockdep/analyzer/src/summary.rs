@@ -79,6 +79,8 @@ pub struct Occurrence {
 pub struct Summary {
     /// Locks that it, or what it calls, waits for.
     pub acquires: BTreeMap<Acquire, Chain>,
+    /// Where locks of known classes are acquired, tries included, and whether exclusively.
+    pub met: BTreeSet<(ClassId, Held, Span)>,
     /// Nestings for the callers to decide: the chains of the held and of the wanted lock.
     pub open: BTreeMap<OpenNesting, (Chain, Chain)>,
     /// Calls of its parameters.
@@ -114,6 +116,7 @@ impl Summary {
         for (pair, evidence) in other.pairs {
             self.pairs.entry(pair).or_insert(evidence);
         }
+        self.met.extend(other.met);
         self.notes.extend(other.notes);
     }
 
@@ -150,6 +153,7 @@ impl Summary {
             self.pairs.entry(pair.clone()).or_insert_with(|| evidence.clone());
         }
         earlier.writes.iter().for_each(|place| self.add_write(place));
+        self.met.extend(earlier.met.iter().cloned());
         self.notes.extend(earlier.notes.iter().cloned());
         self.coarse.widen(&earlier.coarse);
         self.result.retain(|steps, value| earlier.result.get(steps) == Some(value));
