@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+mod nesting;
+
 /// One crate as read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Program {
@@ -289,6 +291,7 @@ pub enum Callee {
 
 /// A type.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub enum Ty {
     /// `a::b::Name<'_, X, 16>`: path without arguments, arguments without lifetimes. Primitives and type
     /// parameters are paths of one segment.
