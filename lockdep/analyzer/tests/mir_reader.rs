@@ -334,14 +334,20 @@ fn names_of_files() {
 
 #[test]
 fn a_dump_is_read_in_any_order() {
-    let file = |name: &str| (format!("k.{name}.analysis.after.mir"), body_text(&["goto -> bb1;"], ""));
+    let text = |name: &str| body_text(&["goto -> bb1;"], "").replacen("fn f(", &format!("fn {name}("), 1);
+    let file = |name: &str| (format!("k.{name}.analysis.after.mir"), text(name));
     let mut files = vec![file("b"), file("a"), file("c"), ("k.a.built.after.mir".to_owned(), "x".to_owned())];
     let first = read_dump("k", &files);
     files.reverse();
     assert_eq!(read_dump("k", &files), first);
     assert_eq!(first.1, []);
     assert_eq!(first.0.bodies.iter().map(|body| body.id.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
-    files.push(("k.a.2-1-000.analysis.after.mir".to_owned(), body_text(&["goto -> bb1;"], "")));
+    assert_eq!(
+        read_dump("k", &[("k.b.analysis.after.mir".to_owned(), text("a"))]).1.len(),
+        1,
+        "another function"
+    );
+    files.push(("k.a.2-1-000.analysis.after.mir".to_owned(), text("a")));
     assert_eq!(read_dump("k", &files).1.len(), 1, "the same definition twice");
     assert_eq!(read_dump("other", &files[..2]).1.len(), 1, "a file of another crate");
 }

@@ -208,7 +208,7 @@ fn use_or_cast<'a>(names: &mut Names<'a>, cursor: &mut Cursor<'a>, operand: Oper
         return Some(Rvalue::Use(operand));
     }
     let (ty, kind) = cursor.rest().rsplit_once(" (")?;
-    kind.ends_with(')').then_some(())?;
+    (kind.ends_with(')') && kind.starts_with(|first: char| first.is_ascii_uppercase())).then_some(())?;
     cursor.expect(cursor.rest())?;
     Some(Rvalue::Cast(operand, names.types.read(ty)?))
 }
