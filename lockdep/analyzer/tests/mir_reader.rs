@@ -205,14 +205,14 @@ fn fields(text: &str) -> (AggregateKind, Vec<Option<String>>) {
 fn functions_and_statics_as_values() {
     let item = "a::f::<u8> as fn(u8) -> u8 (PointerCoercion(ReifyFnPointer(Safe), Implicit))";
     let callee = Callee::Path { path: "a::f".to_owned(), generics: vec![(1, vec![path("u8")])] };
-    assert!(matches!(value(item), Rvalue::Cast(Operand::Fn(found), Ty::FnPtr(..)) if found == callee));
+    assert!(matches!(value(item), Rvalue::Cast(Operand::Fn(found), Ty::FnPtr(..)) if *found == callee));
     let tail = "\nalloc1 (static: m::H, size: 8, align: 4) { .. }\nalloc2 (extern static: X)\nalloc3 (fn: m::g)\n\
                 \nalloc4 (size: 1, align: 1) {\n    2a │ *\n}\n\nalloc5 (vtable: impl Tr for S)\n";
     let of = |alloc: &str| value_with(&format!("const {{{alloc}: &T}}"), tail);
     assert_eq!(of("alloc1"), Rvalue::Use(Operand::Static("m::H".to_owned())));
     assert_eq!(of("alloc2"), Rvalue::Use(Operand::Static("X".to_owned())));
     let function = Callee::Path { path: "m::g".to_owned(), generics: Vec::new() };
-    assert_eq!(of("alloc3"), Rvalue::Use(Operand::Fn(function)));
+    assert_eq!(of("alloc3"), Rvalue::Use(Operand::Fn(function.into())));
     assert_eq!(of("alloc4"), Rvalue::Use(Operand::Const("{alloc4: &T}".to_owned())));
     // A part of a static is not the static.
     assert_eq!(of("alloc1+0x4"), Rvalue::Use(Operand::Const("{alloc1+0x4: &T}".to_owned())));

@@ -154,7 +154,7 @@ pub enum Operand {
     /// A constant that is a reference to a static: the static's path as printed.
     Static(String),
     /// A constant that is a function item or a unit closure used as a value.
-    Fn(Callee),
+    Fn(Box<Callee>),
     /// Any other constant, as printed.
     Const(String),
 }
@@ -241,7 +241,7 @@ pub enum Terminator {
     /// `drop(place)`.
     Drop(Place, usize),
     /// A call; no target where it diverges.
-    Call(Call),
+    Call(Box<Call>),
     /// `yield`: where the resume argument goes, and the next block.
     Yield(Place, usize),
     /// `asm!`: possible successors.
