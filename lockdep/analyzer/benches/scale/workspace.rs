@@ -315,7 +315,7 @@ impl Crate<'_> {
                 _ => (named("std::vec::Vec::push".to_owned()), vec![this, count]),
             };
             // One function in ten is near the locks.
-            let far = step == 4 && number % 10 != 0;
+            let far = step == 4 && !number.is_multiple_of(10);
             let callee = if far { named("core::mem::swap".to_owned()) } else { callee };
             let result = function.call(path("u64"), callee, args);
             function.branch(result);

@@ -5,6 +5,10 @@
 
 use crate::mir::ir::{Block, Body, Callee, Operand, Place, Rvalue, StatementKind, Terminator};
 
+/// The analysis calls itself for a dereference in a place, and the reader of text takes 128 brackets in one. Indexes have
+/// none, but nobody writes as many.
+const LONGEST_WAY: usize = 512;
+
 /// Whether the analysis can rely on `body`.
 pub(super) fn fits(body: &Body) -> bool {
     let within = Within { locals: body.locals.len(), blocks: body.blocks.len() };
@@ -78,7 +82,7 @@ impl Within {
     }
 
     fn place(&self, place: &Place) -> bool {
-        place.local < self.locals
+        place.local < self.locals && place.projection.len() <= LONGEST_WAY
     }
 }
 
@@ -88,7 +92,7 @@ mod tests {
 
     use super::*;
     use crate::facts::{FORMAT, Facts, Header};
-    use crate::mir::ir::Ty;
+    use crate::mir::ir::{Projection, Ty};
     use crate::mir::read_body;
 
     /// Whether facts of one body, changed, can be read back.
@@ -110,6 +114,9 @@ mod tests {
         assert!(!is_accepted(|body| drop(body.names.insert(2, "x".to_owned()))));
         assert!(!is_accepted(|body| body.blocks[0].terminator = Terminator::Goto(1)));
         assert!(!is_accepted(|body| body.blocks[0].terminator = Terminator::Drop(Place::local(2), 0)));
+        let deep = |steps| Place { local: 1, projection: vec![Projection::Deref; steps] };
+        assert!(is_accepted(|body| body.blocks[0].terminator = Terminator::Drop(deep(128), 0)));
+        assert!(!is_accepted(|body| body.blocks[0].terminator = Terminator::Drop(deep(10_000), 0)));
     }
 
     #[test]
