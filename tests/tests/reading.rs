@@ -7,3 +7,6 @@ mod project;
 
 #[path = "reading/dependencies.rs"]
 mod dependencies;
+
+#[path = "reading/stages.rs"]
+mod stages;

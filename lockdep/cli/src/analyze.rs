@@ -91,7 +91,7 @@ impl Failure {
 /// `cargo lockdep analyze`.
 pub fn run(analyze: Box<Analyze>, terminal: &Terminal, shell: &Shell) -> Result<u8, Failure> {
     let settings = Settings::resolve(analyze, terminal)?;
-    let project = cargo::project(&settings)?;
+    let project = cargo::project(&settings, shell)?;
     let collected = collect::collect(&settings, &project, shell)?;
     if collected.facts.is_empty() {
         return Err(Failure::NoCode);

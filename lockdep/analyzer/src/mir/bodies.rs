@@ -4,6 +4,7 @@
 //! together make it empty, so that what is in a body can be relied on: every block, every target and every local
 //! that is mentioned exists. Called by `items.rs` only.
 
+use super::callees::callee;
 use super::captures::{Incomplete, capture_types, complete};
 use super::ir::{AggregateKind, Block, Body, Rvalue, Span, Statement, StatementKind, Terminator, Ty};
 use super::lex::{Cursor, Files, split_comment};
@@ -184,8 +185,9 @@ impl<'r, 'a> BodyReader<'r, 'a> {
             }
             return cursor.is_done().then_some(());
         }
-        // A constant, or a value in parts: `S { .0 => _3, }`.
-        (cursor.at("const ") || cursor.rest().contains(" => ")).then_some(())
+        // A constant, a value in parts (`S { .0 => _3, }`), or a function.
+        let is_known = cursor.at("const ") || cursor.rest().contains(" => ");
+        (is_known || callee(cursor, &mut self.names.types).is_some() && cursor.is_done()).then_some(())
     }
 
     /// A block from its first line; false if that cannot be read.
@@ -314,5 +316,5 @@ fn ends_assembly(line: &str, has_spans: bool) -> bool {
     if has_spans {
         return split_comment(line, "// scope ").is_some_and(|(_, span)| span.is_some());
     }
-    line.ends_with("];") || line.ends_with(");")
+    ["];", ");", " -> unwind continue;", " -> unwind unreachable;"].iter().any(|end| line.ends_with(end))
 }

@@ -241,7 +241,8 @@ impl Files {
 /// The comment is the last `// scope N at`, for a literal in the code may contain the same; a span cannot.
 /// A line without a comment has no span. A code that does not end in a semicolon is not complete.
 pub(super) fn split_comment<'a>(line: &'a str, opening: &str) -> Option<(&'a str, Option<&'a str>)> {
-    if let Some((code, comment)) = line.rsplit_once(opening) {
+    // A line that ends in a semicolon has no comment, whatever its literals contain.
+    if let Some((code, comment)) = line.rsplit_once(opening).filter(|_| !line.ends_with(';')) {
         let mut cursor = Cursor::new(comment);
         if cursor.number::<u32>().is_some() && cursor.eat(" at ") {
             return Some((code.trim_end().strip_suffix(';')?, Some(cursor.rest())));
