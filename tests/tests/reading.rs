@@ -10,3 +10,6 @@ mod dependencies;
 
 #[path = "reading/stages.rs"]
 mod stages;
+
+#[path = "reading/surroundings.rs"]
+mod surroundings;
