@@ -10,7 +10,7 @@ pub mod ir;
 
 mod bodies;
 mod callees;
-mod captures;
+pub(crate) mod captures;
 mod impl_headers;
 mod items;
 mod lex;
@@ -23,6 +23,8 @@ mod types;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+
+use captures::Hints;
 
 pub use impl_headers::impl_header;
 pub use items::Problem;
@@ -48,7 +50,7 @@ const SUFFIX: &str = ".analysis.after.mir";
 /// What is in a body can be relied on: every local and every block that is mentioned exists. A body whose parts do
 /// not fit together has no blocks, and says so in [`ir::Body::unread`].
 pub fn read_body(id: &str, text: &str) -> (Vec<ir::Body>, Vec<Problem>) {
-    items::read_file(id, text)
+    items::read_file(id, text, &Hints::default())
 }
 
 /// The crate and the definition path in the name of a dump file: `probe.ld-{impl#0}-lock.2-1-000.analysis.after.mir`
@@ -66,9 +68,14 @@ pub fn id_of_file(name: &str) -> Option<(String, String)> {
 }
 
 /// Reads one dump file of a crate, by its name.
-pub(crate) fn read_dump_file(krate: &str, name: &str, text: &str) -> (Vec<ir::Body>, Vec<Problem>) {
+pub(crate) fn read_dump_file(
+    krate: &str,
+    name: &str,
+    text: &str,
+    hints: &Hints,
+) -> (Vec<ir::Body>, Vec<Problem>) {
     let (owner, id) = id_of_file(name).unwrap_or_default();
-    let (bodies, mut problems) = read_body(&id, text);
+    let (bodies, mut problems) = items::read_file(&id, text, hints);
     if owner != krate {
         let text = format!("the file belongs to the crate `{owner}`, not `{krate}`");
         problems.push(Problem { file: String::new(), line: 0, text });
@@ -93,7 +100,7 @@ pub fn read_dump(krate: &str, files: &[(String, String)]) -> (ir::Program, Vec<P
         .par_iter()
         .filter(|(name, _)| id_of_file(name).is_some())
         .map(|(name, text)| {
-            let (bodies, problems) = read_dump_file(krate, name, text);
+            let (bodies, problems) = read_dump_file(krate, name, text, &Hints::default());
             (name, bodies, problems)
         })
         .collect();

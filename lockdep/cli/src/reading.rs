@@ -70,8 +70,9 @@ pub fn facts(
     };
     if stage == Stage::Analysis {
         let compiled = fs::read_to_string(unit.aside("d")).unwrap_or_default();
-        for source in compiled_files(&compiled).filter_map(|file| fs::read_to_string(file).ok()) {
-            extraction.note_source(&source);
+        for file in compiled_files(&compiled) {
+            let source = fs::read_to_string(&file).unwrap_or_default();
+            extraction.note_source(&file.to_string_lossy(), &source);
         }
     }
     if stage == Stage::Analysis
@@ -112,8 +113,8 @@ fn megabytes(bytes: usize) -> f64 {
     bytes as f64 / 1e6
 }
 
-/// The most memory that this process has had, in MB, where the system tells.
-fn peak() -> Option<u64> {
+/// The most memory that this process has had so far, in MB, where the system tells.
+pub fn peak() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.div_ceil(1000))

@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rayon::prelude::*;
 
 use super::{FactsError, Header, bytes, short_path};
-use crate::mir::ir::{AggregateKind, Body, Callee, Rvalue, Span, StatementKind, Terminator};
-use crate::mir::{self, Stage, text};
+use crate::mir::captures::{Hints, NOT_PRINTED};
+use crate::mir::ir::{AggregateKind, Body, Rvalue, Span, StatementKind};
+use crate::mir::{self, Problem, Stage, text};
 
 /// The compiler silently writes no file whose name is longer than this.
 const NAME_LIMIT: usize = 255;
@@ -19,8 +20,11 @@ const NAME_LIMIT: usize = 255;
 /// Where a name comes this close, a longer one is likely enough to have been lost that it has to be looked for.
 const LONG_NAME: usize = NAME_LIMIT - 48;
 
-/// A function whose path is longer may have been lost; the file's name has the crate and the stage besides.
+/// A body whose definition path is longer may have been lost; the file's name has the crate and the stage besides.
 const LONG_PATH: usize = 150;
+
+/// What a file's name has besides the crate and the path of a function in a module: an impl, a closure, the stage.
+const BESIDES: usize = "-{impl#1000}-{closure#100}.analysis.after.mir".len();
 
 /// How a source or a text is had.
 pub type Texts<'t> = &'t (dyn Fn(&str) -> Option<String> + Sync);
@@ -56,9 +60,34 @@ struct Kept {
     lost_impl: Option<Span>,
     /// The closures that it builds.
     closures: Vec<String>,
-    /// It calls something of a path so long that its body may be lost.
-    calls_long: bool,
+    /// The structs that it builds, with the names of their fields.
+    structs: Vec<(String, Vec<String>)>,
     bytes: Vec<u8>,
+}
+
+/// What was read of a file.
+struct ReadFile {
+    bodies: Vec<Kept>,
+    problems: Vec<Problem>,
+    volume: Volume,
+    lacks_captures: bool,
+}
+
+/// What the files say of the captures that some of them lack.
+fn hints(files: &[ReadFile], names: &[String], texts: Texts<'_>) -> Hints {
+    let mut hints = Hints::default();
+    let lacking = files.iter().filter(|file| file.lacks_captures).flat_map(|file| &file.bodies);
+    let wanted: BTreeSet<&str> = lacking.flat_map(|body| &body.closures).map(String::as_str).collect();
+    for name in names {
+        let Some((_, id)) = mir::id_of_file(name).filter(|(_, id)| wanted.contains(id.as_str())) else {
+            continue;
+        };
+        hints.captures.insert(id, Hints::captures_of(&texts(name).unwrap_or_default()));
+    }
+    for (path, fields) in files.iter().flat_map(|file| &file.bodies).flat_map(|body| &body.structs) {
+        hints.fields.entry(path.clone()).or_insert_with(|| fields.clone());
+    }
+    hints
 }
 
 /// Facts being made.
@@ -69,8 +98,8 @@ pub struct Extraction {
     problems: Vec<String>,
     volume: Volume,
     longest_name: String,
-    /// The length of the longest identifier that is the name of a function or a module.
-    identifier: usize,
+    /// The length that a name may have, by the sources.
+    expected_name: usize,
 }
 
 impl Extraction {
@@ -83,23 +112,30 @@ impl Extraction {
         sources: Texts<'_>,
     ) -> Result<Extraction, FactsError> {
         let headers = Headers::new(sources);
-        let read: Result<Vec<_>, FactsError> = names
-            .par_iter()
-            .map(|name| {
-                let text = texts(name).unwrap_or_default();
-                let (bodies, problems) = mir::read_dump_file(&header.krate, name, &text);
-                let volume = volume(&text, bodies.len(), problems.len());
-                drop(text);
-                let kept: Result<Vec<Kept>, _> =
-                    bodies.into_iter().map(|body| keep(body, &headers)).collect();
-                Ok((kept?, problems, volume))
-            })
-            .collect();
+        let krate = header.krate.clone();
+        let read = |name: &str, hints: &Hints| -> Result<ReadFile, FactsError> {
+            let text = texts(name).unwrap_or_default();
+            let (bodies, problems) = mir::read_dump_file(&krate, name, &text, hints);
+            let volume = volume(&text, bodies.len(), problems.len());
+            drop(text);
+            let lacks_captures = bodies.iter().any(|body| body.unread.iter().any(|line| line == NOT_PRINTED));
+            let kept: Result<Vec<Kept>, _> = bodies.into_iter().map(|body| keep(body, &headers)).collect();
+            Ok(ReadFile { bodies: kept?, problems, volume, lacks_captures })
+        };
+        let files: Result<Vec<ReadFile>, _> =
+            names.par_iter().map(|name| read(name, &Hints::default())).collect();
+        let mut files = files?;
+        if files.iter().any(|file| file.lacks_captures) {
+            let hints = hints(&files, names, texts);
+            for (name, file) in names.iter().zip(&mut files).filter(|(_, file)| file.lacks_captures) {
+                *file = read(name, &hints)?;
+            }
+        }
         let mut extraction = Extraction::empty(header);
-        for (bodies, problems, volume) in read? {
-            extraction.bodies.extend(bodies);
-            extraction.problems.extend(problems.iter().map(ToString::to_string));
-            extraction.volume += volume;
+        for file in files {
+            extraction.bodies.extend(file.bodies);
+            extraction.problems.extend(file.problems.iter().map(ToString::to_string));
+            extraction.volume += file.volume;
         }
         extraction.problems.sort();
         extraction.longest_name =
@@ -126,7 +162,7 @@ impl Extraction {
             problems: Vec::new(),
             volume: Volume::default(),
             longest_name: String::new(),
-            identifier: 0,
+            expected_name: 0,
         }
     }
 
@@ -135,14 +171,17 @@ impl Extraction {
         self.volume
     }
 
-    /// Notes how long the names of functions and modules are in a source of the crate.
-    pub fn note_source(&mut self, source: &str) {
-        self.identifier = self.identifier.max(longest_identifier(source));
+    /// Notes how long names of files may be for what a source file of the crate declares.
+    pub fn note_source(&mut self, file: &str, source: &str) {
+        let module = file.rsplit_once("src/").map_or(file, |(_, module)| module);
+        let (function, modules) = identifiers(source);
+        let length = self.header.krate.len() + 1 + module.len() + modules + 1 + function + BESIDES;
+        self.expected_name = self.expected_name.max(length);
     }
 
     /// Whether the compiler may have lost bodies.
     pub fn may_lack_bodies(&self) -> bool {
-        self.has_long_names() || self.bodies.iter().any(|body| body.calls_long) || !self.missing().is_empty()
+        self.has_long_names() || !self.missing().is_empty()
     }
 
     /// Adds the bodies that were lost from a text of the whole crate, of the stage `stage`.
@@ -163,7 +202,7 @@ impl Extraction {
         let kept: Result<Vec<Kept>, _> = lost.into_iter().map(|body| keep(body, &headers)).collect();
         self.bodies.extend(kept?);
         self.longest_name.clear();
-        self.identifier = 0;
+        self.expected_name = 0;
         Ok(())
     }
 
@@ -208,34 +247,34 @@ impl Extraction {
         missing.into_iter().collect()
     }
 
-    /// Whether a name comes close to the limit, or would with one more identifier.
+    /// Whether a name comes close to the limit, or could be beyond.
     fn has_long_names(&self) -> bool {
-        let length = self.longest_name.len();
-        length > LONG_NAME || length + self.identifier > NAME_LIMIT
+        self.longest_name.len() > LONG_NAME || self.expected_name > NAME_LIMIT
     }
 
     fn long_name(&self) -> Option<String> {
         self.has_long_names().then(|| {
+            let length = self.longest_name.len().max(self.expected_name);
             format!(
-                "{}: the name is {} bytes long, and names of functions and modules have up to {}; of a function whose \
-                 name makes more than {NAME_LIMIT} the compiler writes no MIR, and there may be one",
-                self.longest_name,
-                self.longest_name.len(),
-                self.identifier
+                "{}: names of files may be {length} bytes long; of a function whose name makes more than {NAME_LIMIT} \
+                 the compiler writes no MIR, and there may be one",
+                self.header.krate,
             )
         })
     }
 }
 
-/// The length of the longest identifier after `fn` or `mod`.
-fn longest_identifier(source: &str) -> usize {
-    let is_part = |c: char| c.is_alphanumeric() || c == '_';
-    let names = ["fn ", "mod "].into_iter().flat_map(|word| source.match_indices(word));
-    let lengths = names.map(|(at, word)| {
-        let rest = source.get(at + word.len()..).unwrap_or_default();
-        rest.find(|c| !is_part(c)).unwrap_or(rest.len())
-    });
-    lengths.max().unwrap_or(0)
+/// The length of the longest name of a function, and of the names of modules inside the file together.
+fn identifiers(source: &str) -> (usize, usize) {
+    let lengths = |word: &'static str| {
+        source.match_indices(word).map(move |(at, _)| {
+            let rest = source.get(at + word.len()..).unwrap_or_default();
+            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            (end, rest.get(end..).is_some_and(|rest| rest.trim_start().starts_with('{')))
+        })
+    };
+    let functions = lengths("fn ").map(|(length, _)| length).max().unwrap_or(0);
+    (functions, lengths("mod ").filter(|(_, is_inside)| *is_inside).map(|(length, _)| length + 1).sum())
 }
 
 fn volume(text: &str, bodies: usize, unread: usize) -> Volume {
@@ -246,18 +285,21 @@ fn volume(text: &str, bodies: usize, unread: usize) -> Volume {
 fn keep(mut body: Body, headers: &Headers<'_>) -> Result<Kept, FactsError> {
     body.impl_header = body.impl_at.as_ref().and_then(|at| headers.get(at));
     let lost_impl = body.impl_at.clone().filter(|_| body.impl_header.is_none());
-    let closures = body.blocks.iter().flat_map(|block| &block.statements).filter_map(|statement| {
-        let StatementKind::Assign(_, Rvalue::Aggregate(aggregate)) = &statement.kind else { return None };
-        let AggregateKind::Closure(id, _) = &aggregate.kind else { return None };
-        (!id.is_empty()).then(|| id.clone())
-    });
-    let closures = closures.collect();
-    let calls_long = body.blocks.iter().any(|block| {
-        let Terminator::Call(call) = &block.terminator else { return false };
-        matches!(&call.callee, Callee::Path { path, .. } if path.len() > LONG_PATH)
-    });
+    let (mut closures, mut structs): (Vec<String>, Vec<(String, Vec<String>)>) = Default::default();
+    for statement in body.blocks.iter().flat_map(|block| &block.statements) {
+        let StatementKind::Assign(_, Rvalue::Aggregate(aggregate)) = &statement.kind else { continue };
+        match &aggregate.kind {
+            AggregateKind::Closure(id, _) if !id.is_empty() => closures.push(id.clone()),
+            AggregateKind::Adt(path) if !structs.iter().any(|(known, _)| known == path) => {
+                let names: Option<Vec<String>> =
+                    aggregate.fields.iter().map(|(name, _)| name.clone()).collect();
+                structs.extend(names.filter(|names| !names.is_empty()).map(|names| (path.clone(), names)));
+            }
+            _ => {}
+        }
+    }
     let (id, path) = (body.id.clone(), body.path.clone());
-    Ok(Kept { id, path, lost_impl, closures, calls_long, bytes: bytes::of_body(body)? })
+    Ok(Kept { id, path, lost_impl, closures, structs, bytes: bytes::of_body(body)? })
 }
 
 /// The headers of impls in source text, each looked up once.

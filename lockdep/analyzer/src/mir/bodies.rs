@@ -5,7 +5,7 @@
 //! that is mentioned exists. Called by `items.rs` only.
 
 use super::callees::callee;
-use super::captures::{Incomplete, capture_types, complete};
+use super::captures::{Hints, Incomplete, NOT_PRINTED, capture_types, complete};
 use super::ir::{AggregateKind, Block, Body, Rvalue, Span, Statement, StatementKind, Terminator, Ty};
 use super::lex::{Cursor, Files, split_comment};
 use super::operands::Names;
@@ -293,7 +293,7 @@ impl<'r, 'a> BodyReader<'r, 'a> {
     }
 
     /// Checks that the parts fit together; returns the lines that could not be read.
-    pub(super) fn finish(mut self, number: u32) -> Vec<(u32, String)> {
+    pub(super) fn finish(mut self, number: u32, hints: &Hints) -> Vec<(u32, String)> {
         let declared = self.locals.iter().take_while(|ty| ty.is_some()).count();
         let fits = !self.body.blocks.is_empty()
             && declared == self.locals.len()
@@ -304,8 +304,8 @@ impl<'r, 'a> BodyReader<'r, 'a> {
             self.unread(number, "a local or a block that is mentioned does not exist");
             self.body.blocks.clear();
             self.body.names.clear();
-        } else if !complete(self.body, &self.incomplete) {
-            self.unread(number, "the captures of a closure are not printed");
+        } else if !complete(self.body, &self.incomplete, hints) {
+            self.unread(number, NOT_PRINTED);
         }
         self.unread
     }

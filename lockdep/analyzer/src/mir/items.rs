@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::bodies::{BodyReader, Lines};
+use super::captures::Hints;
 use super::ir::{Body, BodyKind, Span, Ty};
 use super::lex::{Cursor, Files, split_list};
 use super::operands::{Allocation, Names};
@@ -56,9 +57,10 @@ impl Header<'_> {
 }
 
 /// Reads a file; the first item gets the definition path `id`.
-pub(super) fn read_file(id: &str, text: &str) -> (Vec<Body>, Vec<Problem>) {
+pub(super) fn read_file(id: &str, text: &str, hints: &Hints) -> (Vec<Body>, Vec<Problem>) {
     let mut reader = FileReader {
         id,
+        hints,
         names: Names::default(),
         files: Files::default(),
         bodies: Vec::new(),
@@ -101,6 +103,7 @@ pub(super) fn path_of(line: &str) -> Option<&str> {
 
 struct FileReader<'f, 'a> {
     id: &'f str,
+    hints: &'f Hints,
     names: Names<'a>,
     files: Files,
     bodies: Vec<Body>,
@@ -162,7 +165,7 @@ impl<'a> FileReader<'_, 'a> {
             reader.unread(number, first);
         }
         reader.read(&mut inside);
-        let unread = reader.finish(inside.number);
+        let unread = reader.finish(inside.number, self.hints);
         for (line, text) in &unread {
             self.problem(*line, text);
         }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use rayon::prelude::*;
 
+use super::captures::Hints;
 use super::ir::{Aggregate, AggregateKind, Body, BodyKind, Operand, Place, Rvalue, Statement, StatementKind};
 use super::items::{path_of, read_file};
 use super::{Problem, Stage, trimmed};
@@ -34,7 +35,7 @@ pub(crate) fn read(
     let read: Vec<(Vec<Body>, Vec<Problem>)> = items
         .par_iter()
         .map(|(id, item)| {
-            let (bodies, mut problems) = read_file(id, item.text);
+            let (bodies, mut problems) = read_file(id, item.text, &Hints::default());
             for problem in &mut problems {
                 problem.line += item.line;
             }
