@@ -1,6 +1,6 @@
 //! Crates that nobody here wrote, read: how much of them is understood, how fast, and what it costs besides `cargo check`.
 //!
-//! `cargo run -p lockdep-tests --example strangers` reads them all on every toolchain and prints a table;
+//! `cargo run -p lockdep-tests --example strangers -- [NAME…]` reads them, or some, on every toolchain and prints a table;
 //! `… -- --times [NAME…]` measures runs of some against `cargo check` of the same. Nothing of it is a test: it downloads
 //! the crates and takes minutes. Figures of one run can be compared with each other and with nothing else.
 
@@ -156,20 +156,22 @@ fn toolchains() -> Vec<String> {
 }
 
 /// How much of each crate is read; whether it is all.
-fn coverage(lockdep: &Path) -> bool {
+fn coverage(lockdep: &Path, names: &[String]) -> bool {
+    let chosen = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
+    let crates: Vec<_> = CRATES.into_iter().filter(|(name, ..)| chosen(name)).collect();
     let mut is_complete = true;
     println!("| toolchain | crate | bodies | lines | unread | MB | MB/s |\n|---|---|---|---|---|---|---|");
     for toolchain in toolchains() {
-        let scratch = Scratch::new("coverage", &toolchain, &CRATES);
+        let scratch = Scratch::new("coverage", &toolchain, &crates);
         // Everything else is compiled before, so that nothing runs beside the reading.
         scratch.run(lockdep, &["lockdep", "analyze"]);
         let specs: Vec<String> =
-            CRATES.iter().map(|(name, version, _)| format!("{name}@{version}")).collect();
+            crates.iter().map(|(name, version, _)| format!("{name}@{version}")).collect();
         let mut arguments = vec!["lockdep", "analyze", "--verbose", "--jobs", "1"];
         specs.iter().for_each(|spec| arguments.extend(["--include-dep", spec]));
         let said = scratch.run_alone(lockdep, &arguments);
         let readings = readings(&said);
-        for (name, version, _) in CRATES {
+        for (name, version, _) in &crates {
             let Some(reading) = readings.get(&name.replace('-', "_")) else {
                 panic!("{name} was not read: {said}");
             };
@@ -221,5 +223,5 @@ fn main() -> ExitCode {
         times(&lockdep, names);
         return ExitCode::SUCCESS;
     }
-    if coverage(&lockdep) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if coverage(&lockdep, &arguments) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

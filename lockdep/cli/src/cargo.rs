@@ -126,10 +126,15 @@ pub fn project(settings: &Settings, shell: &Shell) -> Result<Project, CargoError
     let mut command = cargo(settings, "metadata");
     command.args(["--quiet", "--no-deps", "--format-version", "1"]);
     manifest(settings, &mut command);
-    let answer = String::from_utf8_lossy(&answer(command)?).into_owned();
+    // Two programs that do not wait for each other.
+    let (answer, compiler) = std::thread::scope(|scope| {
+        let compiler = scope.spawn(|| compiler(settings, shell));
+        let answer = answer(command);
+        (answer, compiler.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let answer = String::from_utf8_lossy(&answer?).into_owned();
     let metadata = MetadataCommand::parse(answer).map_err(|error| CargoError::Answer(error.to_string()))?;
-
-    let (version, stage) = compiler(settings, shell)?;
+    let (version, stage) = compiler?;
     let mut hasher = DefaultHasher::new();
     (env!("CARGO_PKG_VERSION"), FORMAT, FLAGS, DUMP, PRINT, reading::name(stage), version).hash(&mut hasher);
     let base = settings.target_dir.clone().unwrap_or_else(|| metadata.target_directory.clone().into());
