@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lockdep_analyzer::facts::{Extraction, FORMAT, Header};
 use lockdep_analyzer::mir::{self, Stage};
@@ -95,12 +95,13 @@ pub fn facts(
         settings::shell(&terminal).verbose(
             "Read",
             format_args!(
-                "{}: {} bodies, {} lines, {} unread, {:.1} MB in {seconds:.3} s{}",
+                "{}: {} bodies, {} lines, {} unread, {:.1} MB in {seconds:.3} s{}{}",
                 unit.crate_name,
                 volume.bodies,
                 volume.lines,
                 volume.unread,
                 megabytes(volume.bytes),
+                busy().map_or(String::new(), |busy| format!(", {busy:.3} s of a core")),
                 peak().map_or(String::new(), |peak| format!(", {peak} MB of memory")),
             ),
         );
@@ -111,6 +112,16 @@ pub fn facts(
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
 fn megabytes(bytes: usize) -> f64 {
     bytes as f64 / 1e6
+}
+
+/// How long the threads of this process have had a core, in seconds, where the system tells.
+fn busy() -> Option<f64> {
+    let tasks = fs::read_dir("/proc/self/task").ok()?;
+    let times = tasks.filter_map(|task| {
+        let schedule = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+        schedule.split(' ').next()?.parse::<u64>().ok()
+    });
+    Some(Duration::from_nanos(times.sum()).as_secs_f64())
 }
 
 /// The most memory that this process has had so far, in MB, where the system tells.

@@ -70,8 +70,10 @@ fn facts_from_before_a_change_are_not_used() {
 fn a_crate_of_a_registry_is_read_completely_and_named_alike_everywhere() {
     let project = Project::with_locks("registered", PROVED);
     forget("spin");
-    let run = project.analyze(&["--include-dep", "spin"]);
+    let run = project.analyze(&["--include-dep", "spin", "-v"]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let read = run.stderr.lines().find(|line| line.trim_start().starts_with("Read spin: "));
+    assert!(read.is_some_and(|line| line.contains(" 0 unread, ")), "{}", run.stderr);
     let facts = facts("spin");
     assert_eq!(facts.len(), 1, "{}", run.stderr);
     assert_eq!(facts[0].problems, [""; 0]);
