@@ -5,11 +5,9 @@
 //! paths in it are relative. The command line writes such files from inside a compilation and reads them back;
 //! anything else that can obtain a dump may do the same.
 //!
-//! The bytes are a magic number, the format's version, the length and the checksum of what follows, and one LZ4 block,
-//! so that a damaged file is refused before any of it is believed. In the block stand the header, the table of source
-//! files and the bodies one by one; a span names its file by the position in the table, which is undone while
-//! decoding, body by body.
+//! `extract.rs` makes facts of text, `bytes.rs` is their form on disk.
 
+<<<<<<< HEAD
 mod fits;
 mod missing;
 mod paths;
@@ -44,6 +42,22 @@ const MAX_RATIO: usize = 255;
 /// longer one is likely enough to have been lost that it has to be said.
 const LONG_NAME: usize = 255 - 48;
 
+=======
+mod bytes;
+mod extract;
+mod paths;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::mir::Stage;
+use crate::mir::ir::{Body, Program, Span};
+
+pub use bytes::FORMAT;
+pub use extract::{Extraction, Volume};
+pub use paths::short_path;
+
+>>>>>>> w1
 /// Where facts come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
@@ -63,6 +77,8 @@ pub struct Header {
     pub test: bool,
     /// The edition it is written in.
     pub edition: Option<String>,
+    /// Which text of the compiler they were read of.
+    pub stage: Stage,
     /// The compiler options that the reader depends on.
     pub flags: Vec<String>,
 }
@@ -106,65 +122,15 @@ pub enum FactsError {
 }
 
 impl Facts {
-    /// Reads a dump: `files` are (name, text) of the files rustc wrote, `sources` gives the text of a source file
-    /// by its path as printed in the dump.
-    pub fn from_dump(
-        header: Header,
-        files: &[(String, String)],
-        sources: &dyn Fn(&str) -> Option<String>,
-    ) -> Facts {
-        let (mut program, unread) = mir::read_dump(&header.krate, files);
-        let mut problems: Vec<String> = unread.iter().map(ToString::to_string).collect();
-        find_impl_headers(&mut program, sources, &mut problems);
-        problems.extend(missing_bodies(&program));
-        problems.extend(long_names(files));
-        for body in &mut program.bodies {
-            each_span(body, &mut |span| {
-                if let Some(short) = short_path(&span.file) {
-                    span.file = short.into();
-                }
-            });
-        }
-        Facts { header, program, problems }
-    }
-
     /// The bytes of a facts file.
     pub fn encode(&self) -> Result<Vec<u8>, FactsError> {
-        let mut files: BTreeMap<Arc<str>, usize> = BTreeMap::new();
-        let mut bodies = Vec::new();
-        for body in &self.program.bodies {
-            let mut body = body.clone();
-            each_span(&mut body, &mut |span| {
-                let next = files.len();
-                let index = *files.entry(Arc::clone(&span.file)).or_insert(next);
-                span.file = index.to_string().into();
-            });
-            append(&mut bodies, &body)?;
-        }
-        let mut table: Vec<(usize, &str)> = files.iter().map(|(file, index)| (*index, &**file)).collect();
-        table.sort_unstable();
-        let table: Vec<&str> = table.into_iter().map(|(_, file)| file).collect();
-
-        let mut payload = Vec::new();
-        append(&mut payload, &self.header)?;
-        append(&mut payload, &self.program.krate)?;
-        append(&mut payload, &self.problems)?;
-        append(&mut payload, &table)?;
-        append(&mut payload, &self.program.bodies.len())?;
-        payload.append(&mut bodies);
-
-        if payload.len() > MAX_PAYLOAD {
-            return Err(FactsError::Encode("larger than any crate".into()));
-        }
-        let block = block::compress_prepend_size(&payload);
-        let length = u64::try_from(block.len()).map_err(|error| FactsError::Encode(error.to_string()))?;
-        let checksum = crc32fast::hash(&block);
-        Ok([&MAGIC[..], &FORMAT.to_le_bytes(), &length.to_le_bytes(), &checksum.to_le_bytes(), &block]
-            .concat())
+        let bodies: Result<Vec<_>, _> = self.program.bodies.iter().cloned().map(bytes::of_body).collect();
+        bytes::encode(&self.header, &self.program.krate, &self.problems, &bodies?)
     }
 
     /// The facts in `bytes`.
     pub fn decode(bytes: &[u8]) -> Result<Facts, FactsError> {
+<<<<<<< HEAD
         let bytes = bytes.strip_prefix(&MAGIC).ok_or(FactsError::NotFacts)?;
         let cut = || FactsError::Damaged("cut short".into());
         let (format, bytes) = bytes.split_first_chunk().ok_or_else(cut)?;
@@ -272,6 +238,12 @@ fn long_names(files: &[(String, String)]) -> Option<String> {
     })
 }
 
+=======
+        bytes::decode(bytes)
+    }
+}
+
+>>>>>>> w1
 /// Calls `change` on every span of a body.
 fn each_span(body: &mut Body, change: &mut dyn FnMut(&mut Span)) {
     change(&mut body.span);
@@ -284,6 +256,8 @@ fn each_span(body: &mut Body, change: &mut dyn FnMut(&mut Span)) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::mir::ir::{
         Aggregate, AggregateKind, Block, BodyKind, Operand, Place, Rvalue, Statement, StatementKind,
@@ -356,19 +330,7 @@ mod tests {
         }
         let longer = [bytes.as_slice(), b"\0"].concat();
         assert!(Facts::decode(&longer).is_err());
-        let older = [&MAGIC[..], &0_u32.to_le_bytes(), &bytes[12..]].concat();
+        let older = [&b"LDFACTS\n"[..], &0_u32.to_le_bytes(), &bytes[12..]].concat();
         assert!(matches!(Facts::decode(&older), Err(FactsError::Format { found: 0 })));
-    }
-
-    #[test]
-    fn a_lost_closure_is_a_problem() {
-        assert_eq!(missing_bodies(&facts().program), Vec::<String>::new());
-        let program = Program { krate: "k".into(), bodies: vec![body("f", "f::{closure#0}")] };
-        assert_eq!(
-            missing_bodies(&program),
-            ["f::{closure#0}: created in f but the compiler wrote no MIR of it"]
-        );
-        let names = |length: usize| [("x".repeat(length), String::new())];
-        assert_eq!((long_names(&names(207)).is_some(), long_names(&names(208)).is_some()), (false, true));
     }
 }
