@@ -2,8 +2,8 @@
 //!
 //! Part of the transfer functions; called from `apply.rs`. What nests in what is decided in `instantiate.rs`.
 
-use crate::apply::Calling;
 use crate::chain::{Chain, keep};
+use crate::code::{Calling, CodeSite};
 use crate::flow::Flow;
 use crate::graph::{Held, Wanted};
 use crate::mir::ir::{Call, Callee, Operand, Place, Projection, Span, Ty};
@@ -197,8 +197,9 @@ impl Flow<'_, '_> {
     /// Runs the code among the arguments, if there is any, with nothing known of what it is given.
     fn run_given_code(&mut self, state: &mut State, call: &Call, span: &Span) {
         let codes: Vec<Value> = call.args.iter().flat_map(|operand| self.codes_in(state, operand)).collect();
+        let site = CodeSite { calling: Calling::Perhaps, what: "the code it is given", span, others: &[] };
         for code in &codes {
-            self.apply_code(state, code, Vec::new(), Calling::Perhaps, "the code it is given", span);
+            self.apply_code(state, code, Vec::new(), &site);
         }
     }
 }

@@ -5,8 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::apply::{Calling, describe};
+use crate::apply::describe;
 use crate::chain::{Chain, keep};
+use crate::code::{Calling, CodeSite};
 use crate::flow::Flow;
 use crate::graph::{Held, Step as ChainStep};
 use crate::home::{Home, HomeId};
@@ -31,16 +32,17 @@ impl Flow<'_, '_> {
         let key = self.context.callee_key(self.krate, &call.callee).unwrap_or_default();
         let once = self.context.models.calls_once(&key);
         let calling = if once { Calling::PerhapsOnce } else { Calling::Perhaps };
+        let site = CodeSite { calling, what: &name, span, others: &[] };
         let mut produced = Vec::new();
         if self.context.models.runs_instead(&key) {
             let mut without = state.clone();
             self.empty(&mut without, call);
             for code in &codes {
-                produced.extend(self.apply_code(&mut without, code, Vec::new(), calling, &name, span));
+                produced.extend(self.apply_code(&mut without, code, Vec::new(), &site));
             }
         } else {
             for code in &codes {
-                produced.extend(self.apply_code(state, code, Vec::new(), calling, &name, span));
+                produced.extend(self.apply_code(state, code, Vec::new(), &site));
             }
         }
         let home = self.made_home(state, call, block);
