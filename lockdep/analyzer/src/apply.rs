@@ -44,6 +44,14 @@ impl Flow<'_, '_> {
         if let Callee::Place(place) = &call.callee {
             return self.call_pointer(state, call, place, block, span);
         }
+        if let Callee::Qualified { method, .. } = &call.callee
+            && method == "into_iter"
+            && let [Operand::Move(place)] = &call.args[..]
+            && self.type_of(place) == self.type_of(&call.dest)
+        {
+            let tree = self.take(state, &call.args[0], &call.dest);
+            return self.put(state, &call.dest, tree, block * 4096);
+        }
         let resolution = self.context.callees(self.id, &call.callee, &call.args);
         if resolution.bodies.is_empty() {
             return self.modelled(state, call, effect, block, span);

@@ -30,6 +30,7 @@ pub mod witness;
 
 mod acquire;
 mod apply;
+mod callbacks;
 mod callgraph;
 mod code;
 mod defer;

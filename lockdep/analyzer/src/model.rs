@@ -89,6 +89,10 @@ struct Functions {
     unclassed: BTreeSet<String>,
     roles: BTreeSet<String>,
     trusted_crates: BTreeSet<String>,
+    destroys: BTreeSet<String>,
+    moves: BTreeSet<String>,
+    /// What runs methods of the types it is given: a function, or all functions of a type or trait.
+    runs: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// The lookup.
@@ -241,6 +245,27 @@ impl Models {
     /// Whether the function with this [`Models::key`] runs the code it is given only where its first argument is empty.
     pub fn runs_instead(&self, key: &str) -> bool {
         self.table.functions.instead.contains(key)
+    }
+
+    /// The methods, as `Trait::method`, that the function with this [`Models::key`] runs of the types it is given.
+    pub fn methods_run_by(&self, key: &str) -> impl Iterator<Item = &str> {
+        let runs = &self.table.functions.runs;
+        // `<impl [a::Item]>::sort`: a method of slices, with the item's type in it.
+        let of_slices = key.rsplit_once("]>::").map(|(_, method)| format!("std::slice::{method}"));
+        let key = of_slices.as_deref().unwrap_or(key);
+        let owner = key.rsplit_once("::").map_or("", |(owner, _)| owner);
+        let methods = runs.get(key).or_else(|| runs.get(owner));
+        methods.into_iter().flatten().map(String::as_str)
+    }
+
+    /// Whether the function with this [`Models::key`] destroys contents of its first argument in place.
+    pub fn destroys(&self, key: &str) -> bool {
+        self.table.functions.destroys.contains(key)
+    }
+
+    /// Whether the function with this [`Models::key`] destroys nothing that it is given a reference to.
+    pub fn only_moves(&self, key: &str) -> bool {
+        self.table.functions.moves.contains(key)
     }
 
     /// Whether the crate's functions are modelled here wherever they matter.

@@ -84,6 +84,11 @@ impl Context<'_> {
         self.objects(self.sources.anywhere(ty).cloned().collect()).filter(|types| !types.is_empty())
     }
 
+    /// Types of the values that a trait object in `place` of a body may be; none if that is not known.
+    pub fn objects_at(&self, body: BodyId, place: &Place, ty: &Ty) -> Option<BTreeSet<Printed>> {
+        self.objects(self.sources.at(self.index, body, place, ty))
+    }
+
     fn objects(&self, sources: Vec<Source>) -> Option<BTreeSet<Printed>> {
         let mut found = BTreeSet::new();
         for source in sources {
