@@ -49,7 +49,10 @@ impl Flow<'_, '_> {
         };
         let (wanted, held) = (acquiring.wanted, acquiring.held);
         let lock = Lock { class, path };
-        let chain = self.acquisition(class, held, acquiring.how == How::Tries, span);
+        let content = lock.path.home;
+        let cell = call.args.first().filter(|_| acquiring.cell).map(|first| self.value(state, first));
+        let lock = cell.and_then(|value| self.cell(state, &value)).unwrap_or(lock);
+        let chain = self.acquisition(lock.class, held, acquiring.how == How::Tries, span);
         let made = block * 4096;
         match acquiring.how {
             How::Waits | How::Tries => {
@@ -64,13 +67,12 @@ impl Flow<'_, '_> {
             }
             How::During => {
                 self.acquire(state, &Acquire { lock: lock.clone(), wanted }, &chain);
-                let home = lock.path.home;
                 let mut during = state.clone();
                 let holding = Holding { lock: HeldLock::Known(lock, held), holder: None };
                 keep(&mut during.held, holding, chain);
                 self.run_given_code(&mut during, call, span);
                 self.pass_through(state, call, Vec::new());
-                self.set_made(state, &call.dest, block, home);
+                self.set_made(state, &call.dest, block, content);
             }
             How::Awaited => {
                 let pending = path::Acquiring { path: lock.path, class, shared: held == Held::Shared };

@@ -113,13 +113,17 @@ impl Flow<'_, '_> {
                 }
                 self.set_unknown(state, &call.dest, block);
             }
-            Some(Effect::Same) => self.put(state, &call.dest, vec![(Vec::new(), first)], made),
+            Some(Effect::Same) => {
+                let whole = call.args.first().map(|operand| self.take(state, operand, &call.dest));
+                self.put(state, &call.dest, whole.unwrap_or_default(), made);
+            }
             Some(Effect::Copy) if self.context.is_pointer(self.krate, &self.type_of(&call.dest)) => {
                 let value = state.load(first.pointee());
                 self.pass_through(state, call, Vec::new());
                 self.put(state, &call.dest, vec![(Vec::new(), value)], made);
             }
             Some(Effect::Deref) => {
+                self.force(state, call, span);
                 let mut path = state.step(first.pointee(), &Step::Deref);
                 if self.context.index.is_owner(self.krate, &pointee(&self.type_of(&call.dest))) {
                     path = path.owning();

@@ -9,7 +9,7 @@ use crate::flow::Flow;
 use crate::index::{BodyId, Name};
 use crate::instantiate::Arguments;
 use crate::mir::ir::{Call, Callee, Operand, Span, Ty};
-use crate::path::Value;
+use crate::path::{Path, Value};
 use crate::state::State;
 
 impl Flow<'_, '_> {
@@ -95,12 +95,14 @@ impl Flow<'_, '_> {
         key: &str,
         span: &Span,
     ) -> bool {
-        if !self.context.models.destroys(key) {
+        let models = self.context.models;
+        let perhaps = models.may_destroy(key);
+        if !models.destroys(key) && !perhaps {
             return false;
         }
         let place = call.args.first().and_then(Operand::place);
         if let Some(Ty::Ref(true, inner)) = place.map(|place| self.type_of(place)) {
-            self.run_destructors(state, &inner, &crate::path::Path::unknown(), span);
+            self.destroy(state, &inner, &Path::unknown(), perhaps, span);
         }
         true
     }

@@ -110,6 +110,11 @@ impl Flow<'_, '_> {
 
     /// Runs the destructors of a value of type `ty` at `target`, outermost first.
     pub(crate) fn run_destructors(&mut self, state: &mut State, ty: &Ty, target: &Path, span: &Span) {
+        self.destroy(state, ty, target, false, span);
+    }
+
+    /// The same, of what perhaps is not destroyed.
+    pub(crate) fn destroy(&mut self, state: &mut State, ty: &Ty, target: &Path, perhaps: bool, span: &Span) {
         for destruction in self.context.destructions(self.krate, ty).iter() {
             match destruction {
                 Destruction::Runs(body, at, possible) => {
@@ -120,7 +125,7 @@ impl Flow<'_, '_> {
                         None => Path::unknown(),
                     };
                     let arguments = Arguments { values: vec![Value::To(place)], moved: vec![None] };
-                    let chain = self.chain_step(*body, span, *possible);
+                    let chain = self.chain_step(*body, span, *possible || perhaps);
                     self.instantiate(state, *body, &arguments, None, &chain);
                 }
                 Destruction::Dynamic(bounds) => {

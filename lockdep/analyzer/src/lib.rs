@@ -40,6 +40,7 @@ mod flow;
 mod foreign;
 mod instances;
 mod instantiate;
+mod lazy;
 mod limits;
 mod link;
 mod locks;

@@ -29,6 +29,9 @@ struct LockModel {
     /// The holder is let in again.
     #[serde(default)]
     reentrant: bool,
+    /// It is a lock only while its content is made, beside those in the content.
+    #[serde(default)]
+    cell: bool,
     #[serde(default)]
     acquire: BTreeMap<String, Mode>,
     #[serde(default)]
@@ -90,6 +93,7 @@ struct Functions {
     roles: BTreeSet<String>,
     trusted_crates: BTreeSet<String>,
     destroys: BTreeSet<String>,
+    may_destroy: BTreeSet<String>,
     moves: BTreeSet<String>,
     /// What runs methods of the types it is given: a function, or all functions of a type or trait.
     runs: BTreeMap<String, BTreeSet<String>>,
@@ -133,6 +137,8 @@ pub struct Acquiring {
     pub how: How,
     /// The holder is let in again.
     pub reentrant: bool,
+    /// It is the lock of a cell, beside those in its content.
+    pub cell: bool,
 }
 
 /// What a known function does.
@@ -263,6 +269,11 @@ impl Models {
         self.table.functions.destroys.contains(key)
     }
 
+    /// Whether the function with this [`Models::key`] may destroy contents of its first argument in place, or may not.
+    pub fn may_destroy(&self, key: &str) -> bool {
+        self.table.functions.may_destroy.contains(key)
+    }
+
     /// Whether the function with this [`Models::key`] destroys nothing that it is given a reference to.
     pub fn only_moves(&self, key: &str) -> bool {
         self.table.functions.moves.contains(key)
@@ -304,8 +315,8 @@ impl LockModel {
                     Mode::Shared => (Wanted::Shared, Held::Shared),
                     Mode::SharedRecursive => (Wanted::SharedRecursive, Held::Shared),
                 };
-                let (class, reentrant) = (self.class, self.reentrant);
-                let acquiring = Acquiring { class, wanted, held, how, reentrant };
+                let (class, reentrant, cell) = (self.class, self.reentrant, self.cell);
+                let acquiring = Acquiring { class, wanted, held, how, reentrant, cell };
                 (format!("{}::{method}", self.r#type), Effect::Acquire(acquiring))
             },
         )

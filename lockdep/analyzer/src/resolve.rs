@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::context::{Context, Resolution};
 use crate::index::{BodyId, type_of};
 use crate::mir::ir::{Call, Callee, Operand, Place, Ty};
-use crate::sources::Source;
+use crate::sources::{Source, is_lazy};
 
 /// A type with the crate that prints it.
 type Printed = (usize, Ty);
@@ -77,6 +77,17 @@ impl Context<'_> {
             }
         }
         found.into_iter().filter(|code| self.takes(*code, args)).collect()
+    }
+
+    /// The code that makes the lazy value that `place` of a body points to.
+    pub fn makers(&self, krate: usize, body: BodyId, place: &Place) -> Vec<BodyId> {
+        let ty = type_of(&self.index.bodies[body].body.locals, place);
+        let is_lazy = |ty: &Ty| matches!(ty, Ty::Path(path, _) if is_lazy(path));
+        if self.is_pointer(krate, &ty) && ty.any(&mut |inner| is_lazy(inner)) {
+            self.codes(body, place, &Ty::Never, 0)
+        } else {
+            Vec::new()
+        }
     }
 
     /// Types of the values that a trait object of type `ty` may be; none if that is not known.

@@ -153,6 +153,8 @@ fn is_ours(index: &Index<'_>, krate: usize, path: &str) -> bool {
 fn carries(index: &Index<'_>, krate: usize, ty: &Ty) -> bool {
     match ty {
         Ty::Path(path, _) if index.is_parameter(krate, path) => true,
+        // The type of the code is an argument that is not printed.
+        Ty::Path(path, _) if is_lazy(path) => true,
         Ty::Path(path, args) => {
             !is_ours(index, krate, path) && args.iter().any(|arg| carries(index, krate, arg))
         }
@@ -165,6 +167,11 @@ fn carries(index: &Index<'_>, krate: usize, ty: &Ty) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a type, by its path, holds the code that makes its content.
+pub(crate) fn is_lazy(path: &str) -> bool {
+    path.contains("::") && matches!(path.rsplit("::").next(), Some("LazyLock" | "LazyCell" | "Lazy"))
 }
 
 /// What two trait objects or function pointers have in common that can be one: the trait's name or the number of
