@@ -80,6 +80,12 @@ pub(crate) fn read_dump_file(
         let text = format!("the file belongs to the crate `{owner}`, not `{krate}`");
         problems.push(Problem { file: String::new(), line: 0, text });
     }
+    if let Some(first) = bodies.first()
+        && !is_path_of(&first.path, &id)
+    {
+        let text = format!("the file of `{id}` begins with `{}`", first.path);
+        problems.push(Problem { file: String::new(), line: 0, text });
+    }
     for problem in &mut problems {
         name.clone_into(&mut problem.file);
     }
@@ -98,30 +104,10 @@ pub fn read_text(krate: &str, text: &str, stage: Stage) -> (ir::Program, Vec<Pro
 pub fn read_dump(krate: &str, files: &[(String, String)]) -> (ir::Program, Vec<Problem>) {
     let mut read: Vec<_> = files
         .par_iter()
-<<<<<<< HEAD
-        .filter_map(|(name, text)| {
-            let (owner, id) = id_of_file(name)?;
-            let (bodies, mut problems) = read_body(&id, text);
-            if owner != krate {
-                let text = format!("the file belongs to the crate `{owner}`, not `{krate}`");
-                problems.push(Problem { file: String::new(), line: 0, text });
-            }
-            if let Some(first) = bodies.first()
-                && !is_path_of(&first.path, &id)
-            {
-                let text = format!("the file of `{id}` begins with `{}`", first.path);
-                problems.push(Problem { file: String::new(), line: 0, text });
-            }
-            for problem in &mut problems {
-                problem.file.clone_from(name);
-            }
-            Some((name, bodies, problems))
-=======
         .filter(|(name, _)| id_of_file(name).is_some())
         .map(|(name, text)| {
             let (bodies, problems) = read_dump_file(krate, name, text, &Hints::default());
             (name, bodies, problems)
->>>>>>> w1
         })
         .collect();
     read.sort_by_key(|(name, ..)| *name);

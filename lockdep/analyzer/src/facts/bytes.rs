@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::fits::fits;
 use super::{Facts, FactsError, Header, each_span, short_path};
 use crate::mir::ir::{Body, Program};
 
@@ -22,6 +23,9 @@ const MAGIC: [u8; 8] = *b"LDFACTS\n";
 
 /// More than this is neither written nor decompressed: the largest crates known stay ten times below it.
 const MAX_PAYLOAD: usize = 1 << 30;
+
+/// LZ4 makes no byte longer than this.
+const MAX_RATIO: usize = 255;
 
 /// One body as bytes. Files are called by names that mean the same on every machine.
 pub(super) fn of_body(mut body: Body) -> Result<Vec<u8>, FactsError> {
@@ -57,7 +61,14 @@ fn body_of(bytes: &[u8]) -> Result<Body, FactsError> {
         Some(file) => span.file = Arc::clone(file),
         None => unknown = true,
     });
-    if unknown { Err(FactsError::Damaged("a span in an unknown file".into())) } else { Ok(body) }
+    if unknown {
+        return Err(FactsError::Damaged("a span in an unknown file".into()));
+    }
+    if fits(&body) {
+        Ok(body)
+    } else {
+        Err(FactsError::Damaged("a body whose parts do not fit together".into()))
+    }
 }
 
 /// The bytes of a facts file, the bodies made bytes already.
@@ -139,8 +150,8 @@ fn whole<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, FactsError> {
 fn decompress(block: &[u8]) -> Result<Vec<u8>, FactsError> {
     let damaged = |error: &dyn std::fmt::Display| FactsError::Damaged(error.to_string());
     let (size, block) = block::uncompressed_size(block).map_err(|error| damaged(&error))?;
-    if size > MAX_PAYLOAD {
-        return Err(damaged(&"larger than any crate"));
+    if size > MAX_PAYLOAD || size / MAX_RATIO > block.len() {
+        return Err(damaged(&"it says that it is larger than it can be"));
     }
     block::decompress(block, size).map_err(|error| damaged(&error))
 }

@@ -229,7 +229,6 @@ impl Extraction {
             let (line, column) = (at.line, at.column);
             self.problems.push(format!("{file}:{line}:{column}: the impl that begins here cannot be read"));
         }
-        self.problems.extend(self.missing());
         self.problems.extend(self.long_name());
         let krate = self.header.krate.clone();
         let bodies: Vec<&[u8]> = self.bodies.iter().map(|body| body.bytes.as_slice()).collect();
