@@ -212,8 +212,13 @@ fn nothing_to_prove_is_not_proved() {
 #[test]
 fn configured_wrappers_do_not_come_between() {
     let config = "[build]\nrustc-wrapper = \"/nonexistent\"\nrustc-workspace-wrapper = \"/nonexistent\"\n";
-    let project = Project::with_locks("wrapped", "").file(".cargo/config.toml", config);
-    for arguments in [&[][..], &["--include-dep", "lock_api"]] {
+    // A dependency of nobody else: other tests count on theirs not being compiled again.
+    let _dependency = Project::library("wrapped-too", "");
+    let project = Project::library("wrapped", "").file(".cargo/config.toml", config);
+    let manifest = fs::read_to_string(project.path("Cargo.toml")).expect("just written");
+    let project =
+        project.file("Cargo.toml", &format!("{manifest}wrapped-too = {{ path = \"../wrapped-too\" }}\n"));
+    for arguments in [&[][..], &["--include-dep", "wrapped-too"]] {
         let mut command = project.analysis(arguments);
         command.env("RUSTC_WRAPPER", "/nonexistent").env("RUSTC_WORKSPACE_WRAPPER", "/nonexistent");
         for run in [project.analyze(arguments), command.output().expect("the command starts").into()] {

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use lockdep_analyzer::facts::{Extraction, FORMAT, Header};
@@ -55,16 +56,17 @@ pub fn facts(
     let begin = Instant::now();
     let names = Names::of_this_process(std::env::var_os(VARIABLE).map(PathBuf::from));
     let sources = |file: &str| names.read(file);
+    let bytes_read = AtomicUsize::new(0);
     let failed = |error| WrapperError::Facts { krate: unit.crate_name.clone(), error };
     let header = header(unit, stage, version);
     let mut extraction = match source {
         Source::Dump(directory) => {
             let files = files(directory)?;
-            let text = |name: &str| text(&directory.join(name), &names);
+            let text = |name: &str| text(&directory.join(name), &names, &bytes_read);
             Extraction::of_dump(header, &files, &text, &sources).map_err(failed)?
         }
         Source::Text(path) => {
-            let text = text(path, &names).unwrap_or_default();
+            let text = text(path, &names, &bytes_read).unwrap_or_default();
             Extraction::of_text(header, &text, &sources).map_err(failed)?
         }
     };
@@ -77,7 +79,7 @@ pub fn facts(
     }
     if stage == Stage::Analysis
         && extraction.may_lack_bodies()
-        && let Some(text) = print()?.and_then(|path| text(&path, &names))
+        && let Some(text) = print()?.and_then(|path| text(&path, &names, &bytes_read))
     {
         extraction.complete(&text, Stage::Unoptimized, &sources).map_err(failed)?;
     }
@@ -100,7 +102,7 @@ pub fn facts(
                 volume.bodies,
                 volume.lines,
                 volume.unread,
-                megabytes(volume.bytes),
+                megabytes(bytes_read.into_inner()),
                 busy().map_or(String::new(), |busy| format!(", {busy:.3} s of a core")),
                 peak().map_or(String::new(), |peak| format!(", {peak} MB of memory")),
             ),
@@ -151,9 +153,10 @@ fn files(directory: &Path) -> Result<Vec<String>, WrapperError> {
     Ok(files)
 }
 
-/// A text with short names of files. One that cannot be read is found to be empty.
-fn text(path: &Path, names: &Names) -> Option<String> {
+/// A text with short names of files; its length as it was is added to `read`. One that cannot be read is found to be empty.
+fn text(path: &Path, names: &Names, read: &AtomicUsize) -> Option<String> {
     let bytes = fs::read(path).ok()?;
+    read.fetch_add(bytes.len(), Ordering::Relaxed);
     let text = String::from_utf8(bytes)
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
     Some(names.shorten(text))

@@ -87,6 +87,20 @@ mod compilers {
         assert!(run.stdout.contains("the compiler writes no MIR, and there may be one"), "{}", run.stdout);
     }
 
+    #[test]
+    fn a_closure_without_a_body_is_an_assumption() {
+        let body = r#"
+            for argument; do case "$argument" in -Zdump-mir-dir=*) dump="${argument#-Zdump-mir-dir=}";; esac; done
+            "$rustc" "$@" || exit
+            if [ -n "$dump" ]; then rm -f "$dump"/*closure*.analysis.after.mir; fi
+        "#;
+        let source = format!("{PROVED}\npub fn open(player: &Player) -> u64 {{ (|| player.castle())() }}\n");
+        let run = Project::with_locks("bodiless", &source).analyze_with_compiler(body);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        let lost = "open::{closure#0}: created in open but the compiler wrote no MIR of it";
+        assert!(run.stdout.contains(lost), "{}", run.stdout);
+    }
+
     /// A compiler that ignores the variable is read all the same, and it is said what is missing.
     #[test]
     fn a_compiler_that_refuses_is_read_by_stable_options() {

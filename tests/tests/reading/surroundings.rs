@@ -81,7 +81,7 @@ fn tests_are_read_when_they_are_asked_for() {
 /// A build script that probes, through every wrapper that cargo tells it of, gets the answers of the compiler itself;
 /// and a procedural macro works as ever, and is not read.
 #[test]
-fn probes_andmacros_are_left_alone() {
+fn probes_and_macros_are_left_alone() {
     let script = r##"
         use std::process::Command;
         fn main() {

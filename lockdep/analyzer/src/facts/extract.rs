@@ -36,8 +36,6 @@ pub struct Volume {
     pub bodies: usize,
     /// Lines of text.
     pub lines: usize,
-    /// Bytes of text.
-    pub bytes: usize,
     /// Lines that could not be read.
     pub unread: usize,
 }
@@ -46,7 +44,6 @@ impl AddAssign for Volume {
     fn add_assign(&mut self, other: Volume) {
         self.bodies += other.bodies;
         self.lines += other.lines;
-        self.bytes += other.bytes;
         self.unread += other.unread;
     }
 }
@@ -190,10 +187,12 @@ impl Extraction {
         let known: BTreeSet<&str> = self.bodies.iter().map(|body| body.path.as_str()).collect();
         let impls = self.bodies.iter().filter_map(|body| text::impl_of(&body.path, &body.id)).collect();
         let (bodies, problems) = text::read(&self.header.krate, text, stage, &impls);
-        // Constructors are in this text only, and lost nothing: a lost body is one whose file has no room for its name.
+        // Constructors and constants without a body are in this text only, and were not lost: that is a body whose file
+        // has no room for its name.
         let lost: Vec<Body> = bodies
             .into_iter()
             .filter(|body| body.id.len() > LONG_PATH && !known.contains(body.path.as_str()))
+            .filter(|body| !body.blocks.is_empty() || !body.unread.is_empty())
             .collect();
         let ids: BTreeSet<&str> = lost.iter().map(|body| body.id.as_str()).collect();
         let problems = problems.iter().filter(|problem| ids.contains(problem.file.as_str()));
@@ -277,7 +276,7 @@ fn identifiers(source: &str) -> (usize, usize) {
 }
 
 fn volume(text: &str, bodies: usize, unread: usize) -> Volume {
-    Volume { bodies, lines: text.bytes().filter(|byte| *byte == b'\n').count(), bytes: text.len(), unread }
+    Volume { bodies, lines: text.bytes().filter(|byte| *byte == b'\n').count(), unread }
 }
 
 /// Makes a body bytes.
