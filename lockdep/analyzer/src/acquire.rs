@@ -60,7 +60,9 @@ impl Flow<'_, '_> {
                 let tree = guard_slots(&self.type_of(&call.dest)).map(|at| (at, guard.clone())).collect();
                 let holder = self.holder_at(state, &call.dest);
                 self.put(state, &call.dest, tree, made);
-                keep(&mut state.held, Holding { lock: HeldLock::Known(lock, held), holder }, chain);
+                let holding = Holding { lock: HeldLock::Known(lock, held), holder };
+                state.sure.extend((acquiring.how == How::Waits).then(|| holding.clone()));
+                keep(&mut state.held, holding, chain);
             }
             How::During => {
                 self.acquire(state, &Acquire { lock: lock.clone(), wanted }, &chain);

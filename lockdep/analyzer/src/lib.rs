@@ -36,6 +36,7 @@ mod destroy;
 mod fixpoint;
 mod flow;
 mod foreign;
+mod gates;
 mod instantiate;
 mod limits;
 mod link;

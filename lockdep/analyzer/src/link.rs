@@ -42,17 +42,17 @@ pub fn run(
             let Some(nesting) = numbers.nesting(&closed.nesting, relation) else { continue };
             let undeclared = context.placed_key(closed.nesting.held).is_some();
             if undeclared && nesting.held == nesting.wanted && nesting.instances == Instances::Any {
-                let site = grounds.wanted.end().cloned();
+                let site = grounds.ways.wanted.end().cloned();
                 instances.entry(nesting.held).or_default().extend(site);
                 continue;
             }
-            graph.add(nesting, grounds.evidence());
+            graph.add(nesting, numbers.evidence(grounds));
         }
         for ((class, from, to), (nesting, grounds)) in &summary.pairs {
             // Code that has both orders chooses between them.
             let chosen = summary.pairs.contains_key(&(*class, to.clone(), from.clone()));
             if let Some(nesting) = numbers.nesting(nesting, Relation::Same).filter(|_| !chosen) {
-                graph.add(nesting, grounds.evidence());
+                graph.add(nesting, numbers.evidence(grounds));
             }
         }
         for (acquire, chain) in &summary.acquires {

@@ -2,7 +2,7 @@
 
 use lockdep::order::Discipline;
 use lockdep_analyzer::finding::{Code, Finding, Level, Verdict};
-use lockdep_analyzer::graph::{Assumption, LockGraph, Nesting};
+use lockdep_analyzer::graph::{Assumption, Nesting};
 use lockdep_analyzer::judge::{Judgement, judge};
 
 #[path = "board/notation.rs"]
@@ -202,15 +202,9 @@ fn a_graph_that_is_none_fails() {
 }
 
 #[test]
-fn gates_and_waiting_writers_are_remarked() {
-    let mut graph: LockGraph =
-        graph("class pawn\n class rook\n pawn S -> rook S  Same\n rook S -> pawn S  Same");
-    for evidence in graph.nestings.values_mut() {
-        evidence.gates.push("board@".to_owned());
-    }
-    let judgement = judge(graph, &Discipline::HIERARCHY);
+fn waiting_writers_are_remarked() {
+    let judgement = judged("class pawn\n class rook\n pawn S -> rook S  Same\n rook S -> pawn S  Same");
     let notes = &only(&judgement).notes;
-    assert!(notes.iter().any(|note| note.contains("`board@`") && note.contains("a gate")), "{notes:?}");
     assert!(notes.iter().any(|note| note.contains("(CPU 0, CPU 1)")), "{notes:?}");
 }
 

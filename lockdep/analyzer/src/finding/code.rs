@@ -129,7 +129,8 @@ Example: one function acquires `rook` while it holds `pawn`, another acquires `p
 Fix: choose one order and keep it everywhere. Release the outer lock before the call that acquires the other
 one, or acquire both up front. If an order is declared with `lock_order!`, the report says which of the nestings
 goes against it: that is the one to change. If a read lock is part of the circle, a recursive read, which never
-waits behind a waiting writer, may take it apart.";
+waits behind a waiting writer, may take it apart. If all of it is done under one more lock, held exclusively, the
+circle does not close: the report is a note then, and names that lock as the gate.";
 
 const CROSS_DOMAIN_NESTING: &str = "\
 Each CPU of the schedule holds a lock of one domain and waits for a lock of another or of its own; the last waits
