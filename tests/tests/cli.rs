@@ -117,6 +117,22 @@ fn a_proof_is_repeated_from_the_facts_byte_for_byte() {
     assert_eq!(project.analyze(&[]).stdout, first.stdout);
 }
 
+/// Who is called through a trait object is possible and not certain.
+#[test]
+fn possible_findings_alone_leave_it_undecided() {
+    let source = include_str!("../fixtures/programs/dyn-callback-refuted.rs");
+    let project = Project::library("undecided", source);
+    let undecided = project.analyze(&["-q"]);
+    assert_eq!(undecided.code, Some(1), "{}", undecided.stderr);
+    assert!(undecided.stdout.contains("\npossible: "), "{}", undecided.stdout);
+    assert!(undecided.stdout.contains("warning[recursion]"), "{}", undecided.stdout);
+    assert!(undecided.stdout.ends_with("verdict: undecided (1 possible finding)\n"), "{}", undecided.stdout);
+    let allowed = project.analyze(&["-q", "--allow-possible"]);
+    assert_eq!((allowed.code, allowed.stdout), (Some(0), undecided.stdout));
+    let certain = Project::with_locks("refuted", &refuted()).analyze(&["-q", "--allow-possible"]);
+    assert_eq!(certain.code, Some(1), "{}", certain.stderr);
+}
+
 #[test]
 fn every_format_and_discipline_gets_out() {
     let project = Project::with_locks("refuted", &refuted());

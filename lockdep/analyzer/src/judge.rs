@@ -81,8 +81,10 @@ pub fn judge(graph: LockGraph, discipline: &'static Discipline) -> Judgement {
     findings.sort_by_key(|finding| finding.level);
 
     let refuting = findings.iter().filter(|finding| finding.level != Level::Note).count();
+    let certain = findings.iter().any(|finding| finding.level == Level::Error);
     let verdict = match (checked, &decision) {
         (Err(reason), _) => Verdict::Failed(reason),
+        (Ok(()), _) if refuting > 0 && !certain => Verdict::Undecided(refuting),
         (Ok(()), _) if refuting > 0 => Verdict::Refuted(refuting),
         (Ok(()), Decision::Refuted { further, .. }) => {
             Verdict::Failed(format!("no schedule found for {further} nestings without proof"))

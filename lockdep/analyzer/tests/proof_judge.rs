@@ -173,7 +173,17 @@ fn what_is_merely_possible_is_a_warning_and_no_proof() {
          rook E -> pawn E  Same, possible",
     );
     assert_eq!(only(&judgement).level, Level::Warning);
-    assert_eq!((judgement.verdict.clone(), judgement.verdict.exit_code()), (Verdict::Refuted(1), 1));
+    assert_eq!((judgement.verdict.clone(), judgement.verdict.exit_code()), (Verdict::Undecided(1), 1));
+    assert_eq!(judgement.verdict.to_string(), "undecided (1 possible finding)");
+    let both = judged(
+        "class pawn
+         class rook
+         pawn E -> rook E  Same
+         rook E -> pawn E  Same, possible
+         rook E -> rook E  Same, same lock",
+    );
+    let levels: Vec<Level> = both.findings.iter().map(|finding| finding.level).collect();
+    assert_eq!((levels, both.verdict), (vec![Level::Error, Level::Warning], Verdict::Refuted(2)));
     let violation = judged("class pawn = 8\n class rook = 16\n rook E -> pawn E  Same, possible");
     assert_eq!(only(&violation).level, Level::Warning);
 }

@@ -104,7 +104,10 @@ pub fn run(analyze: Box<Analyze>, terminal: &Terminal, shell: &Shell) -> Result<
     let report = report(&settings, &sources, shell, &judgement)?;
     output::write(&report, settings.output())?;
     shell.status("Finished", &judgement.verdict);
-    Ok(judgement.verdict.exit_code())
+    match judgement.verdict {
+        Verdict::Undecided(_) if settings.analyze.allow_possible => Ok(0),
+        verdict => Ok(verdict.exit_code()),
+    }
 }
 
 fn judge(settings: &Settings, collected: Collected, shell: &Shell) -> Result<Judgement, Failure> {

@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 pub enum Level {
     /// Must be fixed.
     Error,
-    /// Rests on a call that was not resolved, so it may not happen; still, nothing is proved.
+    /// Rests on a call that was not resolved, so it may not happen: neither a proof nor a refutation.
     Warning,
     /// Something to know; does not refute.
     Note,

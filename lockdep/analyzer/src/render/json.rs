@@ -42,7 +42,7 @@ struct Document<'a> {
     certificate: Option<Certificate<'a>>,
 }
 
-/// The verdict: `proved` (with `assumptions` if any), `refuted`, `failed`.
+/// The verdict: `proved` (with `assumptions` if any), `undecided`, `refuted`, `failed`.
 #[derive(Serialize)]
 struct Outcome<'a> {
     verdict: &'static str,
@@ -222,6 +222,7 @@ fn outcome(verdict: &Verdict) -> Outcome<'_> {
     let (word, assumptions, findings, reason) = match verdict {
         Verdict::Proved => ("proved", 0, 0, None),
         Verdict::ProvedUnder(count) => ("proved", *count, 0, None),
+        Verdict::Undecided(count) => ("undecided", 0, *count, None),
         Verdict::Refuted(count) => ("refuted", 0, *count, None),
         Verdict::Failed(reason) => ("failed", 0, 0, Some(reason.as_str())),
     };
