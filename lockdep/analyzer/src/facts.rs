@@ -10,6 +10,7 @@
 //! files and the bodies one by one; a span names its file by the position in the table, which is undone while
 //! decoding, body by body.
 
+mod macros;
 mod paths;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +27,7 @@ use crate::mir::ir::{AggregateKind, Body, Program, Rvalue, Span, StatementKind};
 pub use paths::short_path;
 
 /// The version of the format; files of any other are refused.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 const MAGIC: [u8; 8] = *b"LDFACTS\n";
 
@@ -109,6 +110,7 @@ impl Facts {
         let (mut program, unread) = mir::read_dump(&header.krate, files);
         let mut problems: Vec<String> = unread.iter().map(ToString::to_string).collect();
         find_impl_headers(&mut program, sources, &mut problems);
+        macros::show_uses(&mut program, sources);
         problems.extend(missing_bodies(&program));
         problems.extend(long_names(files));
         for body in &mut program.bodies {
