@@ -133,7 +133,7 @@ fn assumptions(
         "closed-world",
         format!(
             "the code that takes these locks is the code analyzed: {} bodies, entered through {} functions that none \
-             of it calls; code outside neither nests these locks nor combines their guards; undeclared locks, waits for \
+             of it calls; code outside neither nests these locks nor combines their guards; locks that no model knows, waits for \
              anything but locks, and unwinding are left out",
             context.index.bodies.len(),
             entries.len()

@@ -48,8 +48,8 @@ pub enum Failure {
     Output(#[from] OutputError),
     /// There are no locks.
     #[error(
-        "nothing to prove: no declared lock is acquired in {packages}\n\
-         Declare the order with `lockdep::lock_order!`, and give each lock its class with `#[mm_lock(order = …)]`. To \
+        "nothing to prove: no lock is acquired in {packages}\n\
+         Locks are those of std, of the crates that README.md lists, and those declared with `lockdep::lock_order!`. To \
          look at other packages, select them with `--package` or `--workspace`."
     )]
     NoLocks {
