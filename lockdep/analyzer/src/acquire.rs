@@ -130,6 +130,19 @@ impl Flow<'_, '_> {
         }
     }
 
+    /// A task sleeps: locks that threads wait for should not be held.
+    pub(crate) fn sleeping(&mut self, state: &State, span: &Span) {
+        for (holding, chain) in &state.held {
+            let (HeldLock::Known(lock, _), Some(local)) = (&holding.lock, holding.holder) else { continue };
+            let ty = self.body.locals.get(local).cloned().unwrap_or(Ty::Never);
+            if let Some(acquired) = chain.start()
+                && !self.context.is_guard_of_tasks(self.krate, &ty)
+            {
+                self.note(Note::Slept(lock.class, acquired.clone(), span.clone()));
+            }
+        }
+    }
+
     /// A condition variable releases a guard's lock and acquires it again.
     pub(crate) fn waiting(&mut self, state: &mut State, call: &Call, lends: bool, block: usize, span: &Span) {
         let Some(place) = call.args.get(1).and_then(Operand::place).cloned() else { return };

@@ -163,6 +163,7 @@ impl<'c, 'a> Flow<'c, 'a> {
                 call.target.map(|next| (next, state)).into_iter().collect()
             }
             Terminator::Yield(place, next) => {
+                self.sleeping(&state, &block.span);
                 self.set_unknown(&mut state, place, number);
                 vec![(*next, state)]
             }

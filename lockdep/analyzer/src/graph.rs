@@ -211,6 +211,8 @@ pub struct LockGraph {
     pub nestings: BTreeMap<Nesting, Evidence>,
     /// Roles of each declared order, lowest first (`subject`, `control`).
     pub roles: Vec<String>,
+    /// Locks of threads that are held while a task sleeps: class and where it is acquired, and where the task sleeps.
+    pub slept: BTreeMap<(usize, Span), BTreeSet<Span>>,
     /// What was assumed, sorted.
     pub assumptions: Vec<Assumption>,
     /// Distinct acquisitions in the code: (class, where).

@@ -77,6 +77,9 @@ pub fn judge(graph: LockGraph, discipline: &'static Discipline) -> Judgement {
     }
     findings.extend(gated.iter().map(|witness| judge.circle(witness, true)));
     findings.extend(judge.violations(&explained));
+    findings.extend(graph.slept.iter().map(|((class, acquired), slept)| {
+        phrases::Phrases { graph: &graph, discipline }.slept(*class, acquired, slept)
+    }));
     findings.extend(graph.assumptions.iter().map(phrases::assumption));
     findings.sort_by_key(|finding| finding.level);
 

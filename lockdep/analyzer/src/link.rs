@@ -55,6 +55,13 @@ pub fn run(
                 graph.add(nesting, numbers.evidence(grounds));
             }
         }
+        for note in &summary.notes {
+            if let Note::Slept(class, acquired, slept) = note
+                && let Some(class) = numbers.class(*class)
+            {
+                graph.slept.entry((class, acquired.clone())).or_default().insert(slept.clone());
+            }
+        }
         for (acquire, chain) in &summary.acquires {
             if let (Some(class), Some(span)) = (numbers.class(acquire.lock.class), chain.end()) {
                 sites.insert((class, span.clone()));
@@ -157,6 +164,8 @@ fn assumptions(
     let mut given: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
     for note in settled.iter().flat_map(|summary| &summary.notes) {
         match note {
+            // A finding, not an assumption.
+            Note::Slept(..) => {}
             Note::Roles(span) => {
                 roles.insert(span.clone());
             }

@@ -17,6 +17,7 @@ struct Table {
     lock: Vec<LockModel>,
     wait: Vec<WaitModel>,
     guards: Types,
+    asynchronous: Families,
     pointers: Types,
     functions: Functions,
 }
@@ -47,6 +48,12 @@ struct WaitModel {
     gives: BTreeSet<String>,
     #[serde(default)]
     lends: BTreeSet<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Families {
+    families: BTreeSet<String>,
 }
 
 /// Where the class of a lock stands.
@@ -219,6 +226,12 @@ impl Models {
     /// Whether a value of the type with this key keeps a lock held.
     pub fn is_guard(&self, key: &str) -> bool {
         self.table.guards.types.contains(key)
+    }
+
+    /// Whether tasks wait for the lock that a guard of the type with this key holds.
+    pub fn is_guard_of_tasks(&self, key: &str) -> bool {
+        let family = key.split("::").next().unwrap_or_default();
+        self.is_guard(key) && self.table.asynchronous.families.contains(family)
     }
 
     /// Whether copies of a value of the type with this key point to one object.

@@ -259,6 +259,8 @@ pub struct ClosedNesting {
 /// Something that was not followed and becomes an assumption.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Note {
+    /// A task sleeps and holds a lock of threads: its class, where it was acquired, and where the task sleeps.
+    Slept(ClassId, Span, Span),
     /// Roles were taken from a check on entry.
     Roles(Span),
     /// A function of another crate, whose body was not read.

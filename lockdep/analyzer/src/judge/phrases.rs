@@ -8,6 +8,7 @@ use lockdep::order::{Discipline, Relation};
 
 use crate::finding::{Code, Finding, Level, Link, Refusal};
 use crate::graph::{Assumption, Gate, Held, LockGraph, Nesting, Wanted, Which};
+use crate::mir::ir::Span;
 use crate::witness::Witness;
 
 /// What phrases need to know.
@@ -178,6 +179,22 @@ impl Phrases<'_> {
             format!("a gate: `{name}`{which} is held exclusively over two of these nestings, {closed}")
         };
         witness.gates(self.graph).into_iter().map(word).collect()
+    }
+
+    /// The finding of a lock of threads that is held while a task sleeps.
+    pub fn slept(&self, class: usize, acquired: &Span, slept: &BTreeSet<Span>) -> Finding {
+        let name = self.graph.name(class);
+        Finding {
+            code: Code::HeldAcrossAwait,
+            level: Code::HeldAcrossAwait.level(),
+            title: format!("`{name}` is held while the task sleeps"),
+            links: Vec::new(),
+            witness: None,
+            rule: "a task that sleeps holds no lock that threads wait for".to_owned(),
+            notes: vec![format!("acquired at {acquired}")],
+            help: format!("end the guard of `{name}` before the `.await`, or use a lock that tasks wait for"),
+            sites: slept.iter().chain([acquired]).cloned().collect(),
+        }
     }
 
     /// The finding of a nesting that the discipline refuses.
