@@ -252,6 +252,34 @@ fn gates_are_those_of_all_places() {
     assert!(matches!(decide(&graph), Decision::Refuted { .. }));
 }
 
+/// Waiters with gates stand apart only if they have these gates, and holders without them have to climb from there.
+#[test]
+fn a_certificate_is_taken_at_its_word_about_nobody() {
+    let at = |layer: usize| Position { layer, rank: 0 };
+    let king = BTreeSet::from([beside(2, 1)]);
+    let certificate = Certificate {
+        directions: vec![Direction::None; 3],
+        non_recursive: vec![at(1), at(0), at(0)],
+        recursive: vec![at(0), at(0), at(0)],
+        gated: vec![Gated { class: 1, recursive: false, gates: king.clone(), position: at(2) }],
+    };
+    let accepted = |of_waiters: &BTreeSet<Gate>, of_holders: &BTreeSet<Gate>| {
+        let mut graph = without_gates(&kings(beside(2, 1)));
+        for (nesting, evidence) in &mut graph.nestings {
+            match nesting.held {
+                0 => evidence.gates.wanted.clone_from(of_waiters),
+                _ => evidence.gates.held.clone_from(of_holders),
+            }
+        }
+        certificate::check(&graph, &certificate).is_ok()
+    };
+    let nothing = BTreeSet::new();
+    assert!(accepted(&king, &king));
+    assert!(!accepted(&king, &nothing));
+    assert!(!accepted(&nothing, &king));
+    assert!(!accepted(&king, &BTreeSet::from([beside(2, 3)])));
+}
+
 #[test]
 fn a_verdict_on_files_needs_the_gates_in_them() {
     let graph = kings(beside(2, 1));
