@@ -223,10 +223,13 @@ impl Flow<'_, '_> {
 
     /// Runs the code among the arguments, if there is any, with nothing known of what it is given.
     fn run_given_code(&mut self, state: &mut State, call: &Call, span: &Span) {
-        let codes: Vec<Value> = call.args.iter().flat_map(|operand| self.codes_in(state, operand)).collect();
-        let site = CodeSite { calling: Calling::Perhaps, what: "the code it is given", span, others: &[] };
-        for code in &codes {
-            self.apply_code(state, code, Vec::new(), &site);
+        let calling = Calling::Perhaps;
+        for operand in &call.args {
+            let outside = self.is_callers_code(call, operand);
+            let site = CodeSite { calling, what: "the code it is given", span, others: &[], outside };
+            for code in &self.codes_in(state, operand) {
+                self.apply_code(state, code, Vec::new(), &site);
+            }
         }
     }
 }

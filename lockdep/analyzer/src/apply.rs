@@ -37,6 +37,7 @@ impl Flow<'_, '_> {
         {
             return;
         }
+        self.call_back_by_method(state, call, span);
         if let Callee::Qualified { of: Some(Ty::Path(of, _)), method, .. } = &call.callee
             && is_code_trait(of)
             && method.starts_with("call")

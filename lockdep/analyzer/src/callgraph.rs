@@ -19,6 +19,8 @@ use crate::model::Effect;
 pub struct Plan {
     /// Functions that may reach a lock operation.
     pub relevant: BTreeSet<BodyId>,
+    /// Functions that others call, as far as names say.
+    pub called: BTreeSet<BodyId>,
     /// Position of each function in an order with callees first.
     pub order: Vec<usize>,
 }
@@ -47,6 +49,9 @@ pub fn plan(context: &Context<'_>) -> Plan {
             callers.entry(callee).or_default().insert(id);
         }
     }
+    let by_others =
+        |(body, by): (&BodyId, &BTreeSet<BodyId>)| by.iter().any(|by| by != body).then_some(*body);
+    let called = callers.iter().filter_map(by_others).collect();
     let mut relevant = reach(&callers, touching);
     if context.index.destructors().any(|body| relevant.contains(&body)) {
         // Which drops run them is found out in the flow; by name, any drop may.
@@ -58,7 +63,7 @@ pub fn plan(context: &Context<'_>) -> Plan {
     for (position, member) in members.enumerate() {
         order[member.index()] = position;
     }
-    Plan { relevant, order }
+    Plan { relevant, called, order }
 }
 
 fn reach(callers: &BTreeMap<BodyId, BTreeSet<BodyId>>, from: BTreeSet<BodyId>) -> BTreeSet<BodyId> {

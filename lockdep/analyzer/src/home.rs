@@ -40,6 +40,8 @@ pub enum Key {
     Open(Arc<str>),
     /// Nobody knows; all locks of this type that are met so are one class.
     Lost(Arc<str>),
+    /// No lock, but whatever the callers' code does where it runs (`callers.rs`).
+    Callers,
 }
 
 /// All homes met so far.

@@ -147,7 +147,7 @@ impl Flow<'_, '_> {
                 let span = occurrence.chain.end().cloned().unwrap_or(span);
                 let calling = if code_call.called { Calling::Surely } else { Calling::Perhaps };
                 let (what, others) = ("the code a parameter holds", code_call.others.as_slice());
-                let site = CodeSite { calling, what, span: &span, others };
+                let site = CodeSite { calling, what, span: &span, others, outside: code_call.outside };
                 self.apply_code(&mut during, &code, args, &site);
             }
         }

@@ -15,7 +15,7 @@ use lockdep::order::{Discipline, Level as OrderLevel, Rank, Relation, permits};
 
 use crate::certificate;
 use crate::finding::{Code, Finding, Level, Link, Refusal, Verdict};
-use crate::graph::{Instances, LockGraph, Nesting, Ownership};
+use crate::graph::{Evidence, Instances, LockGraph, Nesting, Ownership};
 use crate::proof::{self, Decision};
 use crate::witness::Witness;
 
@@ -80,6 +80,7 @@ pub fn judge(graph: LockGraph, discipline: &'static Discipline) -> Judgement {
     findings.extend(graph.slept.iter().map(|((class, acquired), slept)| {
         phrases::Phrases { graph: &graph, discipline }.slept(*class, acquired, slept)
     }));
+    findings.extend(judge.called_back());
     findings.extend(graph.assumptions.iter().map(phrases::assumption));
     findings.sort_by_key(|finding| finding.level);
 
@@ -223,6 +224,24 @@ impl Judge<'_> {
         };
         let phrases = phrases::Phrases { graph: self.graph, discipline: self.discipline };
         phrases.circle(code, level, links, witness)
+    }
+
+    /// One finding per class that is held while code of the callers runs.
+    fn called_back(&self) -> Vec<Finding> {
+        let mut places: BTreeMap<usize, Vec<(&Nesting, &Evidence)>> = BTreeMap::new();
+        for ((class, _), (nesting, evidence)) in &self.graph.called_back {
+            places.entry(*class).or_default().push((nesting, evidence));
+        }
+        let phrases = phrases::Phrases { graph: self.graph, discipline: self.discipline };
+        let found = places.into_values().map(|mut places| {
+            places.sort_by_key(|(_, evidence)| {
+                (evidence.possible, evidence.held.len() + evidence.wanted.len(), *evidence)
+            });
+            let (nesting, evidence) = places[0];
+            let link = Link { nesting: *nesting, evidence: evidence.clone(), refused: None, variants: 0 };
+            phrases.called_back(link, places[1..].iter().filter_map(|(_, more)| more.wanted.last()))
+        });
+        found.collect()
     }
 
     /// One finding per group of refused nestings that no circle explains.

@@ -10,7 +10,7 @@ use lockdep::order::Relation;
 
 use crate::context::Context;
 use crate::flow::Flow;
-use crate::graph::{Assumption, Held, Instances, LockGraph, Nesting, Ownership, Wanted};
+use crate::graph::{Assumption, CALLERS, Held, Instances, LockGraph, Nesting, Ownership, Wanted};
 use crate::index::BodyId;
 use crate::mir::ir::Span;
 use crate::numbers::Numbers;
@@ -41,6 +41,10 @@ pub fn run(
         for (closed, grounds) in &summary.closed {
             let relation = settle(closed, &ownership);
             let Some(nesting) = numbers.nesting(&closed.nesting, relation) else { continue };
+            if nesting.wanted == CALLERS {
+                graph.add_called_back(nesting, numbers.evidence(grounds));
+                continue;
+            }
             let undeclared = context.placed_key(closed.nesting.held).is_some();
             if undeclared && nesting.held == nesting.wanted && nesting.instances == Instances::Any {
                 let site = grounds.ways.wanted.end().cloned();

@@ -233,6 +233,11 @@ impl Context<'_> {
         self.placed.classes.borrow().get(at).cloned()
     }
 
+    /// What stands for code of the callers.
+    pub(crate) fn class_of_callers(&self) -> ClassId {
+        self.number(Key::Callers, false)
+    }
+
     fn number(&self, key: Key, recursive: bool) -> ClassId {
         let mut numbers = self.placed.numbers.borrow_mut();
         *numbers.entry(key.clone()).or_insert_with(|| {
@@ -330,6 +335,7 @@ impl Context<'_> {
             Some((Key::Home(home), _)) => self.home_name(self.placed.homes.borrow().first(home)),
             Some((Key::Open(lock), _)) => format!("a {}", split(&lock).0),
             Some((Key::Lost(lock), _)) => format!("some {lock}"),
+            Some((Key::Callers, _)) => crate::callers::NAME.to_owned(),
         }
     }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lockdep::order::Relation;
 
 use crate::context::Context;
-use crate::graph::{Assumption, Class, Evidence, LockGraph, Nesting, Ownership};
+use crate::graph::{Assumption, CALLERS, Class, Evidence, LockGraph, Nesting, Ownership};
 use crate::home::Key;
 use crate::mir::ir::Span;
 use crate::summary::{ClassId, Grounds, Summary};
@@ -35,10 +35,15 @@ impl Numbers {
         let declared = context.classes.len();
         let mut of: BTreeMap<ClassId, usize> = (0..declared).map(|class| (class, class)).collect();
         let mut names: BTreeMap<(String, Key), Vec<(ClassId, bool)>> = BTreeMap::new();
+        let mut callers = None;
         for class in met {
             let Some((key, recursive)) = context.placed_key(class) else { continue };
             let key = match key {
                 Key::Open(_) => continue,
+                Key::Callers => {
+                    callers = Some(class);
+                    continue;
+                }
                 Key::Home(home) => Key::Home(context.first_home(home)),
                 lost => lost,
             };
@@ -53,6 +58,7 @@ impl Numbers {
             of.extend(classes.iter().map(|(class, _)| (*class, number)));
             numbers.placed.push((name, classes.iter().all(|(_, recursive)| *recursive)));
         }
+        of.extend(callers.map(|class| (class, CALLERS)));
         numbers.of = of;
         numbers
     }

@@ -66,6 +66,8 @@ pub struct CodeCall {
     pub called: bool,
     /// What it may be if no caller knows.
     pub others: Vec<BodyId>,
+    /// It may be code of the callers of all that is analyzed, if no caller here knows.
+    pub outside: bool,
 }
 
 /// How a [`CodeCall`] happens, all its occurrences together.

@@ -10,7 +10,7 @@ use lockdep_analyzer::facts::Facts;
 use lockdep_analyzer::finding::Verdict;
 use lockdep_analyzer::judge::{self, Judgement};
 use lockdep_analyzer::proof::Decision;
-use lockdep_analyzer::{AnalyzeError, certificate_file, graph_file, render};
+use lockdep_analyzer::{AnalyzeError, Options, certificate_file, graph_file, render};
 use thiserror::Error;
 
 use crate::args::{Analyze, Terminal};
@@ -121,7 +121,8 @@ fn judge(settings: &Settings, collected: Collected, shell: &Shell) -> Result<Jud
     }
     let count = collected.facts.len();
     shell.status("Linking", format_args!("{count} facts file{}", if count == 1 { "" } else { "s" }));
-    let graph = shell.while_busy("linking", || lockdep_analyzer::analyze(collected.facts));
+    let options = Options { callbacks: settings.analyze.callbacks };
+    let graph = shell.while_busy("linking", || lockdep_analyzer::analyze_with(collected.facts, options));
     let graph = graph.map_err(|AnalyzeError::NoLocks(_)| {
         let names: Vec<&str> = packages.iter().map(|(package, _)| package.as_str()).collect();
         Failure::NoLocks { packages: names.join(", ") }

@@ -125,6 +125,9 @@ pub struct Analyze {
     /// Succeed if there are only possible findings: those that rest on calls not resolved to one function
     #[arg(long)]
     pub allow_possible: bool,
+    /// Find locks that are held while code of the callers of these packages runs, too
+    #[arg(long)]
+    pub callbacks: bool,
     /// Which packages.
     #[command(flatten, next_help_heading = "Package Selection")]
     pub packages: clap_cargo::Workspace,

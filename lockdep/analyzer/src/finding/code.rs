@@ -43,6 +43,8 @@ pub enum Code {
     UnorderedInstances,
     /// A task sleeps with a lock of threads.
     HeldAcrossAwait,
+    /// Code of the callers runs under a lock that these crates take.
+    CallsBackUnderLock,
     /// Against the declared order.
     OrderViolation,
     /// What the proof rests on.
@@ -51,7 +53,7 @@ pub enum Code {
 
 impl Code {
     /// Every code there is.
-    pub const ALL: [Code; 8] = [
+    pub const ALL: [Code; 9] = [
         Code::LockOrderCycle,
         Code::CrossDomainNesting,
         Code::Recursion,
@@ -59,6 +61,7 @@ impl Code {
         Code::UnorderedInstances,
         Code::HeldAcrossAwait,
         Code::OrderViolation,
+        Code::CallsBackUnderLock,
         Code::Assumption,
     ];
 
@@ -76,6 +79,7 @@ impl Code {
             Code::ReaderRecursion => "reader-recursion",
             Code::UnorderedInstances => "unordered-instances",
             Code::HeldAcrossAwait => "held-across-await",
+            Code::CallsBackUnderLock => "calls-back-under-lock",
             Code::OrderViolation => "order-violation",
             Code::Assumption => "assumption",
         }
@@ -85,6 +89,7 @@ impl Code {
     pub const fn level(self) -> Level {
         match self {
             Code::Assumption => Level::Note,
+            Code::CallsBackUnderLock => Level::Warning,
             _ => Level::Error,
         }
     }
@@ -98,6 +103,7 @@ impl Code {
             Code::ReaderRecursion => "a fair read lock is acquired again by its reader",
             Code::UnorderedInstances => "two locks of one class and domain are held in no declared order",
             Code::HeldAcrossAwait => "a lock that threads wait for is held while its task sleeps",
+            Code::CallsBackUnderLock => "a lock is held while code of the caller runs (`--callbacks`)",
             Code::OrderViolation => "a nesting that the declared order refuses",
             Code::Assumption => "something that the analysis could not check",
         }
@@ -112,6 +118,7 @@ impl Code {
             Code::ReaderRecursion => READER_RECURSION,
             Code::UnorderedInstances => UNORDERED_INSTANCES,
             Code::HeldAcrossAwait => HELD_ACROSS_AWAIT,
+            Code::CallsBackUnderLock => CALLS_BACK_UNDER_LOCK,
             Code::OrderViolation => ORDER_VIOLATION,
             Code::Assumption => ASSUMPTION,
         }
@@ -192,6 +199,18 @@ Example: `let v = self.value.lock().unwrap(); self.changed.notified().await; use
 
 Fix: let the guard end before the `.await` (with a block of its own, or by `drop`), or use a lock that tasks wait for,
 such as `tokio::sync::Mutex`, if the value must not change meanwhile.";
+
+const CALLS_BACK_UNDER_LOCK: &str = "\
+A lock of these crates is held while code runs that their callers gave: a closure, a method, destructor or formatting
+of a type parameter or trait object. If that code comes back and takes the lock, or waits for somebody who does, it
+waits for ever. Whether it does is up to callers that were not read, so this is looked for with `--callbacks` only, is a
+warning, and leaves the verdict undecided.
+
+Example: `pub fn each(&self, f: impl Fn(&Item)) { for item in self.items.read().iter() { f(item) } }`, where `f` adds an
+item. Or `self.map.lock().insert(key, value)`, where the old value's destructor removes another entry.
+
+Fix: take out what the code needs, end the guard, and only then run it; move what is replaced or removed out of the
+guard's scope before it is dropped. If the callers must not come back, say so in the documentation of the function.";
 
 const ORDER_VIOLATION: &str = "\
 The order declared with `lock_order!` refuses this nesting. There need not be a deadlock today: the graph as a

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use lockdep::order::{Discipline, Relation};
 
 use crate::finding::{Code, Finding, Level, Link, Refusal};
-use crate::graph::{Assumption, Gate, Held, LockGraph, Nesting, Wanted, Which};
+use crate::graph::{Assumption, Gate, Held, LockGraph, Nesting, Step, Wanted, Which};
 use crate::mir::ir::Span;
 use crate::witness::Witness;
 
@@ -194,6 +194,28 @@ impl Phrases<'_> {
             notes: vec![format!("acquired at {acquired}")],
             help: format!("end the guard of `{name}` before the `.await`, or use a lock that tasks wait for"),
             sites: slept.iter().chain([acquired]).cloned().collect(),
+        }
+    }
+
+    /// The finding of a lock that is held while code of the callers runs: `link` the best of the places, `more` the
+    /// others.
+    pub fn called_back<'s>(&self, link: Link, more: impl Iterator<Item = &'s Step>) -> Finding {
+        let held = self.held(&link.nesting);
+        let mut notes: Vec<String> =
+            link.evidence.wanted.last().map(|step| step.action.clone()).into_iter().collect();
+        notes.extend(
+            more.map(|step| format!("{} {} under it, too ({})", step.function, step.action, step.span)),
+        );
+        Finding {
+            code: Code::CallsBackUnderLock,
+            level: Code::CallsBackUnderLock.level(),
+            title: format!("{held} is held while code of the caller runs"),
+            links: vec![link],
+            witness: None,
+            rule: "code that is not known runs while no lock is held".to_owned(),
+            notes,
+            help: format!("release {held} before that code runs, or document that it must not come back"),
+            sites: Vec::new(),
         }
     }
 
