@@ -85,7 +85,7 @@ impl Flow<'_, '_> {
     }
 
     /// The path of the lock itself: some methods take a reference to a counted pointer to it.
-    fn lock_path(&self, state: &State, call: &Call) -> Path {
+    pub(crate) fn lock_path(&self, state: &State, call: &Call) -> Path {
         let Some(first) = call.args.first() else { return Path::unknown() };
         let value = self.value(state, first);
         let mut path = value.pointee();
@@ -119,6 +119,11 @@ impl Flow<'_, '_> {
                 let guard = Value::GuardOf(lock.path.clone());
                 self.put(state, &call.dest, vec![(at, guard)], block * 4096);
                 keep(&mut state.held, Holding { lock: HeldLock::Known(lock, held), holder }, chain);
+                true
+            }
+            Value::Running(body) => {
+                self.ends(state, body, span);
+                self.set_unknown(state, &call.dest, block);
                 true
             }
             Value::Code(body, _) => {
@@ -173,6 +178,9 @@ impl Flow<'_, '_> {
             .collect();
         let mut others = state.clone();
         holder.iter().for_each(|local| others.release(*local));
+        if waiting != Waiting::Opens {
+            self.waiting_for_condvar(&others, call, span);
+        }
         for (lock, _) in &waited {
             if let HeldLock::Known(lock, held) = lock {
                 let chain = self.acquisition(lock.class, *held, false, span);
@@ -235,7 +243,7 @@ impl Flow<'_, '_> {
 }
 
 /// Where the guard is in the result of an acquisition: the result itself, or a variant of it.
-fn guard_slots(ty: &Ty) -> impl Iterator<Item = Vec<Step>> {
+pub(crate) fn guard_slots(ty: &Ty) -> impl Iterator<Item = Vec<Step>> {
     let variant = |name: &str| vec![Step::Variant(name.into()), Step::Field(0)];
     let last = match ty {
         Ty::Path(path, _) => path.rsplit("::").next().unwrap_or_default(),

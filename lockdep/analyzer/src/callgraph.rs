@@ -131,7 +131,10 @@ impl Calls<'_, '_> {
 
     fn callee(&mut self, callee: &Callee, args: &[Operand]) {
         let effect = self.context.effect(self.krate, callee);
-        self.touches |= matches!(effect, Some(Effect::Acquire(_) | Effect::Wait(_) | Effect::Roles));
+        self.touches |= matches!(
+            effect,
+            Some(Effect::Acquire(_) | Effect::Wait(_) | Effect::Notify | Effect::Meet | Effect::Roles)
+        );
         self.callees.extend(self.context.callees(self.id, callee, args).bodies);
     }
 }

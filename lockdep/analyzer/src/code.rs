@@ -175,7 +175,7 @@ impl Flow<'_, '_> {
         produced
     }
 
-    fn code_arguments(&self, code: &Value, body: BodyId, args: Vec<Value>) -> Arguments {
+    pub(crate) fn code_arguments(&self, code: &Value, body: BodyId, args: Vec<Value>) -> Arguments {
         // A closure's body gets the closure first; a function item has nothing to get.
         let closure = self.context.index.bodies[body].body.id.contains("{closure#");
         let values: Vec<Value> = closure.then(|| code.clone()).into_iter().chain(args).collect();

@@ -335,6 +335,7 @@ impl<'c, 'a> Flow<'c, 'a> {
                 }
                 // Code that is returned with what it captured, which stands below it.
                 Value::Code(body, (0, _)) => Some((steps, Value::Code(*body, (0, Vec::new())))),
+                Value::Running(_) => Some((steps, value)),
                 Value::Code(..) | Value::Pending(_) | Value::Unknown => None,
             })
             .collect();

@@ -297,6 +297,7 @@ impl Flow<'_, '_> {
     /// Notes that a lock of a class is acquired here, if the class is known.
     pub(crate) fn meet(&mut self, class: ClassId, held: Held, span: &Span) {
         if !self.context.is_open(class)
+            && !self.context.is_wait(class)
             && let Some(output) = &mut self.output
         {
             output.met.insert((class, held, span.clone()));

@@ -216,6 +216,8 @@ pub struct LockGraph {
     pub roles: Vec<String>,
     /// Locks of threads that are held while a task sleeps: class and where it is acquired, and where the task sleeps.
     pub slept: BTreeMap<(usize, Span), BTreeSet<Span>>,
+    /// Classes that are no locks but other things that are waited for, and whether they are condition variables.
+    pub waits: BTreeMap<usize, bool>,
     /// Code of the callers that runs while a class is held, and where: each with the best way there.
     pub called_back: BTreeMap<(usize, Span), (Nesting, Evidence)>,
     /// What was assumed, sorted.

@@ -66,6 +66,7 @@ impl Arguments {
                 param.checked_sub(1).and_then(|at| self.values.get(at)).cloned().unwrap_or(Value::Unknown)
             }
             Value::At(path) => state.load(self.path(state, path)),
+            Value::Running(body) => Value::Running(*body),
             Value::Code(..) | Value::Pending(_) | Value::Unknown => Value::Unknown,
         }
     }
@@ -151,6 +152,9 @@ impl Flow<'_, '_> {
                 self.apply_code(&mut during, &code, args, &site);
             }
         }
+        if let Some(output) = &mut self.output {
+            output.scoped.extend(&summary.scoped);
+        }
         let returned: Vec<_> = summary.returned.iter().flat_map(|(h, c)| translate(self, h, c)).collect();
         let sure: Vec<HeldLock> = (summary.sure.iter().flatten().filter(|_| !call.possible))
             .flat_map(|lock| {
@@ -224,6 +228,10 @@ impl Flow<'_, '_> {
     }
 
     fn translated(&self, state: &State, arguments: &Arguments, acquire: &Acquire) -> Acquire {
+        let handle = |path: &Path| arguments.value(state, &Value::At(path.clone()));
+        if let Some(joined) = self.context.joined(acquire, &handle) {
+            return joined;
+        }
         let path = arguments.path(state, &acquire.lock.path);
         let class = self.context.reclassed(acquire.lock.class, &path);
         Acquire { lock: Lock { class, path }, wanted: acquire.wanted }
@@ -251,7 +259,7 @@ impl Flow<'_, '_> {
     }
 
     /// A nesting, come by in `ways`; what is surely held here are gates besides.
-    fn nest(&mut self, state: &State, held: &HeldLock, acquire: &Acquire, mut ways: Ways) {
+    pub(crate) fn nest(&mut self, state: &State, held: &HeldLock, acquire: &Acquire, mut ways: Ways) {
         if self.output.is_none() {
             return;
         }

@@ -187,6 +187,10 @@ fn is_recursion(code: Code) -> bool {
     matches!(code, Code::Recursion | Code::ReaderRecursion)
 }
 
+fn is_wait(code: Code) -> bool {
+    matches!(code, Code::WaitWhileHolding | Code::CondvarWaitWhileHolding)
+}
+
 /// Held class, wanted class, relation: nestings that differ in kinds only are reported once.
 type Group = (usize, usize, Relation);
 
@@ -217,13 +221,20 @@ impl Judge<'_> {
         // The refused one is the one to change, and comes first; else the walk's first step is the cause.
         links.sort_by_key(|link| link.refused.is_none());
         let code = code_of(self.graph, witness);
+        if is_wait(code) {
+            // The wait is what is wrong, and comes first.
+            links.sort_by_key(|link| !self.graph.waits.contains_key(&link.nesting.wanted));
+        }
         let level = match gated {
             true => Level::Note,
             false if witness.is_possible(self.graph) => Level::Warning,
             false => code.level(),
         };
         let phrases = phrases::Phrases { graph: self.graph, discipline: self.discipline };
-        phrases.circle(code, level, links, witness)
+        match is_wait(code) {
+            true => phrases.wait(code, level, links, witness),
+            false => phrases.circle(code, level, links, witness),
+        }
     }
 
     /// One finding per class that is held while code of the callers runs.
@@ -276,6 +287,11 @@ fn code_of(graph: &LockGraph, witness: &Witness) -> Code {
     let between_instances =
         |nesting: &Nesting| nesting.held == nesting.wanted && graph.relation(nesting) == Relation::Same;
     let nestings = witness.nestings();
+    let mut waits = nestings.iter().filter_map(|nesting| graph.waits.get(&nesting.held)).peekable();
+    if waits.peek().is_some() {
+        let condvar = waits.any(|condvar| *condvar);
+        return if condvar { Code::CondvarWaitWhileHolding } else { Code::WaitWhileHolding };
+    }
     match nestings.first() {
         Some(nesting) if recursion(nesting) && proof::is_reader_recursion(nesting) => Code::ReaderRecursion,
         Some(nesting) if recursion(nesting) => Code::Recursion,

@@ -54,6 +54,7 @@ mod place;
 mod resolve;
 mod sources;
 mod state;
+mod waits;
 
 use std::fmt;
 

@@ -17,6 +17,7 @@ use crate::model::{Effect, Models};
 use crate::path::{Path, Root, Step};
 use crate::resolve::is_code_trait;
 use crate::summary::ClassId;
+use crate::waits::Waited;
 
 /// Classes that are found while functions are analyzed.
 #[derive(Debug, Default)]
@@ -120,7 +121,8 @@ impl Context<'_> {
     fn mentions_lock(&self, krate: usize, ty: &Ty) -> bool {
         ty.any(&mut |inner| match inner {
             Ty::Path(path, _) => {
-                self.key(krate, path, 1).is_some_and(|key| self.models.is_placed_lock(&key))
+                self.key(krate, path, 1)
+                    .is_some_and(|key| self.models.is_placed_lock(&key) || self.models.is_signal(&key))
                     || self.placed.transparent.contains(&self.index.name(krate, path))
             }
             Ty::Opaque(_) | Ty::Projection(_) | Ty::Dyn(_) => true,
@@ -224,7 +226,7 @@ impl Context<'_> {
 
     /// Whether only the callers know the class.
     pub fn is_open(&self, class: ClassId) -> bool {
-        matches!(self.placed_key(class), Some((Key::Open(_), _)))
+        matches!(self.placed_key(class), Some((Key::Open(_), _))) || self.is_open_wait(class)
     }
 
     /// What a placed class is known by, and whether its holder is let in again.
@@ -236,6 +238,11 @@ impl Context<'_> {
     /// What stands for code of the callers.
     pub(crate) fn class_of_callers(&self) -> ClassId {
         self.number(Key::Callers, false)
+    }
+
+    /// The node for what is waited for.
+    pub(crate) fn class_of_waited(&self, waited: Waited) -> ClassId {
+        self.number(Key::Waited(waited), false)
     }
 
     fn number(&self, key: Key, recursive: bool) -> ClassId {
@@ -335,6 +342,7 @@ impl Context<'_> {
             Some((Key::Home(home), _)) => self.home_name(self.placed.homes.borrow().first(home)),
             Some((Key::Open(lock), _)) => format!("a {}", split(&lock).0),
             Some((Key::Lost(lock), _)) => format!("some {lock}"),
+            Some((Key::Waited(waited), _)) => self.waited_name(waited),
             Some((Key::Callers, _)) => crate::callers::NAME.to_owned(),
         }
     }
@@ -357,7 +365,7 @@ impl Context<'_> {
         self.placed.homes.borrow().first(home)
     }
 
-    fn home_name(&self, home: HomeId) -> String {
+    pub(crate) fn home_name(&self, home: HomeId) -> String {
         let known = self.placed.homes.borrow().get(home);
         match known {
             Home::Static(path) => path.to_string(),

@@ -132,6 +132,10 @@ struct Functions {
     once: BTreeSet<String>,
     instead: BTreeSet<String>,
     spawn: BTreeSet<String>,
+    join: BTreeSet<String>,
+    scope: BTreeSet<String>,
+    notify: BTreeSet<String>,
+    meet: BTreeSet<String>,
     upgrade: BTreeSet<String>,
     unclassed: BTreeSet<String>,
     roles: BTreeSet<String>,
@@ -246,6 +250,14 @@ pub enum Effect {
     Forget,
     /// Runs its argument on a stack of its own.
     Spawn,
+    /// Waits for the thread that the first argument stands for.
+    Join,
+    /// Runs its argument, and waits for the threads that it has started.
+    Scope,
+    /// Ends waits for a condition variable, the first argument.
+    Notify,
+    /// Waits at a barrier, the first argument.
+    Meet,
     /// The guard that is the first argument waits for the other holders of its lock.
     Upgrade,
     /// Acquires a lock whose class is not known before it runs.
@@ -292,6 +304,10 @@ impl Models {
             (&functions.unwrap, Effect::Unwrap),
             (&functions.forget, Effect::Forget),
             (&functions.spawn, Effect::Spawn),
+            (&functions.join, Effect::Join),
+            (&functions.scope, Effect::Scope),
+            (&functions.notify, Effect::Notify),
+            (&functions.meet, Effect::Meet),
             (&functions.upgrade, Effect::Upgrade),
             (&functions.unclassed, Effect::Unclassed),
             (&functions.roles, Effect::Roles),
@@ -391,6 +407,13 @@ impl Models {
     /// Whether the function with this [`Models::key`] destroys nothing that it is given a reference to.
     pub fn only_moves(&self, key: &str) -> bool {
         self.table.functions.moves.contains(key)
+    }
+
+    /// Whether the type with this [`Models::key`] is a condition variable or a barrier.
+    pub fn is_signal(&self, key: &str) -> bool {
+        let waits = |model: &&WaitModel| model.r#type == key && model.opens.is_empty();
+        self.table.wait.iter().any(|model| waits(&model))
+            || self.table.functions.meet.contains(&format!("{key}::wait"))
     }
 
     /// Whether the crate's functions are modelled here wherever they matter.

@@ -72,6 +72,9 @@ fn sites<'a>(graph: &LockGraph, finding: &'a Finding) -> Vec<Site<'a>> {
             let lock = lock(graph, *wanted, &link.evidence.owners.1, wanted_word(link.nesting.wanted_as));
             let label = match *wanted {
                 CALLERS => format!("({second}) runs {}", graph.name(CALLERS)),
+                _ if graph.waits.contains_key(wanted) => {
+                    format!("({second}) waits for the {}", graph.name(*wanted))
+                }
                 _ => format!("({second}) acquires {lock}"),
             };
             sites.push(Site { span, label, primary: number == 0 });
