@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use crate::context::Context;
 use crate::flow::Flow;
-use crate::index::BodyId;
+use crate::index::{BodyId, Field};
 use crate::instantiate::Arguments;
 use crate::mir::ir::{Span, Ty};
 use crate::path::{Path, Step, Value};
@@ -78,7 +78,7 @@ impl Search<'_, '_> {
                 {
                     self.found.push(Destruction::Runs(body, at.clone(), self.possible));
                 }
-                for field in index.fields(krate, path) {
+                for field in self.fields_of_instance(krate, path, args) {
                     let mut place = at.clone();
                     if let Some(place) = &mut place {
                         if !field.variant.is_empty() {
@@ -112,6 +112,32 @@ impl Search<'_, '_> {
             },
             _ => {}
         }
+    }
+}
+
+impl<'a> Search<'_, 'a> {
+    /// The fields of a type with these arguments. Uses of other instances show fields, too: where the code of the type
+    /// itself shows one in terms of its parameters, that is the one, and the arguments are visited by themselves.
+    fn fields_of_instance(&self, krate: usize, path: &str, args: &[Ty]) -> Vec<&'a Field> {
+        let index = self.context.index;
+        let fields: Vec<&Field> = index.fields(krate, path).collect();
+        if args.is_empty() {
+            return fields;
+        }
+        let is_generic = |field: &Field| {
+            let parameter =
+                |ty: &Ty| matches!(ty, Ty::Path(path, _) if index.is_parameter(field.krate, path));
+            field.ty.any(&mut |ty| parameter(ty))
+        };
+        let generic: BTreeSet<(&str, u32)> = fields
+            .iter()
+            .filter(|field| is_generic(field))
+            .map(|field| (field.variant.as_str(), field.position))
+            .collect();
+        let is_shown = |field: &&Field| {
+            !generic.contains(&(field.variant.as_str(), field.position)) || is_generic(field)
+        };
+        fields.into_iter().filter(is_shown).collect()
     }
 }
 
