@@ -23,7 +23,7 @@ impl Flow<'_, '_> {
             Some(Effect::Deref | Effect::Copy) => {
                 matches!(&call.callee, Callee::Qualified { this, .. } if self.context.is_pointer(self.krate, this))
             }
-            Some(Effect::Element) | None => false,
+            Some(Effect::Element | Effect::Iterate(_)) | None => false,
             Some(_) => true,
         };
         if known {
@@ -98,6 +98,11 @@ impl Flow<'_, '_> {
         match effect {
             Some(Effect::Acquire(acquiring)) => self.acquiring(state, call, &acquiring, block, span),
             Some(Effect::Wait(waiting)) => self.waiting(state, call, waiting, block, span),
+            Some(Effect::Iterate(iteration)) => {
+                if !self.iterating(state, call, iteration, block) {
+                    self.foreign(state, call, block, span);
+                }
+            }
             Some(Effect::Exchange(exchange)) => self.exchanging(state, call, exchange, block, span),
             Some(Effect::Unwrap) => self.unwrapping(state, call, block, span),
             Some(Effect::Roles) => {

@@ -10,9 +10,11 @@
 //! files and the bodies one by one; a span names its file by the position in the table, which is undone while
 //! decoding, body by body.
 
+mod fits;
+mod missing;
 mod paths;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lz4_flex::block;
@@ -21,8 +23,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::mir;
-use crate::mir::ir::{AggregateKind, Body, Program, Rvalue, Span, StatementKind};
+use crate::mir::ir::{Body, Program, Span};
 
+use fits::fits;
+use missing::missing_bodies;
 pub use paths::short_path;
 
 /// The version of the format; files of any other are refused.
@@ -32,6 +36,9 @@ const MAGIC: [u8; 8] = *b"LDFACTS\n";
 
 /// More than this is neither written nor decompressed: the largest crates known stay ten times below it.
 const MAX_PAYLOAD: usize = 1 << 30;
+
+/// LZ4 makes no byte longer than this.
+const MAX_RATIO: usize = 255;
 
 /// The compiler silently writes no file whose name is longer than 255 bytes. Where a name comes this close, a
 /// longer one is likely enough to have been lost that it has to be said.
@@ -194,6 +201,9 @@ impl Facts {
             if unknown {
                 return Err(FactsError::Damaged("a span in an unknown file".into()));
             }
+            if !fits(&body) {
+                return Err(FactsError::Damaged("a body whose parts do not fit together".into()));
+            }
             bodies.push(body);
         }
         if !rest.is_empty() {
@@ -219,8 +229,8 @@ fn take<T: DeserializeOwned>(rest: &mut &[u8]) -> Result<T, FactsError> {
 fn decompress(block: &[u8]) -> Result<Vec<u8>, FactsError> {
     let damaged = |error: &dyn std::fmt::Display| FactsError::Damaged(error.to_string());
     let (size, block) = block::uncompressed_size(block).map_err(|error| damaged(&error))?;
-    if size > MAX_PAYLOAD {
-        return Err(damaged(&"larger than any crate"));
+    if size > MAX_PAYLOAD || size / MAX_RATIO > block.len() {
+        return Err(damaged(&"it says that it is larger than it can be"));
     }
     block::decompress(block, size).map_err(|error| damaged(&error))
 }
@@ -251,25 +261,6 @@ fn find_impl_headers(
     }
 }
 
-/// A closure or coroutine that is created has a body; one without was lost on the way.
-fn missing_bodies(program: &Program) -> Vec<String> {
-    let known: BTreeSet<&str> = program.bodies.iter().map(|body| body.id.as_str()).collect();
-    let mut missing = BTreeSet::new();
-    for body in &program.bodies {
-        let statements = body.blocks.iter().flat_map(|block| &block.statements);
-        for statement in statements {
-            if let StatementKind::Assign(_, Rvalue::Aggregate(aggregate)) = &statement.kind
-                && let AggregateKind::Closure(id, _) = &aggregate.kind
-                && !id.is_empty()
-                && !known.contains(id.as_str())
-            {
-                missing.insert(format!("{id}: created in {} but the compiler wrote no MIR of it", body.id));
-            }
-        }
-    }
-    missing.into_iter().collect()
-}
-
 fn long_names(files: &[(String, String)]) -> Option<String> {
     let (name, _) = files.iter().max_by_key(|(name, _)| (name.len(), name))?;
     (name.len() > LONG_NAME).then(|| {
@@ -294,7 +285,10 @@ fn each_span(body: &mut Body, change: &mut dyn FnMut(&mut Span)) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mir::ir::{Aggregate, Block, BodyKind, Operand, Place, Statement, Terminator, Ty};
+    use crate::mir::ir::{
+        Aggregate, AggregateKind, Block, BodyKind, Operand, Place, Rvalue, Statement, StatementKind,
+        Terminator, Ty,
+    };
 
     fn span(file: &str, line: u32) -> Span {
         Span { file: file.into(), line, column: 5, end_line: line, end_column: 9 }
@@ -313,7 +307,7 @@ mod tests {
             path: id.into(),
             kind: BodyKind::Fn,
             params: 1,
-            locals: vec![Ty::unit(), Ty::Path("b::T".into(), vec![Ty::Never])],
+            locals: vec![Ty::unit(), Ty::Path("b::T".into(), vec![Ty::Never]), Ty::Never],
             names: BTreeMap::from([(1, "self".into())]),
             span: span("src/b.rs", 3),
             impl_at: Some(span("spin-0.10.0/src/once.rs", 2)),

@@ -30,6 +30,11 @@ impl Flow<'_, '_> {
         let codes: Vec<Value> = call.args.iter().flat_map(|operand| self.codes_in(state, operand)).collect();
         let key = self.context.callee_key(self.krate, &call.callee).unwrap_or_default();
         let once = self.context.models.calls_once(&key);
+        let items: Vec<Value> = if self.context.models.gives_items(&key) {
+            self.item(state, call).into_iter().collect()
+        } else {
+            Vec::new()
+        };
         let calling = if once { Calling::PerhapsOnce } else { Calling::Perhaps };
         let mut produced = Vec::new();
         if self.context.models.runs_instead(&key) {
@@ -40,7 +45,7 @@ impl Flow<'_, '_> {
             }
         } else {
             for code in &codes {
-                produced.extend(self.apply_code(state, code, Vec::new(), calling, &name, span));
+                produced.extend(self.apply_code(state, code, items.clone(), calling, &name, span));
             }
         }
         let home = self.made_home(state, call, block);

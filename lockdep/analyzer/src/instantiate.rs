@@ -13,7 +13,7 @@ use crate::graph::{Held, Instances, Nesting, Wanted};
 use crate::home::Key;
 use crate::index::BodyId;
 use crate::mir::ir::{Place, Ty};
-use crate::path::{Path, Root, Value};
+use crate::path::{Path, Root, Step, Value};
 use crate::state::{Holding, State, Tree};
 use crate::summary::{Acquire, ClosedNesting, Grounds, HeldLock, Lock, Note, OpenNesting};
 
@@ -37,6 +37,8 @@ impl Arguments {
         };
         let mut place = None;
         for (at, step) in path.steps.iter().enumerate() {
+            // What the callee has done to each element, it has done to all when it returns.
+            let step = if *step == Step::Each { &Step::All } else { step };
             let next = match place {
                 None => state.place_from(value.clone(), std::slice::from_ref(step)),
                 Some(place) => state.step(place, step),
@@ -249,7 +251,11 @@ impl Flow<'_, '_> {
         }
         let decided = match held {
             HeldLock::Argument(_) | HeldLock::FromCode(_) => None,
-            HeldLock::Known(lock, _) => decide(state, lock, &acquire.lock),
+            HeldLock::Known(lock, _) => decide(state, lock, &acquire.lock).or_else(|| {
+                // Two elements that one function goes through: what it does with them is decided here.
+                let here = again(lock) && self.context.placed_key(lock.class).is_some();
+                here.then_some((Relation::Other, Instances::Any))
+            }),
         };
         match (held, decided) {
             (HeldLock::Known(lock, how), Some((relation, instances))) => {
@@ -354,7 +360,7 @@ fn close(
 /// The relation of two owners and of the two instances, unless a caller may know more.
 fn decide(state: &State, held: &Lock, wanted: &Lock) -> Option<(Relation, Instances)> {
     let (from, to) = (&held.path, &wanted.path);
-    if held.class == wanted.class && from.same_way(to) && from.is_definite() {
+    if held.class == wanted.class && (from.same_way(to) && from.is_definite() || from.meets(to)) {
         return Some((Relation::Same, Instances::SameOne));
     }
     let replaceable = |path: &Path| matches!(path.root, Root::Param(_) | Root::Static(_));

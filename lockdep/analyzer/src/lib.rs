@@ -39,6 +39,7 @@ mod fixpoint;
 mod flow;
 mod foreign;
 mod instantiate;
+mod iterate;
 mod limits;
 mod link;
 mod locks;

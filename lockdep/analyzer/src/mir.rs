@@ -62,6 +62,12 @@ pub fn read_dump(krate: &str, files: &[(String, String)]) -> (ir::Program, Vec<P
                 let text = format!("the file belongs to the crate `{owner}`, not `{krate}`");
                 problems.push(Problem { file: String::new(), line: 0, text });
             }
+            if let Some(first) = bodies.first()
+                && !is_path_of(&first.path, &id)
+            {
+                let text = format!("the file of `{id}` begins with `{}`", first.path);
+                problems.push(Problem { file: String::new(), line: 0, text });
+            }
             for problem in &mut problems {
                 problem.file.clone_from(name);
             }
@@ -85,4 +91,16 @@ pub fn read_dump(krate: &str, files: &[(String, String)]) -> (ir::Program, Vec<P
         }
     }
     (program, problems)
+}
+
+/// Whether a header may print `path` for the definition path `id`: `<impl at src/a.rs:1:1: 1:9>` for `{impl#0}`.
+fn is_path_of(path: &str, id: &str) -> bool {
+    let Some((before, rest)) = path.split_once("<impl at ") else { return path == id };
+    let after = rest.split_once('>').map(|(_, after)| after);
+    let inside = id.strip_prefix(before).and_then(|id| id.strip_prefix("{impl#"));
+    let of_id = inside.map(|id| id.trim_start_matches(|c: char| c.is_ascii_digit()));
+    match (after, of_id.and_then(|id| id.strip_prefix('}'))) {
+        (Some(path), Some(id)) => is_path_of(path, id),
+        _ => false,
+    }
 }

@@ -1,6 +1,7 @@
 //! What is known of code that is not read: which calls acquire, which types are guards, which functions pass
 //! objects through. The table itself is data (`models.toml`); this file only looks things up in it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
@@ -106,6 +107,12 @@ struct Functions {
     copy: BTreeSet<String>,
     deref: BTreeSet<String>,
     element: BTreeSet<String>,
+    starts: BTreeSet<String>,
+    advances: BTreeSet<String>,
+    finds: BTreeSet<String>,
+    borrows: BTreeSet<String>,
+    sifts: BTreeSet<String>,
+    items: BTreeSet<String>,
     unwrap: BTreeSet<String>,
     forget: BTreeSet<String>,
     once: BTreeSet<String>,
@@ -157,6 +164,21 @@ pub struct Acquiring {
     pub reentrant: bool,
 }
 
+/// What a function of containers and iterators does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Iteration {
+    /// The result iterates over all elements of what the first argument points to, or is that iterator.
+    Starts,
+    /// The result contains the next element of the iterator that the first argument points to.
+    Advances,
+    /// The result contains some element of what the first argument points to.
+    Finds,
+    /// The result contains a pointer to the content of the option that the first argument points to.
+    Borrows,
+    /// The result iterates over some elements of the first argument.
+    Sifts,
+}
+
 /// What a function that exchanges contents does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exchange {
@@ -183,6 +205,8 @@ pub enum Effect {
     Acquire(Acquiring),
     /// Releases the lock of a guard and acquires it again.
     Wait(Waiting),
+    /// Iterates, or looks into a container.
+    Iterate(Iteration),
     /// Moves or exchanges contents.
     Exchange(Exchange),
     /// The result is what the first argument points to, if that is a pointer.
@@ -234,6 +258,11 @@ impl Models {
             (&functions.copy, Effect::Copy),
             (&functions.deref, Effect::Deref),
             (&functions.element, Effect::Element),
+            (&functions.starts, Effect::Iterate(Iteration::Starts)),
+            (&functions.advances, Effect::Iterate(Iteration::Advances)),
+            (&functions.finds, Effect::Iterate(Iteration::Finds)),
+            (&functions.borrows, Effect::Iterate(Iteration::Borrows)),
+            (&functions.sifts, Effect::Iterate(Iteration::Sifts)),
             (&functions.unwrap, Effect::Unwrap),
             (&functions.forget, Effect::Forget),
             (&functions.spawn, Effect::Spawn),
@@ -300,6 +329,12 @@ impl Models {
         self.table.functions.instead.contains(key)
     }
 
+    /// Whether the function with this [`Models::key`] gives the code it is given the elements, or the content, of its
+    /// first argument.
+    pub fn gives_items(&self, key: &str) -> bool {
+        self.table.functions.items.contains(key)
+    }
+
     /// Whether the crate's functions are modelled here wherever they matter.
     pub fn trusts(&self, krate: &str) -> bool {
         self.table.functions.trusted_crates.contains(krate)
@@ -308,7 +343,8 @@ impl Models {
     /// How the tables call what `path` of crate `krate` (empty if the path starts with it) names: the family and the
     /// last `segments` segments.
     pub fn key(&self, krate: &str, path: &str, segments: usize) -> Option<String> {
-        let mut parts: Vec<&str> = path.split("::").collect();
+        let plain = without_impl(path);
+        let mut parts: Vec<&str> = plain.split("::").collect();
         let mut family = self.families.get(krate);
         if krate.is_empty() {
             let at = parts.iter().rposition(|part| self.families.contains_key(*part))?;
@@ -341,6 +377,16 @@ impl LockModel {
                 (format!("{}::{method}", self.r#type), Effect::Acquire(acquiring))
             },
         )
+    }
+}
+
+/// `core::slice::slice::iter` of `core::slice::<impl [a::T]>::iter`: methods of slices are known as those of `slice`.
+fn without_impl(path: &str) -> Cow<'_, str> {
+    match (path.find("<impl ["), path.rfind("]>::")) {
+        (Some(start), Some(end)) if start < end => {
+            Cow::Owned(format!("{}slice::{}", &path[..start], &path[end + 4..]))
+        }
+        _ => Cow::Borrowed(path),
     }
 }
 

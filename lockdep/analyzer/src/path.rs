@@ -35,6 +35,10 @@ pub enum Step {
     Variant(Arc<str>),
     /// Some element.
     Index,
+    /// The element that a loop over all of them has come to.
+    Each,
+    /// All elements, one after the other: what a loop that is over has gone through.
+    All,
 }
 
 /// Longer paths are cut to [`Root::Unknown`], so that recursion over a linked structure ends.
@@ -120,6 +124,20 @@ impl Path {
         self.root != Root::Unknown && self.root == other.root && self.steps == other.steps
     }
 
+    /// Whether the object of one path is surely among those of the other, which leads to all elements where this
+    /// one leads to some.
+    pub fn meets(&self, other: &Path) -> bool {
+        let alike = |(a, b): (&Step, &Step)| match (a, b) {
+            (Step::All, Step::Index | Step::Each | Step::All) | (Step::Index | Step::Each, Step::All) => true,
+            (Step::Index | Step::Each, _) => false,
+            (a, b) => a == b,
+        };
+        self.root != Root::Unknown
+            && self.root == other.root
+            && self.steps.len() == other.steps.len()
+            && self.steps.iter().zip(&other.steps).all(alike)
+    }
+
     /// Whether the path starts with all of `prefix` and goes on.
     pub fn goes_through(&self, prefix: &Path) -> bool {
         self.root == prefix.root
@@ -129,7 +147,8 @@ impl Path {
 
     /// Whether two equal paths like this one name one object: no unknown start, no "some element".
     pub fn is_definite(&self) -> bool {
-        self.root != Root::Unknown && !self.steps.contains(&Step::Index)
+        self.root != Root::Unknown
+            && !self.steps.iter().any(|step| matches!(step, Step::Index | Step::Each | Step::All))
     }
 
     /// Whether a caller may know more of it than this function does.
@@ -150,7 +169,7 @@ impl Path {
                 Step::Deref => {}
                 Step::Field(k) => text.push_str(&format!(".{k}")),
                 Step::Variant(name) => text.push_str(&format!(".{name}")),
-                Step::Index => text.push_str("[_]"),
+                Step::Index | Step::Each | Step::All => text.push_str("[_]"),
             }
         }
         text

@@ -205,14 +205,14 @@ fn fields(text: &str) -> (AggregateKind, Vec<Option<String>>) {
 fn functions_and_statics_as_values() {
     let item = "a::f::<u8> as fn(u8) -> u8 (PointerCoercion(ReifyFnPointer(Safe), Implicit))";
     let callee = Callee::Path { path: "a::f".to_owned(), generics: vec![(1, vec![path("u8")])] };
-    assert!(matches!(value(item), Rvalue::Cast(Operand::Fn(found), Ty::FnPtr(..)) if found == callee));
+    assert!(matches!(value(item), Rvalue::Cast(Operand::Fn(found), Ty::FnPtr(..)) if *found == callee));
     let tail = "\nalloc1 (static: m::H, size: 8, align: 4) { .. }\nalloc2 (extern static: X)\nalloc3 (fn: m::g)\n\
                 \nalloc4 (size: 1, align: 1) {\n    2a │ *\n}\n\nalloc5 (vtable: impl Tr for S)\n";
     let of = |alloc: &str| value_with(&format!("const {{{alloc}: &T}}"), tail);
     assert_eq!(of("alloc1"), Rvalue::Use(Operand::Static("m::H".to_owned())));
     assert_eq!(of("alloc2"), Rvalue::Use(Operand::Static("X".to_owned())));
     let function = Callee::Path { path: "m::g".to_owned(), generics: Vec::new() };
-    assert_eq!(of("alloc3"), Rvalue::Use(Operand::Fn(function)));
+    assert_eq!(of("alloc3"), Rvalue::Use(Operand::Fn(function.into())));
     assert_eq!(of("alloc4"), Rvalue::Use(Operand::Const("{alloc4: &T}".to_owned())));
     // A part of a static is not the static.
     assert_eq!(of("alloc1+0x4"), Rvalue::Use(Operand::Const("{alloc1+0x4: &T}".to_owned())));
@@ -334,14 +334,20 @@ fn names_of_files() {
 
 #[test]
 fn a_dump_is_read_in_any_order() {
-    let file = |name: &str| (format!("k.{name}.analysis.after.mir"), body_text(&["goto -> bb1;"], ""));
+    let text = |name: &str| body_text(&["goto -> bb1;"], "").replacen("fn f(", &format!("fn {name}("), 1);
+    let file = |name: &str| (format!("k.{name}.analysis.after.mir"), text(name));
     let mut files = vec![file("b"), file("a"), file("c"), ("k.a.built.after.mir".to_owned(), "x".to_owned())];
     let first = read_dump("k", &files);
     files.reverse();
     assert_eq!(read_dump("k", &files), first);
     assert_eq!(first.1, []);
     assert_eq!(first.0.bodies.iter().map(|body| body.id.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
-    files.push(("k.a.2-1-000.analysis.after.mir".to_owned(), body_text(&["goto -> bb1;"], "")));
+    assert_eq!(
+        read_dump("k", &[("k.b.analysis.after.mir".to_owned(), text("a"))]).1.len(),
+        1,
+        "another function"
+    );
+    files.push(("k.a.2-1-000.analysis.after.mir".to_owned(), text("a")));
     assert_eq!(read_dump("k", &files).1.len(), 1, "the same definition twice");
     assert_eq!(read_dump("other", &files[..2]).1.len(), 1, "a file of another crate");
 }

@@ -118,9 +118,9 @@ impl<'r, 'a> BodyReader<'r, 'a> {
             let is_read = if content == "}" {
                 scopes -= 1;
                 true
-            } else if content.starts_with("scope ") {
+            } else if let Some(scope) = content.strip_prefix("scope ") {
                 scopes += 1;
-                content.ends_with(" {")
+                scope.strip_suffix(" {").is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()))
             } else if content.starts_with("bb") {
                 self.block(content, lines)
             } else {

@@ -82,9 +82,7 @@ fn path<'a>(cursor: &mut Cursor<'a>, types: &mut Types<'a>) -> Option<Callee> {
                 let name = cursor.take_while(|byte| {
                     byte.is_ascii_alphanumeric() || byte >= 0x80 || matches!(byte, b'_' | b'#')
                 });
-                if name.is_empty() {
-                    return None;
-                }
+                is_name(name).then_some(())?;
                 push(&mut path, name);
                 segments += 1;
                 if cursor.at("[") {
@@ -97,6 +95,16 @@ fn path<'a>(cursor: &mut Cursor<'a>, types: &mut Types<'a>) -> Option<Callee> {
             return Some(Callee::Path { path, generics });
         }
     }
+}
+
+/// Whether an item can be called so. `_1` is a local, and an operand whose blank was lost is not a path.
+fn is_name(name: &str) -> bool {
+    let plain = name.strip_prefix("r#").unwrap_or(name);
+    let is_local = || plain.strip_prefix('_').is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
+    !plain.is_empty()
+        && plain.chars().all(|c| c.is_alphanumeric() || c == '_')
+        && !matches!(name, "move" | "const")
+        && !is_local()
 }
 
 fn push(path: &mut String, segment: &str) {

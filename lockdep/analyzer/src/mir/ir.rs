@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+mod nesting;
+
 /// One crate as read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Program {
@@ -152,7 +154,7 @@ pub enum Operand {
     /// A constant that is a reference to a static: the static's path as printed.
     Static(String),
     /// A constant that is a function item or a unit closure used as a value.
-    Fn(Callee),
+    Fn(Box<Callee>),
     /// Any other constant, as printed.
     Const(String),
 }
@@ -239,7 +241,7 @@ pub enum Terminator {
     /// `drop(place)`.
     Drop(Place, usize),
     /// A call; no target where it diverges.
-    Call(Call),
+    Call(Box<Call>),
     /// `yield`: where the resume argument goes, and the next block.
     Yield(Place, usize),
     /// `asm!`: possible successors.
@@ -289,6 +291,7 @@ pub enum Callee {
 
 /// A type.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub enum Ty {
     /// `a::b::Name<'_, X, 16>`: path without arguments, arguments without lifetimes. Primitives and type
     /// parameters are paths of one segment.

@@ -122,7 +122,8 @@ impl<'a> FileReader<'_, 'a> {
             let is_static = line.starts_with("static ");
             let text = line.strip_prefix("static ").or(line.strip_prefix("const ")).unwrap_or(line);
             let (path, rest) = path_and_type(text.strip_prefix("mut ").unwrap_or(text))?;
-            (rest.ends_with(" = {") || rest.ends_with(';')).then_some(())?;
+            let has_value = rest.ends_with(';') && split_list(rest).is_some();
+            (rest.ends_with(" = {") || has_value).then_some(())?;
             (if is_static { BodyKind::Static } else { BodyKind::Const }, path)
         };
         let impl_at = match path.rsplit_once("<impl at ") {

@@ -127,7 +127,7 @@ impl<'a> Names<'a> {
                 return Some(Operand::Const(check.to_owned()));
             }
         }
-        Some(Operand::Fn(callee(cursor, &mut self.types)?))
+        Some(Operand::Fn(callee(cursor, &mut self.types)?.into()))
     }
 
     /// Reads `_1` or `(…)` if that is a place.
@@ -174,14 +174,16 @@ impl<'a> Names<'a> {
                     return Some(Operand::Static((*path).to_owned()));
                 }
                 Allocation::Fn(path) if cursor.at(": ") => {
-                    return callee(&mut Cursor::new(path), &mut self.types).map(Operand::Fn);
+                    return callee(&mut Cursor::new(path), &mut self.types)
+                        .map(|callee| Operand::Fn(callee.into()));
                 }
                 _ => {}
             }
         }
         let value = text.strip_prefix("ZeroSized: ").unwrap_or(text);
         if value.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')).is_some_and(is_closure) {
-            return Some(Operand::Fn(Callee::Path { path: value.to_owned(), generics: Vec::new() }));
+            let callee = Callee::Path { path: value.to_owned(), generics: Vec::new() };
+            return Some(Operand::Fn(callee.into()));
         }
         Some(Operand::Const(text.to_owned()))
     }

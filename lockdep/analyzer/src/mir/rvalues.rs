@@ -167,7 +167,7 @@ fn word<'a>(names: &mut Names<'a>, cursor: &mut Cursor<'a>, target: &Target<'_>)
     if cursor.at("_") {
         // A place by itself, or a path.
         return match names.operand(cursor)? {
-            Operand::Fn(callee) => path(names, cursor, callee, target),
+            Operand::Fn(callee) => path(names, cursor, *callee, target),
             operand => use_or_cast(names, cursor, operand),
         };
     }
@@ -208,7 +208,7 @@ fn use_or_cast<'a>(names: &mut Names<'a>, cursor: &mut Cursor<'a>, operand: Oper
         return Some(Rvalue::Use(operand));
     }
     let (ty, kind) = cursor.rest().rsplit_once(" (")?;
-    kind.ends_with(')').then_some(())?;
+    (kind.ends_with(')') && kind.starts_with(|first: char| first.is_ascii_uppercase())).then_some(())?;
     cursor.expect(cursor.rest())?;
     Some(Rvalue::Cast(operand, names.types.read(ty)?))
 }
@@ -225,7 +225,7 @@ fn path<'a>(
     } else if cursor.at(" {") {
         named_fields(names, cursor)?
     } else if cursor.at(" as ") {
-        return use_or_cast(names, cursor, Operand::Fn(path));
+        return use_or_cast(names, cursor, Operand::Fn(path.into()));
     } else {
         let is_function = match target.ty {
             Some(Ty::FnItem(_)) => true,
@@ -233,7 +233,7 @@ fn path<'a>(
             _ => target.constant_follows,
         };
         if is_function {
-            return Some(Rvalue::Use(Operand::Fn(path)));
+            return Some(Rvalue::Use(Operand::Fn(path.into())));
         }
         Vec::new()
     };

@@ -100,7 +100,7 @@ fn assignment<'a>(names: &mut Names<'a>, code: &'a str, within: &Surroundings<'_
             let resume = ways.to("resume").or(ways.single)?;
             return cursor.is_done().then_some(Line::Terminator(Terminator::Yield(dest, resume)));
         }
-        return call(names, cursor, dest, &ways).map(|call| Line::Terminator(Terminator::Call(call)));
+        return call(names, cursor, dest, &ways).map(|call| Line::Terminator(Terminator::Call(call.into())));
     }
     let ty = match dest.projection.last() {
         None => within.locals.get(dest.local).and_then(Option::as_ref),

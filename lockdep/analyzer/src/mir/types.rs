@@ -143,7 +143,8 @@ fn named(cursor: &mut Cursor<'_>, depth: u32) -> Option<Ty> {
 fn path(cursor: &mut Cursor<'_>, depth: u32) -> Option<(Arc<str>, Vec<Ty>)> {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte >= 0x80 || matches!(byte, b'_' | b'#' | b':');
     let plain = cursor.take_while(word);
-    if plain.is_empty() {
+    let has_single_colon = plain.split("::").any(|segment| segment.contains(':'));
+    if plain.is_empty() || has_single_colon {
         return None;
     }
     if !cursor.at("<") && !cursor.at("{") {
