@@ -104,8 +104,10 @@ fn manifest(krate: &Crate) -> String {
 
 /// Lines that are not blank in the sources of what was read.
 fn lines(krate: &Crate, directory: &Path) -> Result<usize, Failure> {
+    let host = output(Command::new("rustc").args(["--print", "host-tuple"]), directory, &[0])?;
     let mut command = cargo();
-    command.args(["metadata", "--format-version", "1", "--offline", "--quiet"]);
+    // Without the filter cargo fetches the dependencies of all other platforms.
+    command.args(["metadata", "--format-version", "1", "--quiet", "--filter-platform", host.trim()]);
     let metadata: Value = serde_json::from_str(&output(&mut command, directory, &[0])?)
         .map_err(|_| Failure::Answer("cargo metadata"))?;
     let packages = metadata["packages"].as_array().ok_or(Failure::Answer("cargo metadata"))?;
