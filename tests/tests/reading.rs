@@ -7,3 +7,9 @@ mod project;
 
 #[path = "reading/dependencies.rs"]
 mod dependencies;
+
+#[path = "reading/stages.rs"]
+mod stages;
+
+#[path = "reading/surroundings.rs"]
+mod surroundings;

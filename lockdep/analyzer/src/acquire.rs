@@ -2,8 +2,8 @@
 //!
 //! Part of the transfer functions; called from `apply.rs`. What nests in what is decided in `instantiate.rs`.
 
-use crate::apply::Calling;
 use crate::chain::{Chain, keep};
+use crate::code::{Calling, CodeSite};
 use crate::flow::Flow;
 use crate::graph::{Held, Wanted};
 use crate::mir::ir::{Call, Callee, Operand, Place, Projection, Span, Ty};
@@ -50,7 +50,10 @@ impl Flow<'_, '_> {
         };
         let (wanted, held) = (acquiring.wanted, acquiring.held);
         let lock = Lock { class, path };
-        let chain = self.acquisition(class, held, acquiring.how == How::Tries, span);
+        let content = lock.path.home;
+        let cell = call.args.first().filter(|_| acquiring.cell).map(|first| self.value(state, first));
+        let lock = cell.and_then(|value| self.cell(state, &value)).unwrap_or(lock);
+        let chain = self.acquisition(lock.class, held, acquiring.how == How::Tries, span);
         let made = block * 4096;
         match acquiring.how {
             How::Waits | How::Tries => {
@@ -65,13 +68,12 @@ impl Flow<'_, '_> {
             }
             How::During => {
                 self.acquire(state, &Acquire { lock: lock.clone(), wanted }, &chain);
-                let home = lock.path.home;
                 let mut during = state.clone();
                 let holding = Holding { lock: HeldLock::Known(lock, held), holder: None };
                 keep(&mut during.held, holding, chain);
                 self.run_given_code(&mut during, call, span);
                 self.pass_through(state, call, Vec::new());
-                self.set_made(state, &call.dest, block, home);
+                self.set_made(state, &call.dest, block, content);
             }
             How::Awaited => {
                 let pending = path::Acquiring { path: lock.path, class, shared: held == Held::Shared };
@@ -207,8 +209,9 @@ impl Flow<'_, '_> {
     /// Runs the code among the arguments, if there is any, with nothing known of what it is given.
     fn run_given_code(&mut self, state: &mut State, call: &Call, span: &Span) {
         let codes: Vec<Value> = call.args.iter().flat_map(|operand| self.codes_in(state, operand)).collect();
+        let site = CodeSite { calling: Calling::Perhaps, what: "the code it is given", span, others: &[] };
         for code in &codes {
-            self.apply_code(state, code, Vec::new(), Calling::Perhaps, "the code it is given", span);
+            self.apply_code(state, code, Vec::new(), &site);
         }
     }
 }

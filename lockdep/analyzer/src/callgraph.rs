@@ -34,7 +34,7 @@ pub fn plan(context: &Context<'_>) -> Plan {
     let mut dropping: BTreeSet<BodyId> = BTreeSet::new();
     let mut callers: BTreeMap<BodyId, BTreeSet<BodyId>> = BTreeMap::new();
     for (id, entry) in context.index.bodies.iter().enumerate() {
-        let mut calls = Calls { context, krate: entry.krate, callees: BTreeSet::new(), touches: false };
+        let mut calls = Calls { context, id, krate: entry.krate, callees: BTreeSet::new(), touches: false };
         calls.read(entry.body);
         if calls.touches || entry.body.locals.iter().any(|ty| context.holds_guard(entry.krate, ty)) {
             touching.insert(id);
@@ -76,6 +76,7 @@ fn reach(callers: &BTreeMap<BodyId, BTreeSet<BodyId>>, from: BTreeSet<BodyId>) -
 
 struct Calls<'c, 'a> {
     context: &'c Context<'a>,
+    id: BodyId,
     krate: usize,
     callees: BTreeSet<BodyId>,
     touches: bool,
@@ -90,7 +91,8 @@ impl Calls<'_, '_> {
                 }
             }
             if let Terminator::Call(call) = &block.terminator {
-                self.callee(&call.callee);
+                self.callee(&call.callee, &call.args);
+                self.callees.extend(self.context.codes_called(self.id, call));
                 call.args.iter().for_each(|operand| self.operand(operand));
             }
         }
@@ -113,13 +115,13 @@ impl Calls<'_, '_> {
 
     fn operand(&mut self, operand: &Operand) {
         if let Operand::Fn(callee) = operand {
-            self.callee(callee);
+            self.callee(callee, &[]);
         }
     }
 
-    fn callee(&mut self, callee: &Callee) {
+    fn callee(&mut self, callee: &Callee, args: &[Operand]) {
         let effect = self.context.effect(self.krate, callee);
         self.touches |= matches!(effect, Some(Effect::Acquire(_) | Effect::Wait(_) | Effect::Roles));
-        self.callees.extend(self.context.resolve(self.krate, callee).bodies);
+        self.callees.extend(self.context.callees(self.id, callee, args).bodies);
     }
 }

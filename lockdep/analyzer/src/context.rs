@@ -9,9 +9,11 @@ use std::rc::Rc;
 use crate::destroy::Destruction;
 use crate::graph::{Class, Ownership};
 use crate::index::{BodyId, Index};
+use crate::instances::Instances;
 use crate::locks::{Placed, callee_key};
 use crate::mir::ir::{Callee, Program, StatementKind, Terminator, Ty};
 use crate::model::{Acquiring, Effect, Models};
+use crate::sources::Sources;
 use crate::summary::{ClassId, Summary};
 
 /// The surroundings of a function's analysis.
@@ -29,6 +31,10 @@ pub struct Context<'a> {
     pub summaries: Vec<Summary>,
     /// Destructors that may come upon a lock.
     pub destructors: BTreeSet<BodyId>,
+    /// Where code and trait objects come from.
+    pub sources: Sources<'a>,
+    /// What type parameters stand for.
+    pub instances: Instances,
     /// Answers given before: types are few, questions many. Never iterated.
     pub known_types: RefCell<PerType<TypeTraits>>,
     /// Locals of a body whose address is given away, likewise.
@@ -92,23 +98,33 @@ impl<'a> Context<'a> {
             placed,
             summaries,
             destructors,
+            sources: Sources::default(),
+            instances: Instances::default(),
             known_types,
             known_destructions,
             known_lent: RefCell::default(),
         };
         context.find_placed_locks();
+        context.sources = Sources::new(&context);
+        context.instances = Instances::new(&context);
         context
     }
 
     /// The bodies that `callee`, printed in crate `krate`, may be.
     pub fn resolve(&self, krate: usize, callee: &Callee) -> Resolution {
         match callee {
+            Callee::Path { path, .. } if path.starts_with('{') => {
+                let text = path.trim_start_matches('{').trim_end_matches('}');
+                let bodies: Vec<BodyId> = self.index.closure(krate, text).into_iter().collect();
+                Resolution { certain: !bodies.is_empty(), bodies }
+            }
             Callee::Path { path, .. } => {
                 let bodies: Vec<BodyId> = self.index.function(krate, path).into_iter().collect();
                 Resolution { certain: !bodies.is_empty(), bodies }
             }
-            Callee::Qualified { this, of: Some(of), method, .. } => {
-                let mut bodies = self.index.implementations(krate, this, of, method);
+            Callee::Qualified { this, of: Some(Ty::Path(of, _)), method, .. } => {
+                let of = self.index.name(krate, of);
+                let mut bodies = self.index.implementations(krate, this, &of, method);
                 bodies.sort_unstable();
                 bodies.dedup();
                 let concrete = match this {

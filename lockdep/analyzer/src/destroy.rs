@@ -18,12 +18,22 @@ use crate::summary::Note;
 /// One thing that happens when a value goes away.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Destruction {
-    /// A destructor runs, on the part at the end of these steps; none if it is not known which part that is.
-    Runs(BodyId, Option<Vec<Step>>),
     /// A guard goes away, and what comes after it runs without its lock.
     Guard,
-    /// A trait object goes away.
+    /// A destructor runs, on the part at the end of these steps; none if it is not known which part that is. It may be
+    /// only one of several that could.
+    Runs(BodyId, Option<Vec<Step>>, bool),
+    /// A trait object goes away, of which it is not known what it may be.
     Dynamic(String),
+}
+
+/// How a value is destroyed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Destroying {
+    /// The local that releases the value's one guard in its turn.
+    pub holder: Option<usize>,
+    /// It may be that nothing is destroyed.
+    pub perhaps: bool,
 }
 
 impl Context<'_> {
@@ -33,7 +43,7 @@ impl Context<'_> {
         if let Some(known) = self.known_destructions.borrow().get(&key) {
             return Rc::clone(known);
         }
-        let mut search = Search { context: self, seen: BTreeSet::new(), found: Vec::new() };
+        let mut search = Search { context: self, seen: BTreeSet::new(), possible: false, found: Vec::new() };
         search.visit(krate, ty, Some(Vec::new()));
         let mut met = BTreeSet::new();
         search.found.retain(|destruction| met.insert(destruction.clone()));
@@ -46,6 +56,8 @@ impl Context<'_> {
 struct Search<'c, 'a> {
     context: &'c Context<'a>,
     seen: BTreeSet<String>,
+    /// What is visited may be something else.
+    possible: bool,
     found: Vec<Destruction>,
 }
 
@@ -64,7 +76,7 @@ impl Search<'_, '_> {
                 if let Some(body) = index.drop_impl(krate, path)
                     && self.context.destructors.contains(&body)
                 {
-                    self.found.push(Destruction::Runs(body, at.clone()));
+                    self.found.push(Destruction::Runs(body, at.clone(), self.possible));
                 }
                 for field in index.fields(krate, path) {
                     let mut place = at.clone();
@@ -86,7 +98,18 @@ impl Search<'_, '_> {
                 }
             }
             Ty::Slice(inner) | Ty::Array(inner, _) => self.visit(krate, inner, below(Step::Index)),
-            Ty::Dyn(bounds) => self.found.push(Destruction::Dynamic(bounds.to_string())),
+            Ty::Dyn(bounds) => match self.context.objects_of(ty) {
+                Some(types) if self.seen.insert(ty.to_string()) => {
+                    let before = self.possible;
+                    self.possible |= types.len() > 1;
+                    for (krate, ty) in &types {
+                        self.visit(*krate, ty, None);
+                    }
+                    self.possible = before;
+                }
+                Some(_) => {}
+                None => self.found.push(Destruction::Dynamic(bounds.to_string())),
+            },
             _ => {}
         }
     }
@@ -109,9 +132,22 @@ impl Flow<'_, '_> {
         holder: Option<usize>,
         span: &Span,
     ) {
+        self.destroy(state, ty, target, Destroying { holder, perhaps: false }, span);
+    }
+
+    /// The same, of what perhaps is not destroyed.
+    pub(crate) fn destroy(
+        &mut self,
+        state: &mut State,
+        ty: &Ty,
+        target: &Path,
+        destroying: Destroying,
+        span: &Span,
+    ) {
+        let Destroying { holder, perhaps } = destroying;
         for destruction in self.context.destructions(self.krate, ty).iter() {
             match destruction {
-                Destruction::Runs(body, at) => {
+                Destruction::Runs(body, at, possible) => {
                     let place = match at {
                         Some(steps) => {
                             steps.iter().fold(target.clone(), |place, step| state.step(place, step))
@@ -119,7 +155,7 @@ impl Flow<'_, '_> {
                         None => Path::unknown(),
                     };
                     let arguments = Arguments { values: vec![Value::To(place)], moved: vec![None] };
-                    let chain = self.chain_step(*body, span, false);
+                    let chain = self.chain_step(*body, span, *possible || perhaps);
                     self.instantiate(state, *body, &arguments, None, &chain);
                 }
                 Destruction::Guard => {

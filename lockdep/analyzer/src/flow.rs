@@ -195,7 +195,7 @@ impl<'c, 'a> Flow<'c, 'a> {
     }
 
     /// The value of an operand with its parts; a move takes the guards along to `dest`.
-    fn take(&self, state: &mut State, operand: &Operand, dest: &Place) -> Tree {
+    pub(crate) fn take(&self, state: &mut State, operand: &Operand, dest: &Place) -> Tree {
         match operand {
             Operand::Copy(place) => self.copy_tree(state, place),
             Operand::Move(place) => {

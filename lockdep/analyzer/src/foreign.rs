@@ -5,8 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::apply::{Calling, describe};
+use crate::apply::describe;
 use crate::chain::{Chain, keep};
+use crate::code::{Calling, CodeSite};
 use crate::flow::Flow;
 use crate::graph::{Held, Step as ChainStep};
 use crate::home::{Home, HomeId};
@@ -27,7 +28,16 @@ impl Flow<'_, '_> {
             Some(krate) => self.note(Note::Foreign(krate, name.clone())),
             None => self.note(Note::Unresolved(describe(&call.callee), span.clone())),
         }
-        let codes: Vec<Value> = call.args.iter().flat_map(|operand| self.codes_in(state, operand)).collect();
+        let given: Vec<(bool, Value)> = call
+            .args
+            .iter()
+            .flat_map(|operand| {
+                let kept = self.is_kept(call, operand);
+                self.codes_in(state, operand).into_iter().map(move |code| (kept, code))
+            })
+            .collect();
+        let codes: Vec<Value> =
+            given.iter().filter(|(kept, _)| !kept).map(|(_, code)| code.clone()).collect();
         let key = self.context.callee_key(self.krate, &call.callee).unwrap_or_default();
         let once = self.context.models.calls_once(&key);
         let items: Vec<Value> = if self.context.models.gives_items(&key) {
@@ -36,33 +46,38 @@ impl Flow<'_, '_> {
             Vec::new()
         };
         let calling = if once { Calling::PerhapsOnce } else { Calling::Perhaps };
+        let site = CodeSite { calling, what: &name, span, others: &[] };
         let mut produced = Vec::new();
         if self.context.models.runs_instead(&key) {
             let mut without = state.clone();
             self.empty(&mut without, call);
             for code in &codes {
-                produced.extend(self.apply_code(&mut without, code, Vec::new(), calling, &name, span));
+                produced.extend(self.apply_code(&mut without, code, Vec::new(), &site));
             }
         } else {
             for code in &codes {
-                produced.extend(self.apply_code(state, code, items.clone(), calling, &name, span));
+                produced.extend(self.apply_code(state, code, items.clone(), &site));
             }
         }
         let home = self.made_home(state, call, block);
         self.acquires_in_arguments(state, call, span);
-        let captures: Vec<Tree> = codes
+        let captures: Vec<Tree> = given
             .iter()
-            .filter_map(|code| match code {
+            .filter_map(|(_, code)| match code {
+                Value::Code(_, (usize::MAX, _)) | Value::At(_) => Some(vec![(Vec::new(), code.clone())]),
                 Value::Code(_, (local, steps)) => Some(state.subtree(*local, steps)),
                 _ => None,
             })
             .collect();
+        self.run_methods(state, call, &key, span);
         self.dropped_by_foreign(state, call, &name, span);
         self.pass_through(state, call, produced);
         self.written_by_foreign(state, call);
         self.set_made(state, &call.dest, block, home);
         // An adaptor that was given a closure may call it later, when it is itself passed on.
-        let lasting = self.type_of(&call.dest).any(&mut |ty| matches!(ty, Ty::Closure(_) | Ty::Opaque(_)));
+        let result = self.type_of(&call.dest);
+        let lasting = result.any(&mut |ty| matches!(ty, Ty::Closure(_) | Ty::Opaque(_) | Ty::FnItem(_)))
+            || call.args.iter().any(|operand| self.is_kept(call, operand));
         if lasting && let Some(slot) = slot_of(&call.dest) {
             for (position, tree) in captures.into_iter().enumerate() {
                 let mut within = slot.clone();
@@ -70,6 +85,29 @@ impl Flow<'_, '_> {
                 state.store(&within, tree);
             }
         }
+    }
+
+    /// Whether code in an argument is kept: its type is part of the result's, or of what another argument points to.
+    fn is_kept(&self, call: &Call, operand: &Operand) -> bool {
+        let result = self.type_of(&call.dest);
+        let Some(place) = operand.place() else {
+            return result.any(&mut |ty| matches!(ty, Ty::FnItem(_)));
+        };
+        let mut ty = self.type_of(place);
+        while let Ty::Ref(_, inner) = ty {
+            ty = Ty::clone(&inner);
+        }
+        let is_code = |ty: &Ty| match ty {
+            Ty::Closure(_) | Ty::FnItem(_) | Ty::Opaque(_) | Ty::Dyn(_) | Ty::FnPtr(..) => true,
+            Ty::Path(path, _) => self.context.index.is_parameter(self.krate, path),
+            _ => false,
+        };
+        let holds = |whole: &Ty| ty.any(&mut |part| is_code(part) && whole.any(&mut |there| there == part));
+        let others = call.args.iter().filter_map(Operand::place).filter(|other| *other != place);
+        holds(&result)
+            || others
+                .into_iter()
+                .any(|other| matches!(self.type_of(other), Ty::Ref(true, inner) if holds(&inner)))
     }
 
     /// Moved arguments that find no room anywhere are destroyed. What a foreign function destroys behind a mutable
@@ -83,7 +121,9 @@ impl Flow<'_, '_> {
             .iter()
             .filter_map(|ty| if let Ty::Ref(true, inner) = ty { Some(&**inner) } else { None })
             .collect();
-        for inner in &behind {
+        let key = self.context.callee_key(self.krate, &call.callee).unwrap_or_default();
+        let known = self.destroys_contents(state, call, &key, span) || self.context.models.only_moves(&key);
+        for inner in behind.iter().filter(|_| !known) {
             if self.may_lock_when_destroyed(inner) {
                 self.note(Note::ForeignDrop(name.to_owned(), span.clone()));
             }
@@ -261,14 +301,26 @@ impl Flow<'_, '_> {
             }
             _ => {}
         }
-        if let Some(place) = operand.place()
-            && let Some((local, steps)) = slot_of(place)
-        {
+        let slot = match &value {
+            Value::To(Path { root: Root::Local(local), steps, .. }) => Some((*local, steps.clone())),
+            _ => operand.place().and_then(slot_of),
+        };
+        if let Some((local, steps)) = slot {
+            let is_code = |steps: &[Step], value: &Value| match value {
+                Value::Code(..) => true,
+                Value::At(_) => steps.last().is_some_and(is_kept_code),
+                _ => false,
+            };
             let inner = state.subtree(local, &steps).into_iter().filter(|(steps, _)| !steps.is_empty());
-            found.extend(inner.filter(|(_, v)| matches!(v, Value::Code(..))).map(|(_, v)| v));
+            found.extend(inner.filter(|(steps, value)| is_code(steps, value)).map(|(_, value)| value));
         }
         found
     }
+}
+
+/// A part that stands for code which a foreign function put somewhere inside.
+fn is_kept_code(step: &Step) -> bool {
+    matches!(step, Step::Field(position) if *position > u32::MAX / 2)
 }
 
 /// Whether a value of the type may be, or contain, a pointer.

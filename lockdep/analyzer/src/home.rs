@@ -10,6 +10,9 @@ use std::sync::Arc;
 
 use crate::index::{BodyId, Name};
 
+/// The part of a home that is not in the value but around it: the lock of a cell whose content is made once.
+pub const CELL: u32 = u32::MAX;
+
 /// A home by its number.
 pub type HomeId = u32;
 

@@ -7,6 +7,7 @@ mod read;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(crate) use read::type_of;
 use read::{impl_group, modules};
 
 use crate::mir::ir::{Body, BodyKind, Program, Ty};
@@ -86,6 +87,8 @@ pub struct Field {
 pub struct Index<'a> {
     /// All function bodies, in the order of crates and ids.
     pub bodies: Vec<Entry<'a>>,
+    /// Bodies of constants and statics.
+    pub constants: Vec<Entry<'a>>,
     crates: Vec<&'a str>,
     modules: Vec<BTreeSet<&'a str>>,
     by_id: BTreeMap<(usize, &'a str), BodyId>,
@@ -108,6 +111,7 @@ impl<'a> Index<'a> {
     pub fn new(programs: &'a [Program]) -> Index<'a> {
         let mut index = Index {
             bodies: Vec::new(),
+            constants: Vec::new(),
             crates: programs.iter().map(|program| program.krate.as_str()).collect(),
             modules: programs.iter().map(modules).collect(),
             by_id: BTreeMap::new(),
@@ -130,7 +134,10 @@ impl<'a> Index<'a> {
                     index.bodies.push(Entry { krate, body });
                     index.by_id.insert((krate, &body.id), id);
                     index.by_path.insert((krate, &body.path), id);
-                } else if let Some(ty) = body.locals.first().filter(|_| !body.id.contains(['{', '['])) {
+                    continue;
+                }
+                index.constants.push(Entry { krate, body });
+                if let Some(ty) = body.locals.first().filter(|_| !body.id.contains(['{', '['])) {
                     index.statics.push((krate, &body.path, ty));
                 }
             }
@@ -319,12 +326,10 @@ impl<'a> Index<'a> {
 
     /// Bodies that `<this as of>::method` may be. With a concrete type: its implementation or the trait's default.
     /// Without one: every implementation in the analyzed crates.
-    pub fn implementations(&self, krate: usize, this: &Ty, of: &Ty, method: &str) -> Vec<BodyId> {
-        let Ty::Path(of_path, _) = of else { return Vec::new() };
-        let of_name = self.name(krate, of_path);
+    pub fn implementations(&self, krate: usize, this: &Ty, of: &Name, method: &str) -> Vec<BodyId> {
         let candidates = self.methods.get(method).map(Vec::as_slice).unwrap_or_default();
-        let of_trait = |m: &&Method| m.of.may_be(of_name.last());
-        let default = self.default_method(&of_name, method);
+        let of_trait = |m: &&Method| m.of.may_be(of.last());
+        let default = self.default_method(of, method);
         match this {
             Ty::Path(path, _) if !self.is_parameter(krate, path) => {
                 let name = self.name(krate, path);
@@ -338,7 +343,7 @@ impl<'a> Index<'a> {
             }
             Ty::Path(..) | Ty::Dyn(_) | Ty::Opaque(_) | Ty::Projection(_) => {
                 // A foreign trait has implementations nobody listed; only a trait of ours is closed.
-                if of_name.krate.is_empty() {
+                if of.krate.is_empty() {
                     return Vec::new();
                 }
                 candidates.iter().filter(of_trait).map(|m| m.body).chain(default).collect()

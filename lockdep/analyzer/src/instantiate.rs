@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lockdep::order::Relation;
 
-use crate::apply::{Calling, MAX_CODE_DEPTH};
 use crate::chain::{Chain, keep};
+use crate::code::{Calling, CodeSite, MAX_CODE_DEPTH};
 use crate::flow::Flow;
 use crate::graph::{Held, Instances, Nesting, Wanted};
 use crate::home::Key;
@@ -144,7 +144,9 @@ impl Flow<'_, '_> {
                 let span = call.start().cloned().unwrap_or_default();
                 let span = occurrence.chain.end().cloned().unwrap_or(span);
                 let calling = if code_call.called { Calling::Surely } else { Calling::Perhaps };
-                self.apply_code(&mut during, &code, args, calling, "the code a parameter holds", &span);
+                let (what, others) = ("the code a parameter holds", code_call.others.as_slice());
+                let site = CodeSite { calling, what, span: &span, others };
+                self.apply_code(&mut during, &code, args, &site);
             }
         }
         let returned: Vec<_> = summary.returned.iter().flat_map(|(h, c)| translate(self, h, c)).collect();
@@ -302,6 +304,9 @@ impl Flow<'_, '_> {
 
     /// Nestings of an entry point that nobody calls: what is open stays a meeting of strangers.
     pub(crate) fn close_entry(&mut self) {
+        if let Some(calls) = self.output.as_ref().map(|output| output.calls.clone()) {
+            self.close_calls(&calls);
+        }
         let Some(mut output) = self.output.take() else { return };
         for acquire in output.acquires.keys() {
             if let Some((Key::Open(lock), _)) = self.context.placed_key(acquire.lock.class) {

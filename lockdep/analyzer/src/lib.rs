@@ -31,20 +31,26 @@ pub mod witness;
 mod acquire;
 mod alone;
 mod apply;
+mod callbacks;
 mod callgraph;
+mod code;
 mod defer;
 mod destroy;
 mod exchange;
 mod fixpoint;
 mod flow;
 mod foreign;
+mod instances;
 mod instantiate;
 mod iterate;
+mod lazy;
 mod limits;
 mod link;
 mod locks;
 mod numbers;
 mod place;
+mod resolve;
+mod sources;
 mod state;
 
 use std::fmt;
@@ -85,6 +91,7 @@ pub fn analyze(facts: Vec<Facts>) -> Result<LockGraph, AnalyzeError> {
     let mut programs = Vec::new();
     for facts in facts {
         problems.extend(facts.problems);
+        problems.extend(facts::missing_bodies(&facts.program));
         programs.push(facts.program);
     }
     programs.sort_by(|a, b| a.krate.cmp(&b.krate));

@@ -2,7 +2,7 @@
 //!
 //! The class is the home that the access path remembers; where the path does not say, the caller may know (the class
 //! stays open), and else the lock's type may leave only one home. What is left is lost, and is said to be. A type
-//! with one generic lock in it and a method that returns the lock's guard is transparent: its locks live where it
+//! with one generic lock in it and a method that returns the lock's guard, or calls code, is transparent: its locks live where it
 //! does. This file extends [`Context`]; it follows no paths itself.
 
 use std::cell::RefCell;
@@ -10,11 +10,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::context::Context;
-use crate::home::{Home, HomeId, Homes, Key};
+use crate::home::{CELL, Home, HomeId, Homes, Key};
 use crate::index::{Index, Name};
-use crate::mir::ir::{Callee, Ty};
+use crate::mir::ir::{Body, Callee, Terminator, Ty};
 use crate::model::{Effect, Models};
 use crate::path::{Path, Root};
+use crate::resolve::is_code_trait;
 use crate::summary::ClassId;
 
 /// Classes that are found while functions are analyzed.
@@ -73,7 +74,8 @@ impl Context<'_> {
             .filter(|(name, _)| {
                 self.index.methods_of(name).any(|body| {
                     let entry = self.index.bodies[body];
-                    entry.body.locals.first().is_some_and(|ty| self.holds_guard(entry.krate, ty))
+                    let hands_out = |ty| self.holds_guard(entry.krate, ty);
+                    entry.body.locals.first().is_some_and(hands_out) || calls_code(entry.body)
                 })
             })
             .map(|(name, _)| name.clone())
@@ -310,6 +312,7 @@ impl Context<'_> {
                 format!("{}::{}{variant}.{field}", name.krate, name.path)
             }
             Home::Inside(whole) => format!("{}[inside]", self.home_name(whole)),
+            Home::Part(whole, CELL) => format!("{} (being made)", self.home_name(whole)),
             Home::Part(whole, position) => format!("{}.{position}", self.home_name(whole)),
             Home::Site(body, block) => {
                 let span = &self.index.bodies[body].body.blocks[block].span;
@@ -368,6 +371,13 @@ pub fn callee_key(index: &Index<'_>, models: &Models, krate: usize, callee: &Cal
 fn key(index: &Index<'_>, models: &Models, krate: usize, path: &str, segments: usize) -> Option<String> {
     let name = index.name(krate, path);
     models.key(&name.krate, &name.path, segments)
+}
+
+fn calls_code(body: &Body) -> bool {
+    body.blocks.iter().any(|block| {
+        matches!(&block.terminator, Terminator::Call(call)
+            if matches!(&call.callee, Callee::Qualified { of: Some(Ty::Path(of, _)), .. } if is_code_trait(of)))
+    })
 }
 
 /// Kind and data type of a lock type.

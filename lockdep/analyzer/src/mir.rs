@@ -1,4 +1,4 @@
-//! The reader of rustc's MIR: text of `-Zdump-mir=analysis` → [`ir`].
+//! The reader of rustc's MIR: text of one of three [`Stage`]s → [`ir`].
 //!
 //! The text is that of rustc 1.95 to 1.97 (stable and nightly print the same), made with `-Zmir-include-spans=on
 //! -Ztrim-diagnostic-paths=no -Zspan-free-formats -Zdump-mir-exclude-alloc-bytes`. Other versions are not refused:
@@ -10,19 +10,37 @@ pub mod ir;
 
 mod bodies;
 mod callees;
-mod captures;
+pub(crate) mod captures;
 mod impl_headers;
 mod items;
 mod lex;
 mod operands;
 mod rvalues;
 mod statements;
+pub(crate) mod text;
+mod trimmed;
 mod types;
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use captures::Hints;
 
 pub use impl_headers::impl_header;
 pub use items::Problem;
+
+/// Which text of the compiler is read: the same grammar, at three moments of a compilation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stage {
+    /// `-Zdump-mir=analysis`, a file for each body: every move is a move, no drop is elaborated, `.await` is a `yield`.
+    #[default]
+    Analysis,
+    /// `-Zunpretty=mir -Zmir-opt-level=0`, a text for each crate: drops are elaborated, coroutines are state machines.
+    Unoptimized,
+    /// `--emit=mir`, a text for each crate, of a compiler that takes no unstable options: as before, slightly optimized,
+    /// without positions, and names are printed short where that is unambiguous.
+    Emitted,
+}
 
 /// How the names of the files end that hold the stage this reads.
 const SUFFIX: &str = ".analysis.after.mir";
@@ -32,7 +50,7 @@ const SUFFIX: &str = ".analysis.after.mir";
 /// What is in a body can be relied on: every local and every block that is mentioned exists. A body whose parts do
 /// not fit together has no blocks, and says so in [`ir::Body::unread`].
 pub fn read_body(id: &str, text: &str) -> (Vec<ir::Body>, Vec<Problem>) {
-    items::read_file(id, text)
+    items::read_file(id, text, &Hints::default())
 }
 
 /// The crate and the definition path in the name of a dump file: `probe.ld-{impl#0}-lock.2-1-000.analysis.after.mir`
@@ -49,29 +67,47 @@ pub fn id_of_file(name: &str) -> Option<(String, String)> {
     (!krate.is_empty() && !path.is_empty()).then(|| (krate.to_owned(), path.replace('-', "::")))
 }
 
+/// Reads one dump file of a crate, by its name.
+pub(crate) fn read_dump_file(
+    krate: &str,
+    name: &str,
+    text: &str,
+    hints: &Hints,
+) -> (Vec<ir::Body>, Vec<Problem>) {
+    let (owner, id) = id_of_file(name).unwrap_or_default();
+    let (bodies, mut problems) = items::read_file(&id, text, hints);
+    if owner != krate {
+        let text = format!("the file belongs to the crate `{owner}`, not `{krate}`");
+        problems.push(Problem { file: String::new(), line: 0, text });
+    }
+    if let Some(first) = bodies.first()
+        && !is_path_of(&first.path, &id)
+    {
+        let text = format!("the file of `{id}` begins with `{}`", first.path);
+        problems.push(Problem { file: String::new(), line: 0, text });
+    }
+    for problem in &mut problems {
+        name.clone_into(&mut problem.file);
+    }
+    (bodies, problems)
+}
+
+/// Reads the text of a whole crate, made at the stage `stage`.
+pub fn read_text(krate: &str, text: &str, stage: Stage) -> (ir::Program, Vec<Problem>) {
+    let (bodies, problems) = text::read(krate, text, stage, &Default::default());
+    (ir::Program { krate: krate.to_owned(), bodies }, problems)
+}
+
 /// Reads the dump files of one crate, given as (file name, text). Files of other stages are not looked at.
 ///
 /// The result depends on the set of files only, not on their order.
 pub fn read_dump(krate: &str, files: &[(String, String)]) -> (ir::Program, Vec<Problem>) {
     let mut read: Vec<_> = files
         .par_iter()
-        .filter_map(|(name, text)| {
-            let (owner, id) = id_of_file(name)?;
-            let (bodies, mut problems) = read_body(&id, text);
-            if owner != krate {
-                let text = format!("the file belongs to the crate `{owner}`, not `{krate}`");
-                problems.push(Problem { file: String::new(), line: 0, text });
-            }
-            if let Some(first) = bodies.first()
-                && !is_path_of(&first.path, &id)
-            {
-                let text = format!("the file of `{id}` begins with `{}`", first.path);
-                problems.push(Problem { file: String::new(), line: 0, text });
-            }
-            for problem in &mut problems {
-                problem.file.clone_from(name);
-            }
-            Some((name, bodies, problems))
+        .filter(|(name, _)| id_of_file(name).is_some())
+        .map(|(name, text)| {
+            let (bodies, problems) = read_dump_file(krate, name, text, &Hints::default());
+            (name, bodies, problems)
         })
         .collect();
     read.sort_by_key(|(name, ..)| *name);

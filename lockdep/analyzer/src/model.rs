@@ -31,6 +31,9 @@ struct LockModel {
     /// The holder is let in again.
     #[serde(default)]
     reentrant: bool,
+    /// It is a lock only while its content is made, beside those in the content.
+    #[serde(default)]
+    cell: bool,
     #[serde(default)]
     acquire: BTreeMap<String, Mode>,
     #[serde(default)]
@@ -97,7 +100,7 @@ struct Traits {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Functions {
-    moves: BTreeSet<String>,
+    same: BTreeSet<String>,
     takes: BTreeSet<String>,
     replaces: BTreeSet<String>,
     swaps: BTreeSet<String>,
@@ -122,6 +125,11 @@ struct Functions {
     unclassed: BTreeSet<String>,
     roles: BTreeSet<String>,
     trusted_crates: BTreeSet<String>,
+    destroys: BTreeSet<String>,
+    may_destroy: BTreeSet<String>,
+    moves: BTreeSet<String>,
+    /// What runs methods of the types it is given: a function, or all functions of a type or trait.
+    runs: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// The lookup.
@@ -162,6 +170,8 @@ pub struct Acquiring {
     pub how: How,
     /// The holder is let in again.
     pub reentrant: bool,
+    /// It is the lock of a cell, beside those in its content.
+    pub cell: bool,
 }
 
 /// What a function of containers and iterators does.
@@ -248,7 +258,7 @@ impl Models {
         let mut effects = BTreeMap::new();
         let functions = &table.functions;
         let named = [
-            (&functions.moves, Effect::Exchange(Exchange::Moves)),
+            (&functions.same, Effect::Exchange(Exchange::Moves)),
             (&functions.takes, Effect::Exchange(Exchange::Takes)),
             (&functions.replaces, Effect::Exchange(Exchange::Replaces)),
             (&functions.swaps, Effect::Exchange(Exchange::Swaps)),
@@ -335,6 +345,32 @@ impl Models {
         self.table.functions.items.contains(key)
     }
 
+    /// The methods, as `Trait::method`, that the function with this [`Models::key`] runs of the types it is given.
+    pub fn methods_run_by(&self, key: &str) -> impl Iterator<Item = &str> {
+        let runs = &self.table.functions.runs;
+        // `<impl [a::Item]>::sort`: a method of slices, with the item's type in it.
+        let of_slices = key.rsplit_once("]>::").map(|(_, method)| format!("std::slice::{method}"));
+        let key = of_slices.as_deref().unwrap_or(key);
+        let owner = key.rsplit_once("::").map_or("", |(owner, _)| owner);
+        let methods = runs.get(key).or_else(|| runs.get(owner));
+        methods.into_iter().flatten().map(String::as_str)
+    }
+
+    /// Whether the function with this [`Models::key`] destroys contents of its first argument in place.
+    pub fn destroys(&self, key: &str) -> bool {
+        self.table.functions.destroys.contains(key)
+    }
+
+    /// Whether the function with this [`Models::key`] may destroy contents of its first argument in place, or may not.
+    pub fn may_destroy(&self, key: &str) -> bool {
+        self.table.functions.may_destroy.contains(key)
+    }
+
+    /// Whether the function with this [`Models::key`] destroys nothing that it is given a reference to.
+    pub fn only_moves(&self, key: &str) -> bool {
+        self.table.functions.moves.contains(key)
+    }
+
     /// Whether the crate's functions are modelled here wherever they matter.
     pub fn trusts(&self, krate: &str) -> bool {
         self.table.functions.trusted_crates.contains(krate)
@@ -372,8 +408,8 @@ impl LockModel {
                     Mode::Shared => (Wanted::Shared, Held::Shared),
                     Mode::SharedRecursive => (Wanted::SharedRecursive, Held::Shared),
                 };
-                let (class, reentrant) = (self.class, self.reentrant);
-                let acquiring = Acquiring { class, wanted, held, how, reentrant };
+                let (class, reentrant, cell) = (self.class, self.reentrant, self.cell);
+                let acquiring = Acquiring { class, wanted, held, how, reentrant, cell };
                 (format!("{}::{method}", self.r#type), Effect::Acquire(acquiring))
             },
         )

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chain::{Chain, keep};
 use crate::graph::{Evidence, Held, Nesting, Wanted};
+use crate::index::BodyId;
 use crate::limits::Coarse;
 use crate::mir::ir::Span;
 use crate::path::{Path, Step, Value};
@@ -63,6 +64,8 @@ pub struct CodeCall {
     pub args: Vec<Value>,
     /// It is surely code; otherwise it was only handed to foreign code that may call it.
     pub called: bool,
+    /// What it may be if no caller knows.
+    pub others: Vec<BodyId>,
 }
 
 /// How a [`CodeCall`] happens, all its occurrences together.

@@ -18,6 +18,7 @@ use crate::cargo::{self, Artifact, CargoError, Project};
 use crate::collect::{self, CollectError, Collected};
 use crate::output::{self, OutputError};
 use crate::packages::Package;
+use crate::reading;
 use crate::settings::{Settings, SettingsError};
 use crate::shell::Shell;
 use crate::verify::ReadError;
@@ -91,7 +92,7 @@ impl Failure {
 /// `cargo lockdep analyze`.
 pub fn run(analyze: Box<Analyze>, terminal: &Terminal, shell: &Shell) -> Result<u8, Failure> {
     let settings = Settings::resolve(analyze, terminal)?;
-    let project = cargo::project(&settings)?;
+    let project = cargo::project(&settings, shell)?;
     let collected = collect::collect(&settings, &project, shell)?;
     if collected.facts.is_empty() {
         return Err(Failure::NoCode);
@@ -103,6 +104,9 @@ pub fn run(analyze: Box<Analyze>, terminal: &Terminal, shell: &Shell) -> Result<
     let sources = |file: &str| source(&project, &directories, file);
     let report = report(&settings, &sources, shell, &judgement)?;
     output::write(&report, settings.output())?;
+    if let Some(peak) = reading::peak() {
+        shell.verbose("Used", format_args!("{peak} MB of memory"));
+    }
     shell.status("Finished", &judgement.verdict);
     Ok(judgement.verdict.exit_code())
 }

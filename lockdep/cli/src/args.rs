@@ -10,6 +10,8 @@ use clap::{Args, ColorChoice, Parser, Subcommand, ValueHint};
 use lockdep::order::Discipline;
 use lockdep_analyzer::render::Format;
 
+use crate::reading::STAGES;
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0    proved, possibly under assumptions, which are listed
@@ -175,6 +177,14 @@ pub struct Compilation {
     /// Directory for all generated artifacts; ours go into `lockdep` below it
     #[arg(long, value_name = "DIRECTORY", value_hint = ValueHint::DirPath)]
     pub target_dir: Option<PathBuf>,
+    /// Which text of the compiler is read
+    #[arg(
+        long,
+        value_name = "STAGE",
+        default_value = STAGES[0].0,
+        value_parser = PossibleValuesParser::new(STAGES.map(|(name, _, help)| PossibleValue::new(name).help(help)))
+    )]
+    pub mir: String,
     /// Number of parallel jobs
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<String>,

@@ -13,12 +13,14 @@ use std::process::{ChildStdout, Command, Stdio};
 
 use cargo_metadata::{Message, Metadata, MetadataCommand, TargetKind};
 use lockdep_analyzer::facts::FORMAT;
+use lockdep_analyzer::mir::Stage;
 use thiserror::Error;
 
 use crate::packages::{Package, Tree, UnknownDependency};
+use crate::reading;
 use crate::settings::Settings;
 use crate::shell::Shell;
-use crate::wrapper::{DEPENDENCIES, EXTENSION, FLAGS, VARIABLE};
+use crate::wrapper::{DEPENDENCIES, DUMP, EXTENSION, FLAGS, PRINT, STAGE, VARIABLE, VERBOSE};
 
 /// Why cargo or the compiler did not do what was asked.
 #[derive(Debug, Error)]
@@ -45,16 +47,6 @@ pub enum CargoError {
     /// Cargo's answer is not what was asked for.
     #[error("cannot understand what cargo says of the workspace: {0}")]
     Answer(String),
-    /// The compiler does not take the options.
-    #[error(
-        "this compiler refuses the options that make it write MIR: {reason}\n\
-         They are unstable, and enabled for one crate at a time with the variable RUSTC_BOOTSTRAP; a compiler that is \
-         built or configured to ignore it cannot be used. `cargo +nightly lockdep` needs no such permission."
-    )]
-    Refused {
-        /// What the compiler says.
-        reason: String,
-    },
     /// A dependency that is to be included is none.
     #[error(transparent)]
     Dependency(#[from] UnknownDependency),
@@ -73,6 +65,7 @@ pub enum CargoError {
 pub struct Project {
     metadata: Metadata,
     target_dir: PathBuf,
+    stage: Stage,
 }
 
 impl Project {
@@ -129,22 +122,28 @@ impl Artifact {
 /// Finds the workspace, and a directory for artifacts that no other version, compiler or set of options shares.
 ///
 /// Neither a change of the wrapper nor of its environment makes cargo compile anything again, hence the directory.
-pub fn project(settings: &Settings) -> Result<Project, CargoError> {
+pub fn project(settings: &Settings, shell: &Shell) -> Result<Project, CargoError> {
     let mut command = cargo(settings, "metadata");
     command.args(["--quiet", "--no-deps", "--format-version", "1"]);
     manifest(settings, &mut command);
-    let answer = String::from_utf8_lossy(&answer(command)?).into_owned();
+    // Two programs that do not wait for each other.
+    let (answer, compiler) = std::thread::scope(|scope| {
+        let compiler = scope.spawn(|| compiler(settings, shell));
+        let answer = answer(command);
+        (answer, compiler.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let answer = String::from_utf8_lossy(&answer?).into_owned();
     let metadata = MetadataCommand::parse(answer).map_err(|error| CargoError::Answer(error.to_string()))?;
-
+    let (version, stage) = compiler?;
     let mut hasher = DefaultHasher::new();
-    (env!("CARGO_PKG_VERSION"), FORMAT, FLAGS, compiler(settings)?).hash(&mut hasher);
+    (env!("CARGO_PKG_VERSION"), FORMAT, FLAGS, DUMP, PRINT, reading::name(stage), version).hash(&mut hasher);
     let base = settings.target_dir.clone().unwrap_or_else(|| metadata.target_directory.clone().into());
     let target_dir = base.join("lockdep").join(format!("{:016x}", hasher.finish()));
-    Ok(Project { metadata, target_dir })
+    Ok(Project { metadata, target_dir, stage })
 }
 
-/// What the compiler says of itself, provided that it takes our options.
-fn compiler(settings: &Settings) -> Result<Vec<u8>, CargoError> {
+/// What the compiler says of itself, and the text that can be had of it.
+fn compiler(settings: &Settings, shell: &Shell) -> Result<(Vec<u8>, Stage), CargoError> {
     let run = |arguments: &[&str], flags: &[&str]| {
         Command::new(&settings.rustc)
             .args(arguments)
@@ -153,15 +152,25 @@ fn compiler(settings: &Settings) -> Result<Vec<u8>, CargoError> {
             .output()
             .map_err(|error| CargoError::Start { program: settings.rustc.clone(), error })
     };
-    let version = run(&["-vV"], &[])?;
-    // A question that has the compiler parse its options, and costs nothing else.
-    let question = run(&["--print", "host-tuple"], &FLAGS)?;
-    if !question.status.success() {
-        let said = String::from_utf8_lossy(&question.stderr);
-        let reason = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("no reason given");
-        return Err(CargoError::Refused { reason: reason.trim_start_matches("error: ").to_owned() });
+    let version = run(&["-vV"], &[])?.stdout;
+    if settings.stage == Stage::Emitted {
+        return Ok((version, Stage::Emitted));
     }
-    Ok(version.stdout)
+    // A question that has the compiler parse its options, and costs nothing else.
+    let question = run(&["--print", "host-tuple"], &[&FLAGS[..], &DUMP].concat())?;
+    if question.status.success() {
+        return Ok((version, settings.stage));
+    }
+    let said = String::from_utf8_lossy(&question.stderr);
+    let reason = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("no reason given");
+    shell.note(format_args!(
+        "this compiler refuses the options that make it write MIR at the stage wanted: {}\n\
+         They are unstable, and enabled for one crate at a time with the variable RUSTC_BOOTSTRAP; this compiler is built \
+         or configured to ignore it. What stable options print is read instead, without positions; \
+         `cargo +nightly lockdep` needs no permission.",
+        reason.trim_start_matches("error: ")
+    ));
+    Ok((version, Stage::Emitted))
 }
 
 /// Compiles what was selected, or finds it fresh. In no particular order.
@@ -179,9 +188,13 @@ pub fn check(settings: &Settings, project: &Project, shell: &Shell) -> Result<Ve
         .env(VARIABLE, project.root())
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
-    if !included.is_empty() {
-        // Of members only the first would be asked. They stay the compilations that they are without dependencies,
-        // as the other is kept.
+    command.env(STAGE, reading::name(project.stage));
+    if settings.terminal.iter().any(|option| option == "--verbose") {
+        command.env(VERBOSE, "1");
+    }
+    if !included.is_empty() || project.stage == Stage::Emitted {
+        // Of members only the other would be asked. They stay the compilations that they are without dependencies, as
+        // it is kept.
         let names: Vec<String> = included.iter().map(ToString::to_string).collect();
         command.env("RUSTC_WRAPPER", &settings.executable).env(DEPENDENCIES, names.join(" "));
     }

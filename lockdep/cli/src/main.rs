@@ -12,6 +12,7 @@ mod explain;
 mod output;
 mod packages;
 mod paths;
+mod reading;
 mod settings;
 mod shell;
 mod unit;

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 
 use clap::ColorChoice;
 use lockdep::order::Discipline;
+use lockdep_analyzer::mir::Stage;
 use lockdep_analyzer::render::Format;
 use thiserror::Error;
 
 use crate::args::{Analyze, Terminal};
+use crate::reading;
 use crate::shell::Shell;
 
 /// Why the settings make no sense.
@@ -47,6 +49,8 @@ pub struct Settings {
     pub discipline: &'static Discipline,
     /// The form of the report.
     pub format: Format,
+    /// The text of the compiler that is read, if the compiler gives it.
+    pub stage: Stage,
     /// Options of the terminal to be handed on to cargo.
     pub terminal: Vec<OsString>,
 }
@@ -74,6 +78,7 @@ impl Settings {
             rustc: variable("RUSTC")
                 .or_else(|| variable("CARGO_BUILD_RUSTC"))
                 .unwrap_or_else(|| "rustc".into()),
+            stage: reading::stage(&analyze.compilation.mir).unwrap_or_default(),
             discipline,
             format,
             target_dir,

@@ -75,27 +75,51 @@ impl Unit {
         if self.test { "test" } else { self.crate_types.first().map_or("lib", String::as_str) }
     }
 
+    /// Where a text about it may lie while it is read.
+    pub fn aside(&self, extension: &str) -> PathBuf {
+        self.facts_file().with_extension(extension)
+    }
+
     /// Where its facts belong: beside the artifact and under its name, so that the two live and die together.
     pub fn facts_file(&self) -> PathBuf {
         self.out_dir.join(format!("{}{}.{EXTENSION}", self.crate_name, self.extra_filename))
     }
 
     /// The arguments without incremental compilation, under which only what has changed would be written.
-    pub fn without_incremental(arguments: &[OsString]) -> Vec<&OsString> {
-        let is_incremental = |argument: &OsString| argument.to_string_lossy().starts_with("incremental");
-        let mut kept: Vec<&OsString> = Vec::new();
-        for argument in arguments {
-            if argument.to_string_lossy().starts_with("-Cincremental") {
-                continue;
+    pub fn without_incremental(arguments: &[OsString]) -> Vec<OsString> {
+        without(arguments.iter().cloned(), &[], &["incremental"])
+    }
+
+    /// The arguments without what says which files the compiler is to write, for a compilation that prints instead.
+    pub fn without_outputs(arguments: &[OsString]) -> Vec<OsString> {
+        let arguments = expand(arguments).into_iter().map(|argument| OsString::from(argument.into_owned()));
+        let options = ["--emit", "--out-dir", "--json", "--error-format"];
+        without(arguments, &options, &["incremental", "extra-filename"])
+    }
+}
+
+/// The arguments without these options and without these options of `-C`, each with its value, however it is spelt.
+fn without(arguments: impl Iterator<Item = OsString>, options: &[&str], codegen: &[&str]) -> Vec<OsString> {
+    let is_dropped = |value: &str| codegen.iter().any(|name| value.split('=').next() == Some(*name));
+    let mut kept: Vec<OsString> = Vec::new();
+    let mut arguments = arguments;
+    while let Some(argument) = arguments.next() {
+        let text = argument.to_string_lossy();
+        let (name, is_joined) = text.split_once('=').map_or((&*text, false), |(name, _)| (name, true));
+        if options.contains(&name) {
+            if !is_joined {
+                arguments.next();
             }
-            if is_incremental(argument) && kept.last().is_some_and(|last| *last == "-C") {
-                kept.pop();
-                continue;
+        } else if text == "-C" {
+            let Some(value) = arguments.next() else { continue };
+            if !is_dropped(&value.to_string_lossy()) {
+                kept.extend([argument, value]);
             }
+        } else if !text.strip_prefix("-C").is_some_and(is_dropped) {
             kept.push(argument);
         }
-        kept
     }
+    kept
 }
 
 /// The arguments as text, those in `@file`s included: cargo uses such a file where a command line is too long.
@@ -150,5 +174,15 @@ mod tests {
     fn incremental_compilation_is_taken_out_however_it_is_spelt() {
         let given = arguments("-C incremental=/t -Cincremental=/u -C opt-level=1 incremental.rs");
         assert_eq!(Unit::without_incremental(&given), ["-C", "opt-level=1", "incremental.rs"]);
+    }
+
+    #[test]
+    fn a_unit_that_prints_writes_no_other_files() {
+        let given = arguments(
+            "--crate-name a --emit=metadata --emit link --out-dir /t -Cextra-filename=-1 -C metadata=1 --cfg json \
+             --error-format=json --json=artifacts -Cincremental=/t a.rs",
+        );
+        let kept = arguments("--crate-name a -C metadata=1 --cfg json a.rs");
+        assert_eq!(Unit::without_outputs(&given), kept);
     }
 }

@@ -1,18 +1,20 @@
 //! In place of rustc: cargo calls this program for every compilation of a workspace member, and for questions.
 //!
 //! A compilation that is to be analyzed gets the options that make rustc write MIR beside what it does anyway; when
-//! it has succeeded, the MIR is read, the facts are put beside the artifact and the MIR is removed. Everything else
-//! is run as cargo asked. This is not the side that starts cargo (`cargo.rs`); the two share the names below.
+//! it has succeeded, the MIR is read (`reading.rs`), the facts are put beside the artifact and the MIR is removed.
+//! Everything else is run as cargo asked. This is not the side that starts cargo (`cargo.rs`); the two share the names
+//! below.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, ExitStatus};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::{fs, io};
 
-use lockdep_analyzer::facts::{FORMAT, Facts, FactsError, Header};
+use lockdep_analyzer::facts::FactsError;
+use lockdep_analyzer::mir::Stage;
 use thiserror::Error;
 
-use crate::paths;
+use crate::reading::{self, Source};
 use crate::unit::Unit;
 
 /// Set while cargo runs for us, and only then: it turns this program into the wrapper. Its value is the root of the
@@ -22,15 +24,26 @@ pub const VARIABLE: &str = "CARGO_LOCKDEP_WRAPPER";
 /// The dependencies that are analyzed as members are, as `name@version` with blanks between.
 pub const DEPENDENCIES: &str = "CARGO_LOCKDEP_DEPENDENCIES";
 
-/// The options that the reader depends on. The dump is taken at the `analysis` stage, where every move is still a
-/// move and no drop has been elaborated.
-pub const FLAGS: [&str; 5] = [
-    "-Zdump-mir=analysis",
+/// The text that is read, by its name on the command line.
+pub const STAGE: &str = "CARGO_LOCKDEP_MIR";
+
+/// Set if it is to be said how much was read.
+pub const VERBOSE: &str = "CARGO_LOCKDEP_VERBOSE";
+
+/// The options that the reader depends on, in what is dumped and in what is printed.
+pub const FLAGS: [&str; 4] = [
     "-Zmir-include-spans=on",
     "-Ztrim-diagnostic-paths=no",
     "-Zspan-free-formats",
     "-Zdump-mir-exclude-alloc-bytes",
 ];
+
+/// What makes rustc dump the `analysis` stage, where every move is still a move and no drop has been elaborated. The
+/// number of the pass would only make names of files longer, of which there is no room for all.
+pub const DUMP: [&str; 2] = ["-Zdump-mir=analysis", "-Zdump-mir-exclude-pass-number"];
+
+/// What makes rustc print all of a crate instead of compiling it. Inlined calls would be no calls.
+pub const PRINT: [&str; 3] = ["-Zunpretty=mir", "-Zmir-opt-level=0", "-Copt-level=0"];
 
 /// The extension of facts files.
 pub const EXTENSION: &str = "lockdep";
@@ -70,7 +83,8 @@ pub enum WrapperError {
 }
 
 impl WrapperError {
-    fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> WrapperError {
+    /// The error of an action on a file.
+    pub fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> WrapperError {
         move |error| WrapperError::File { action, path: path.to_owned(), error }
     }
 }
@@ -84,8 +98,11 @@ pub fn run(
     let mut arguments = arguments.skip_while(|first| Some(first) == name.as_ref());
     let rustc = arguments.next().ok_or(WrapperError::NoCompiler)?;
     let arguments: Vec<OsString> = arguments.collect();
+    let stage = std::env::var(STAGE).ok().and_then(|name| reading::stage(&name)).unwrap_or_default();
     match Unit::parse(&arguments) {
-        Some(unit) if unit.is_analyzed() && is_selected() => compile(&rustc, &arguments, &unit),
+        Some(unit) if unit.is_analyzed() && (is_selected() || stage == Stage::Emitted) => {
+            compile(&Compiler { rustc: &rustc, arguments: &arguments, unit: &unit, stage })
+        }
         _ => Ok(code(start(Command::new(&rustc).args(&arguments))?)),
     }
 }
@@ -100,75 +117,94 @@ fn is_selected() -> bool {
     std::env::var_os("CARGO_PRIMARY_PACKAGE").is_some() || is_included() == Some(true)
 }
 
-fn compile(rustc: &OsStr, arguments: &[OsString], unit: &Unit) -> Result<ExitCode, WrapperError> {
-    let facts = unit.facts_file();
-    let dump = facts.with_extension("lockdep-mir");
+/// A compilation of a unit.
+struct Compiler<'c> {
+    rustc: &'c OsStr,
+    arguments: &'c [OsString],
+    unit: &'c Unit,
+    stage: Stage,
+}
+
+impl Compiler<'_> {
+    /// The compilation that cargo wants, to be completed.
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.rustc);
+        // A crate that denies warnings must not fail for those of a compiler newer than it.
+        command.args(Unit::without_incremental(self.arguments)).arg("--cap-lints=warn");
+        command
+    }
+
+    /// The same command with unstable options: for this crate and no other, and not for what cargo runs next.
+    fn allow<'m>(&self, command: &'m mut Command) -> &'m mut Command {
+        command.args(FLAGS).env("RUSTC_BOOTSTRAP", &self.unit.crate_name)
+    }
+
+    /// Has rustc print the crate's MIR. What it says has been said before.
+    fn print(&self, to: &Path) -> Result<bool, WrapperError> {
+        let mut command = Command::new(self.rustc);
+        command
+            .args(Unit::without_outputs(self.arguments))
+            .args(["--cap-lints=allow", "-o"])
+            .arg(to)
+            .args(PRINT);
+        Ok(start(self.allow(&mut command).stderr(Stdio::null()))?.success())
+    }
+}
+
+fn compile(compiler: &Compiler<'_>) -> Result<ExitCode, WrapperError> {
+    let facts = compiler.unit.facts_file();
+    let (dump, text) = (compiler.unit.aside("lockdep-mir"), compiler.unit.aside("mir"));
     // Facts of an earlier compilation must not outlive a later one that fails.
     remove(&facts, fs::remove_file(&facts))?;
     remove(&dump, fs::remove_dir_all(&dump))?;
-    fs::create_dir_all(&dump).map_err(WrapperError::file("create", &dump))?;
 
-    let mut directory = OsString::from("-Zdump-mir-dir=");
-    directory.push(&dump);
-    let status = start(
-        Command::new(rustc)
-            .args(Unit::without_incremental(arguments))
-            // A crate that denies warnings must not fail for those of a compiler newer than it.
-            .arg("--cap-lints=warn")
-            .args(FLAGS)
-            .arg(directory)
-            // For this crate and no other, and not for what cargo runs next.
-            .env("RUSTC_BOOTSTRAP", &unit.crate_name),
-    );
+    let mut command = compiler.command();
+    match compiler.stage {
+        Stage::Analysis => {
+            fs::create_dir_all(&dump).map_err(WrapperError::file("create", &dump))?;
+            let mut directory = OsString::from("-Zdump-mir-dir=");
+            directory.push(&dump);
+            compiler.allow(command.args(DUMP).arg(directory));
+        }
+        Stage::Unoptimized => {}
+        Stage::Emitted => {
+            let mut emit = OsString::from("--emit=mir=");
+            emit.push(&text);
+            command.arg(emit).arg("-Copt-level=0");
+        }
+    }
+    let status = start(&mut command);
     let written = match &status {
-        Ok(status) if status.success() => extract(rustc, unit, &dump, &facts),
+        Ok(status) if status.success() && is_selected() => read(compiler, &dump, &text, &facts),
         _ => Ok(()),
     };
     remove(&dump, fs::remove_dir_all(&dump))?;
+    remove(&text, fs::remove_file(&text))?;
     written?;
     Ok(code(status?))
 }
 
-fn extract(rustc: &OsStr, unit: &Unit, dump: &Path, facts: &Path) -> Result<(), WrapperError> {
-    let mut names = paths::Names::of_this_process(std::env::var_os(VARIABLE).map(PathBuf::from));
-    let mut files = Vec::new();
-    for entry in fs::read_dir(dump).map_err(WrapperError::file("read", dump))? {
-        let path = entry.map_err(WrapperError::file("read", dump))?.path();
-        let Some(name) = path.file_name().and_then(OsStr::to_str) else { continue };
-        if lockdep_analyzer::mir::id_of_file(name).is_some() {
-            let text = fs::read(&path).map_err(WrapperError::file("read", &path))?;
-            files.push((name.to_owned(), names.shorten(String::from_utf8_lossy(&text))));
+fn read(compiler: &Compiler<'_>, dump: &Path, text: &Path, facts: &Path) -> Result<(), WrapperError> {
+    let print = || compiler.print(text).map(|printed| printed.then(|| text.to_owned()));
+    let source = match compiler.stage {
+        Stage::Analysis => Source::Dump(dump),
+        Stage::Unoptimized => {
+            print()?;
+            Source::Text(text)
         }
-    }
-    files.sort_unstable();
-    let read = Facts::from_dump(header(rustc, unit)?, &files, &|file| names.read(file));
-    let bytes =
-        read.encode().map_err(|error| WrapperError::Facts { krate: unit.crate_name.clone(), error })?;
+        Stage::Emitted => Source::Text(text),
+    };
+    let version = Command::new(compiler.rustc)
+        .arg("-vV")
+        .env_remove(VARIABLE)
+        .output()
+        .map_err(|error| WrapperError::Start { program: compiler.rustc.to_owned(), error })?;
+    let version = String::from_utf8_lossy(&version.stdout).into_owned();
+    let bytes = reading::facts(compiler.unit, compiler.stage, version, &source, &print)?;
     // Written aside and renamed, so that nobody ever sees half a file.
     let aside = facts.with_extension(format!("lockdep-{}", std::process::id()));
     fs::write(&aside, bytes).map_err(WrapperError::file("write", &aside))?;
     fs::rename(&aside, facts).map_err(WrapperError::file("write", facts))
-}
-
-fn header(rustc: &OsStr, unit: &Unit) -> Result<Header, WrapperError> {
-    let version = Command::new(rustc)
-        .arg("-vV")
-        .env_remove(VARIABLE)
-        .output()
-        .map_err(|error| WrapperError::Start { program: rustc.to_owned(), error })?;
-    let name = std::env::var("CARGO_PKG_NAME").ok();
-    let number = std::env::var("CARGO_PKG_VERSION").ok();
-    Ok(Header {
-        format: FORMAT,
-        tool: env!("CARGO_PKG_VERSION").to_owned(),
-        rustc: String::from_utf8_lossy(&version.stdout).into_owned(),
-        krate: unit.crate_name.clone(),
-        package: name.zip(number).map(|(name, number)| format!("{name} {number}")),
-        target_kind: unit.kind().to_owned(),
-        test: unit.test,
-        edition: unit.edition.clone(),
-        flags: FLAGS.map(str::to_owned).to_vec(),
-    })
 }
 
 fn start(command: &mut Command) -> Result<ExitStatus, WrapperError> {

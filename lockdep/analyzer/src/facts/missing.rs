@@ -2,14 +2,14 @@
 //!
 //! What calls a lost function may look as if it had nothing to do with locks, so this is asked of all bodies and not of
 //! those that matter. It goes by names and finds no more than names tell: a function that nothing mentions, and one
-//! that was alone in a module at the top of its crate, can be lost without a trace. Called by `Facts::from_dump`.
+//! that was alone in a module at the top of its crate, can be lost without a trace. Called by `analyze`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::mir::ir::{AggregateKind, Body, Callee, Program, Rvalue, StatementKind, Terminator, Ty};
 
 /// What is missing, a sentence each.
-pub(super) fn missing_bodies(program: &Program) -> Vec<String> {
+pub fn missing_bodies(program: &Program) -> Vec<String> {
     let mut found: Vec<String> = closures(program).into_iter().collect();
     let functions = functions(program);
     if !functions.is_empty() {

@@ -74,7 +74,7 @@ impl<'a> Index<'a> {
     }
 
     pub(super) fn read_closures(&mut self) {
-        for &Entry { krate, body } in &self.bodies {
+        for &Entry { krate, body } in self.bodies.iter().chain(&self.constants) {
             for statement in body.blocks.iter().flat_map(|block| &block.statements) {
                 if let StatementKind::Assign(_, Rvalue::Aggregate(aggregate)) = &statement.kind
                     && let AggregateKind::Closure(id, Ty::Closure(text)) = &aggregate.kind
@@ -161,6 +161,20 @@ impl<'a> Index<'a> {
             module = module.rsplit_once("::").map_or("", |(outer, _)| outer);
         }
     }
+}
+
+/// The type of a place, as far as the text says.
+pub(crate) fn type_of(locals: &[Ty], place: &Place) -> Ty {
+    let mut ty = locals.get(place.local).cloned().unwrap_or(Ty::Never);
+    for projection in &place.projection {
+        ty = match projection {
+            Projection::Deref => pointee(&ty),
+            Projection::Field(_, of) | Projection::Cast(of) => of.clone(),
+            Projection::Index => element(&ty),
+            Projection::Downcast(_) => ty,
+        };
+    }
+    ty
 }
 
 /// `p2m::{impl#0}` of `p2m::{impl#0}::lookup::inner`.

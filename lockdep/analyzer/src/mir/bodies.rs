@@ -4,7 +4,8 @@
 //! together make it empty, so that what is in a body can be relied on: every block, every target and every local
 //! that is mentioned exists. Called by `items.rs` only.
 
-use super::captures::{Incomplete, capture_types, complete};
+use super::callees::callee;
+use super::captures::{Hints, Incomplete, NOT_PRINTED, capture_types, complete};
 use super::ir::{AggregateKind, Block, Body, Rvalue, Span, Statement, StatementKind, Terminator, Ty};
 use super::lex::{Cursor, Files, split_comment};
 use super::operands::Names;
@@ -184,8 +185,9 @@ impl<'r, 'a> BodyReader<'r, 'a> {
             }
             return cursor.is_done().then_some(());
         }
-        // A constant, or a value in parts: `S { .0 => _3, }`.
-        (cursor.at("const ") || cursor.rest().contains(" => ")).then_some(())
+        // A constant, a value in parts (`S { .0 => _3, }`), or a function.
+        let is_known = cursor.at("const ") || cursor.rest().contains(" => ");
+        (is_known || callee(cursor, &mut self.names.types).is_some() && cursor.is_done()).then_some(())
     }
 
     /// A block from its first line; false if that cannot be read.
@@ -291,7 +293,7 @@ impl<'r, 'a> BodyReader<'r, 'a> {
     }
 
     /// Checks that the parts fit together; returns the lines that could not be read.
-    pub(super) fn finish(mut self, number: u32) -> Vec<(u32, String)> {
+    pub(super) fn finish(mut self, number: u32, hints: &Hints) -> Vec<(u32, String)> {
         let declared = self.locals.iter().take_while(|ty| ty.is_some()).count();
         let fits = !self.body.blocks.is_empty()
             && declared == self.locals.len()
@@ -302,8 +304,8 @@ impl<'r, 'a> BodyReader<'r, 'a> {
             self.unread(number, "a local or a block that is mentioned does not exist");
             self.body.blocks.clear();
             self.body.names.clear();
-        } else if !complete(self.body, &self.incomplete) {
-            self.unread(number, "the captures of a closure are not printed");
+        } else if !complete(self.body, &self.incomplete, hints) {
+            self.unread(number, NOT_PRINTED);
         }
         self.unread
     }
@@ -314,5 +316,5 @@ fn ends_assembly(line: &str, has_spans: bool) -> bool {
     if has_spans {
         return split_comment(line, "// scope ").is_some_and(|(_, span)| span.is_some());
     }
-    line.ends_with("];") || line.ends_with(");")
+    ["];", ");", " -> unwind continue;", " -> unwind unreachable;"].iter().any(|end| line.ends_with(end))
 }

@@ -4,13 +4,16 @@
 //! *variable* it captures, so that the last captures are missing (`{ self: move _3 }` with `_4` after it). The types
 //! of all captures stand in a comment, and what borrows a missing one is a temporary that nothing else uses; a missing
 //! one that is moved can be told only if it is a whole variable. Nothing is guessed: if this does not agree with the
-//! types, the body is incomplete. Closures that are coroutines have no such comment, and are not completed. Called by
-//! `bodies.rs` only.
+//! types, the body is incomplete. A part of a variable that is copied leaves no trace where the closure is built; what it
+//! is stands in the closure's own text (`debug self__state`), and in which field in whoever builds the struct: with these
+//! [`Hints`] the body is read once more. Closures that are coroutines have no such comment, and are not completed.
+//! Called by `bodies.rs` only; hints are gathered by whoever has all texts.
 
 use std::collections::BTreeMap;
 
 use super::ir::{
-    Aggregate, Body, Callee, Operand, Place, Projection, Rvalue, Statement, StatementKind, Terminator, Ty,
+    Aggregate, AggregateKind, Body, Callee, Operand, Place, Projection, Rvalue, Statement, StatementKind,
+    Terminator, Ty,
 };
 use super::lex::split_list;
 use super::types::Types;
@@ -23,6 +26,50 @@ pub(super) struct Incomplete {
     pub(super) statement: usize,
     /// The types of all its captures; none if they could not be read.
     pub(super) types: Option<Vec<Ty>>,
+}
+
+/// Said of a body that is incomplete for this reason.
+pub(crate) const NOT_PRINTED: &str = "the captures of a closure are not printed";
+
+/// What other bodies say of captures.
+#[derive(Debug, Default)]
+pub(crate) struct Hints {
+    /// The names of captures by the closure's definition path: `self__state`.
+    pub(crate) captures: BTreeMap<String, Vec<String>>,
+    /// The names of fields by the struct's path.
+    pub(crate) fields: BTreeMap<String, Vec<String>>,
+}
+
+impl Hints {
+    /// The names of captures in the text of a closure, in order: `debug self__state => ((*_1).1: u8);`.
+    pub(crate) fn captures_of(text: &str) -> Vec<String> {
+        let named = text.lines().filter_map(|line| {
+            let (name, place) = line.trim_start().strip_prefix("debug ")?.split_once(" => ")?;
+            let place = place.trim_start_matches(['(', '*']).strip_prefix("_1")?.trim_start_matches(')');
+            let position = place.strip_prefix('.')?.split(':').next()?.parse::<usize>().ok()?;
+            Some((position, name.to_owned()))
+        });
+        let mut found: BTreeMap<usize, String> = BTreeMap::new();
+        for (position, name) in named {
+            found.entry(position).or_insert(name);
+        }
+        found
+            .into_iter()
+            .enumerate()
+            .map_while(|(at, (position, name))| (at == position).then_some(name))
+            .collect()
+    }
+
+    /// The capture at a position, if it is a field of a variable that is a struct by value.
+    fn place(&self, body: &Body, closure: &str, position: usize) -> Option<Place> {
+        let (variable, field) = self.captures.get(closure)?.get(position)?.split_once("__")?;
+        let local = local_named(&body.names, variable)?;
+        let Ty::Path(path, _) = body.locals.get(local)? else { return None };
+        let position = self.fields.get(&**path)?.iter().position(|known| known == field)?;
+        // The type is the caller's to say.
+        let projection = vec![Projection::Field(u32::try_from(position).ok()?, Ty::Never)];
+        Some(Place { local, projection })
+    }
 }
 
 /// Reads the tuple of captures in a comment: `(&'{erased} S<T/#0>, u8),`. None if it cannot be read.
@@ -45,14 +92,15 @@ fn plain(text: &str) -> String {
 }
 
 /// Adds the missing captures; false if some cannot be found.
-pub(super) fn complete(body: &mut Body, incomplete: &[Incomplete]) -> bool {
+pub(super) fn complete(body: &mut Body, incomplete: &[Incomplete], hints: &Hints) -> bool {
     if incomplete.is_empty() {
         return true;
     }
     let uses = count_uses(body);
     let mut is_complete = true;
     for closure in incomplete {
-        is_complete &= add_missing(body, closure, &uses).is_some();
+        is_complete &=
+            add_missing(body, closure, &uses).or_else(|| add_hinted(body, closure, hints)).is_some();
     }
     is_complete
 }
@@ -80,6 +128,41 @@ fn add_missing(body: &mut Body, closure: &Incomplete, uses: &BTreeMap<usize, u32
     // Names and captures agree for the first only.
     fields.iter_mut().skip(1).for_each(|(name, _)| *name = None);
     fields.extend(found.into_iter().rev());
+    Some(())
+}
+
+/// Adds the captures that the hints name, if they agree with those that are printed.
+fn add_hinted(body: &mut Body, closure: &Incomplete, hints: &Hints) -> Option<()> {
+    let types = closure.types.as_ref()?;
+    let statement = body.blocks.get(closure.block)?.statements.get(closure.statement)?;
+    let StatementKind::Assign(_, Rvalue::Aggregate(Aggregate { kind, fields })) = &statement.kind else {
+        return None;
+    };
+    let AggregateKind::Closure(id, _) = kind else { return None };
+    let (Some((_, first)), 1) = (fields.first(), fields.len()) else { return None };
+    let mut operands = Vec::new();
+    for (position, ty) in types.iter().enumerate() {
+        let mut place = hints.place(body, id, position)?;
+        if let Some(Projection::Field(_, of)) = place.projection.last_mut() {
+            *of = ty.clone();
+        }
+        operands.push(match ty {
+            Ty::Ref(false, _) => Operand::Copy(place),
+            _ => Operand::Move(place),
+        });
+    }
+    let same = |a: &Place, b: &Place| {
+        let number = |place: &Place| match place.projection.as_slice() {
+            [Projection::Field(number, _)] => Some(*number),
+            _ => None,
+        };
+        a.local == b.local && number(a).is_some() && number(a) == number(b)
+    };
+    same(first.place()?, operands.first()?.place()?).then_some(())?;
+    let statement = body.blocks.get_mut(closure.block)?.statements.get_mut(closure.statement)?;
+    if let StatementKind::Assign(_, Rvalue::Aggregate(Aggregate { fields, .. })) = &mut statement.kind {
+        fields.extend(operands.into_iter().skip(1).map(|operand| (None, operand)));
+    }
     Some(())
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::bodies::{BodyReader, Lines};
+use super::captures::Hints;
 use super::ir::{Body, BodyKind, Span, Ty};
 use super::lex::{Cursor, Files, split_list};
 use super::operands::{Allocation, Names};
@@ -56,9 +57,10 @@ impl Header<'_> {
 }
 
 /// Reads a file; the first item gets the definition path `id`.
-pub(super) fn read_file(id: &str, text: &str) -> (Vec<Body>, Vec<Problem>) {
+pub(super) fn read_file(id: &str, text: &str, hints: &Hints) -> (Vec<Body>, Vec<Problem>) {
     let mut reader = FileReader {
         id,
+        hints,
         names: Names::default(),
         files: Files::default(),
         bodies: Vec::new(),
@@ -89,8 +91,19 @@ pub(super) fn read_file(id: &str, text: &str) -> (Vec<Body>, Vec<Problem>) {
     (reader.bodies, reader.problems)
 }
 
+/// The path in the first line of an item.
+pub(super) fn path_of(line: &str) -> Option<&str> {
+    if let Some(text) = line.strip_prefix("fn ") {
+        let open = text.find("(_1: ").into_iter().chain(text.find("() -> ")).min()?;
+        return text.get(..open);
+    }
+    let text = line.strip_prefix("static ").or(line.strip_prefix("const ")).unwrap_or(line);
+    Some(path_and_type(text.strip_prefix("mut ").unwrap_or(text))?.0)
+}
+
 struct FileReader<'f, 'a> {
     id: &'f str,
+    hints: &'f Hints,
     names: Names<'a>,
     files: Files,
     bodies: Vec<Body>,
@@ -105,9 +118,8 @@ impl<'a> FileReader<'_, 'a> {
     /// `fn path(_1: T) -> R {`, `static path: T = {`, `const path: T = {`, `path::{constant#0}: T = {`.
     fn header(&mut self, line: &'a str) -> Option<Header<'a>> {
         let mut parameters = Vec::new();
-        let (kind, path) = if let Some(text) = line.strip_prefix("fn ") {
-            let open = text.find("(_1: ").into_iter().chain(text.find("() -> ")).min()?;
-            let (path, rest) = text.split_at_checked(open)?;
+        let path = path_of(line)?;
+        let kind = if let Some(rest) = line.strip_prefix("fn ").and_then(|text| text.strip_prefix(path)) {
             let mut cursor = Cursor::new(rest);
             for (position, parameter) in split_list(cursor.bracketed()?)?.into_iter().enumerate() {
                 let (local, ty) = parameter.split_once(": ")?;
@@ -117,14 +129,11 @@ impl<'a> FileReader<'_, 'a> {
             cursor.expect(" -> ")?;
             let result = cursor.rest();
             self.names.types.read(result.strip_suffix(" {").unwrap_or(result))?;
-            (BodyKind::Fn, path)
+            BodyKind::Fn
         } else {
-            let is_static = line.starts_with("static ");
-            let text = line.strip_prefix("static ").or(line.strip_prefix("const ")).unwrap_or(line);
-            let (path, rest) = path_and_type(text.strip_prefix("mut ").unwrap_or(text))?;
-            let has_value = rest.ends_with(';') && split_list(rest).is_some();
-            (rest.ends_with(" = {") || has_value).then_some(())?;
-            (if is_static { BodyKind::Static } else { BodyKind::Const }, path)
+            let has_value = line.ends_with(';') && split_list(line).is_some();
+            (line.ends_with(" = {") || has_value).then_some(())?;
+            if line.starts_with("static ") { BodyKind::Static } else { BodyKind::Const }
         };
         let impl_at = match path.rsplit_once("<impl at ") {
             Some((_, rest)) => Some(self.files.span(rest.split_once('>')?.0)?),
@@ -157,7 +166,7 @@ impl<'a> FileReader<'_, 'a> {
             reader.unread(number, first);
         }
         reader.read(&mut inside);
-        let unread = reader.finish(inside.number);
+        let unread = reader.finish(inside.number, self.hints);
         for (line, text) in &unread {
             self.problem(*line, text);
         }

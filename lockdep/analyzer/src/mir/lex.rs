@@ -236,12 +236,20 @@ impl Files {
     }
 }
 
+/// `rsplit_once` for a needle that is near the end, without the preparations for one that is not.
+fn split_at_last<'a>(line: &'a str, needle: &str) -> Option<(&'a str, &'a str)> {
+    let last = line.len().checked_sub(needle.len())?;
+    let at = (0..=last).rev().find(|at| line.as_bytes()[*at..].starts_with(needle.as_bytes()))?;
+    Some((line.get(..at)?, line.get(at + needle.len()..)?))
+}
+
 /// Splits a line of a block into its code, without the semicolon, and the text of its span.
 ///
 /// The comment is the last `// scope N at`, for a literal in the code may contain the same; a span cannot.
 /// A line without a comment has no span. A code that does not end in a semicolon is not complete.
 pub(super) fn split_comment<'a>(line: &'a str, opening: &str) -> Option<(&'a str, Option<&'a str>)> {
-    if let Some((code, comment)) = line.rsplit_once(opening) {
+    // A line that ends in a semicolon has no comment, whatever its literals contain.
+    if let Some((code, comment)) = split_at_last(line, opening).filter(|_| !line.ends_with(';')) {
         let mut cursor = Cursor::new(comment);
         if cursor.number::<u32>().is_some() && cursor.eat(" at ") {
             return Some((code.trim_end().strip_suffix(';')?, Some(cursor.rest())));

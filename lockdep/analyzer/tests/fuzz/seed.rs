@@ -3,7 +3,7 @@
 //! It is checked in (`mir/kernel.dump`, made of `mir/kernel.rs` with the options in `cli/src/wrapper.rs`), so that a case
 //! is the same everywhere. Used by the tests whose names begin with `fuzz`.
 
-use lockdep_analyzer::facts::{FORMAT, Facts, Header};
+use lockdep_analyzer::facts::{Extraction, FORMAT, Facts, Header};
 use lockdep_analyzer::judge::{Judgement, judge};
 
 use lockdep::order::Discipline;
@@ -34,8 +34,11 @@ pub fn dump() -> Vec<(String, String)> {
 pub fn facts(files: &[(String, String)]) -> Facts {
     let source = include_str!("../mir/kernel.rs");
     let sources = |file: &str| (file == "src/lib.rs").then(|| source.to_owned());
+    let names: Vec<String> = files.iter().map(|(name, _)| name.clone()).collect();
+    let texts = |name: &str| files.iter().find(|(known, _)| known == name).map(|(_, text)| text.clone());
     let header = Header { format: FORMAT, krate: CRATE.to_owned(), ..Header::default() };
-    Facts::from_dump(header, files, &sources)
+    let extraction = Extraction::of_dump(header, &names, &texts, &sources).expect("bodies can be encoded");
+    Facts::decode(&extraction.finish().expect("facts can be encoded")).expect("its own facts")
 }
 
 /// What becomes of facts in the end; none if they acquire no lock.

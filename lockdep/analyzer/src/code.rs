@@ -1,0 +1,241 @@
+//! Calls of code that is a value: closures, functions, function pointers, and what is stored somewhere.
+//!
+//! What is known where it is called runs with what it captured; what came in through a parameter is left to the
+//! callers; of anything else, the bodies that the program ever put there run as possible callees (`resolve.rs`).
+
+use std::collections::BTreeMap;
+
+use crate::apply::describe;
+use crate::chain::{Chain, keep};
+use crate::flow::Flow;
+use crate::graph::Step as ChainStep;
+use crate::index::BodyId;
+use crate::instantiate::Arguments;
+use crate::mir::ir::{Call, Operand, Place, Span, Ty};
+use crate::path::{Step, Value};
+use crate::state::{Holding, State};
+use crate::summary::{CodeCall, HeldLock, Lock, Note, Occurrence};
+
+/// Code that returns what code returns that …: not followed further than this.
+pub(crate) const MAX_CODE_DEPTH: usize = 8;
+
+/// Whether a value is called, or only given to somebody who may call it if it is code.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Calling {
+    /// It is called.
+    Surely,
+    /// It may be called any number of times, if it is code at all.
+    Perhaps,
+    /// It may be called, but not again.
+    PerhapsOnce,
+}
+
+/// How and where code is called.
+#[derive(Clone, Copy)]
+pub(crate) struct CodeSite<'s> {
+    /// Whether it is called at all.
+    pub calling: Calling,
+    /// What is called, as a person would write it.
+    pub what: &'s str,
+    /// Where.
+    pub span: &'s Span,
+    /// What it may be if it is not known here.
+    pub others: &'s [BodyId],
+}
+
+impl Flow<'_, '_> {
+    /// `<F as Fn…>::call…(code, (args,))`.
+    pub(crate) fn call_code(&mut self, state: &mut State, call: &Call, block: usize, span: &Span) {
+        let code = call.args.first().map_or(Value::Unknown, |arg| self.value(state, arg));
+        let args = match call.args.get(1).and_then(Operand::place) {
+            Some(tuple) => {
+                let Ty::Tuple(types) = self.type_of(tuple) else {
+                    return self.foreign(state, call, block, span);
+                };
+                let at = self.lvalue(state, tuple);
+                let field = |k: usize| state.load(state.step(at.clone(), &Step::Field(k as u32)));
+                (0..types.len()).map(field).collect()
+            }
+            None => Vec::new(),
+        };
+        let code = match call.args.first().map(|operand| self.codes_in(state, operand)) {
+            // A box of one closure is as good as the closure.
+            Some(codes) if codes.len() == 1 && matches!(codes[0], Value::Code(..)) => codes[0].clone(),
+            _ => code,
+        };
+        let others = self.context.codes_called(self.id, call);
+        let what = describe(&call.callee);
+        let site = CodeSite { calling: Calling::Surely, what: &what, span, others: &others };
+        let produced = self.apply_code(state, &code, args, &site);
+        self.pass_through(state, call, produced);
+        self.set_unknown(state, &call.dest, block);
+    }
+
+    /// A call of the function pointer in `place`.
+    pub(crate) fn call_pointer(
+        &mut self,
+        state: &mut State,
+        call: &Call,
+        place: &Place,
+        block: usize,
+        span: &Span,
+    ) {
+        let value = state.load(self.lvalue(state, place));
+        let args = call.args.iter().map(|arg| self.value(state, arg)).collect();
+        let others = self.context.codes_called(self.id, call);
+        let site = CodeSite { calling: Calling::Surely, what: "a function pointer", span, others: &others };
+        let produced = self.apply_code(state, &value, args, &site);
+        self.pass_through(state, call, produced);
+        self.written_by_foreign(state, call);
+        self.set_unknown(state, &call.dest, block);
+    }
+
+    /// Calls code in place: its effects happen under what is held now. Returns the guards that it hands out.
+    pub(crate) fn apply_code(
+        &mut self,
+        state: &mut State,
+        code: &Value,
+        args: Vec<Value>,
+        site: &CodeSite<'_>,
+    ) -> Vec<(HeldLock, Chain)> {
+        let (calling, span) = (site.calling, site.span);
+        let code = match code {
+            Value::To(path) => state.load(path.clone()),
+            other => other.clone(),
+        };
+        match &code {
+            Value::Code(body, _) => {
+                let chain = self.chain_step(*body, span, false);
+                let arguments = self.code_arguments(&code, *body, args);
+                if self.output.is_some() {
+                    self.instantiate(&mut state.clone(), *body, &arguments, None, &chain);
+                }
+                let produced = self.produced(state, &code, &chain, MAX_CODE_DEPTH);
+                let again = calling == Calling::Perhaps && self.context.index.runs_again(*body);
+                if again && !produced.is_empty() && self.output.is_some() {
+                    // Foreign code may call it again while it keeps what the first call handed out.
+                    let mut again = state.clone();
+                    for (lock, chain) in &produced {
+                        keep(&mut again.held, Holding { lock: lock.clone(), holder: None }, chain.clone());
+                    }
+                    self.instantiate(&mut again, *body, &arguments, None, &chain);
+                }
+                self.written_by(state, *body, &arguments);
+                produced
+            }
+            Value::At(path) if path.is_open() => {
+                let chain = Chain::of(ChainStep {
+                    function: self.context.function_name(self.id),
+                    action: "calls the code it was given".to_owned(),
+                    span: span.clone(),
+                });
+                let held = state.held.iter().map(|(h, chain)| (h.lock.clone(), chain.clone())).collect();
+                let called = calling == Calling::Surely;
+                if let Some(output) = &mut self.output {
+                    output.add_call(
+                        CodeCall { code: path.bare(), args, called, others: site.others.to_vec() },
+                        held,
+                        &chain,
+                    );
+                }
+                vec![(HeldLock::FromCode(path.bare()), chain)]
+            }
+            _ => {
+                if calling == Calling::Surely && site.others.is_empty() {
+                    self.note(Note::Unresolved(site.what.to_owned(), span.clone()));
+                }
+                self.apply_others(state, args, site)
+            }
+        }
+    }
+
+    /// Calls code of which only the body is known, and that only as one of those it may be.
+    pub(crate) fn apply_others(
+        &mut self,
+        state: &mut State,
+        args: Vec<Value>,
+        site: &CodeSite<'_>,
+    ) -> Vec<(HeldLock, Chain)> {
+        let mut produced = Vec::new();
+        let before = state.clone();
+        for &body in site.others {
+            let chain = self.chain_step(body, site.span, true);
+            let arguments = self.code_arguments(&Value::Unknown, body, args.clone());
+            if self.output.is_some() {
+                self.instantiate(&mut before.clone(), body, &arguments, None, &chain);
+            }
+            produced.extend(self.handed_out(&before, body, &arguments, &chain, MAX_CODE_DEPTH));
+            self.written_by(state, body, &arguments);
+        }
+        produced
+    }
+
+    fn code_arguments(&self, code: &Value, body: BodyId, args: Vec<Value>) -> Arguments {
+        // A closure's body gets the closure first; a function item has nothing to get.
+        let closure = self.context.index.bodies[body].body.id.contains("{closure#");
+        let values: Vec<Value> = closure.then(|| code.clone()).into_iter().chain(args).collect();
+        Arguments { moved: vec![None; values.len()], values }
+    }
+
+    /// The guards that a call of `code` hands out, as the caller knows them.
+    pub(crate) fn produced(
+        &self,
+        state: &State,
+        code: &Value,
+        call: &Chain,
+        depth: usize,
+    ) -> Vec<(HeldLock, Chain)> {
+        let code = match code {
+            Value::To(path) => state.load(path.clone()),
+            other => other.clone(),
+        };
+        match &code {
+            Value::Code(body, _) if depth > 0 => {
+                let arguments = self.code_arguments(&code, *body, Vec::new());
+                self.handed_out(state, *body, &arguments, call, depth)
+            }
+            Value::At(path) if path.is_open() => vec![(HeldLock::FromCode(path.bare()), call.clone())],
+            _ => Vec::new(),
+        }
+    }
+
+    fn handed_out(
+        &self,
+        state: &State,
+        body: BodyId,
+        arguments: &Arguments,
+        call: &Chain,
+        depth: usize,
+    ) -> Vec<(HeldLock, Chain)> {
+        let mut found = Vec::new();
+        for (held, chain) in &self.context.summaries[body].returned {
+            match held {
+                HeldLock::Known(lock, how) => {
+                    let path = arguments.path(state, &lock.path);
+                    let lock = Lock { class: self.context.reclassed(lock.class, &path), path };
+                    found.push((HeldLock::Known(lock, *how), chain.through(call)));
+                }
+                HeldLock::FromCode(path) => {
+                    let inner = arguments.value(state, &Value::At(path.clone()));
+                    found.extend(self.produced(state, &inner, &chain.through(call), depth - 1));
+                }
+                // Guards given to code that somebody else calls are that caller's.
+                HeldLock::Argument(_) => {}
+            }
+        }
+        found
+    }
+
+    /// Calls of stored code that nobody calls further out: any that was ever stored there.
+    pub(crate) fn close_calls(&mut self, calls: &BTreeMap<CodeCall, Occurrence>) {
+        for (call, occurrence) in calls {
+            let mut state = State::default();
+            for (lock, chain) in &occurrence.held {
+                keep(&mut state.held, Holding { lock: lock.clone(), holder: None }, chain.clone());
+            }
+            let span = occurrence.chain.end().cloned().unwrap_or_default();
+            let site = CodeSite { calling: Calling::Perhaps, what: "", span: &span, others: &call.others };
+            self.apply_others(&mut state, call.args.clone(), &site);
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! Facts of text, body by body: what is read is made bytes at once, so that neither texts nor bodies pile up.
+//!
+//! It says which bodies the compiler has lost, and takes them from another text of it. It runs no compiler and reads no
+//! files: who has them hands them out. The command line calls it from inside a compilation.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::AddAssign;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rayon::prelude::*;
+
+use super::{FactsError, Header, bytes, short_path};
+use crate::mir::captures::{Hints, NOT_PRINTED};
+use crate::mir::ir::{AggregateKind, Body, Rvalue, Span, StatementKind};
+use crate::mir::{self, Problem, Stage, text};
+
+/// The compiler silently writes no file whose name is longer than this.
+const NAME_LIMIT: usize = 255;
+
+/// Where a name comes this close, a longer one is likely enough to have been lost that it has to be looked for.
+const LONG_NAME: usize = NAME_LIMIT - 48;
+
+/// A body whose definition path is longer may have been lost; the file's name has the crate and the stage besides.
+const LONG_PATH: usize = 150;
+
+/// What a file's name has besides the crate and the path of a function in a module: an impl, a closure, the stage.
+const BESIDES: usize = "-{impl#1000}-{closure#100}.analysis.after.mir".len();
+
+/// How a source or a text is had.
+pub type Texts<'t> = &'t (dyn Fn(&str) -> Option<String> + Sync);
+
+/// How much was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Volume {
+    /// Bodies.
+    pub bodies: usize,
+    /// Lines of text.
+    pub lines: usize,
+    /// Lines that could not be read.
+    pub unread: usize,
+}
+
+impl AddAssign for Volume {
+    fn add_assign(&mut self, other: Volume) {
+        self.bodies += other.bodies;
+        self.lines += other.lines;
+        self.unread += other.unread;
+    }
+}
+
+/// What is kept of a body that is bytes already.
+#[derive(Debug)]
+struct Kept {
+    id: String,
+    path: String,
+    /// Where its impl stands, if that could not be read.
+    lost_impl: Option<Span>,
+    /// The closures that it builds.
+    closures: Vec<String>,
+    /// The structs that it builds, with the names of their fields.
+    structs: Vec<(String, Vec<String>)>,
+    bytes: Vec<u8>,
+}
+
+/// What was read of a file.
+struct ReadFile {
+    bodies: Vec<Kept>,
+    problems: Vec<Problem>,
+    volume: Volume,
+    lacks_captures: bool,
+}
+
+/// What the files say of the captures that some of them lack.
+fn hints(files: &[ReadFile], names: &[String], texts: Texts<'_>) -> Hints {
+    let mut hints = Hints::default();
+    let lacking = files.iter().filter(|file| file.lacks_captures).flat_map(|file| &file.bodies);
+    let wanted: BTreeSet<&str> = lacking.flat_map(|body| &body.closures).map(String::as_str).collect();
+    for name in names {
+        let Some((_, id)) = mir::id_of_file(name).filter(|(_, id)| wanted.contains(id.as_str())) else {
+            continue;
+        };
+        hints.captures.insert(id, Hints::captures_of(&texts(name).unwrap_or_default()));
+    }
+    for (path, fields) in files.iter().flat_map(|file| &file.bodies).flat_map(|body| &body.structs) {
+        hints.fields.entry(path.clone()).or_insert_with(|| fields.clone());
+    }
+    hints
+}
+
+/// Facts being made.
+#[derive(Debug)]
+pub struct Extraction {
+    header: Header,
+    bodies: Vec<Kept>,
+    problems: Vec<String>,
+    volume: Volume,
+    longest_name: String,
+    /// The length that a name may have, by the sources.
+    expected_name: usize,
+}
+
+impl Extraction {
+    /// Reads a dump: `names` are those of the files rustc wrote, `texts` gives the text of one, and `sources` the text of
+    /// a source file by its path as printed.
+    pub fn of_dump(
+        header: Header,
+        names: &[String],
+        texts: Texts<'_>,
+        sources: Texts<'_>,
+    ) -> Result<Extraction, FactsError> {
+        let headers = Headers::new(sources);
+        let krate = header.krate.clone();
+        let read = |name: &str, hints: &Hints| -> Result<ReadFile, FactsError> {
+            let text = texts(name).unwrap_or_default();
+            let (bodies, problems) = mir::read_dump_file(&krate, name, &text, hints);
+            let volume = volume(&text, bodies.len(), problems.len());
+            drop(text);
+            let lacks_captures = bodies.iter().any(|body| body.unread.iter().any(|line| line == NOT_PRINTED));
+            let kept: Result<Vec<Kept>, _> = bodies.into_iter().map(|body| keep(body, &headers)).collect();
+            Ok(ReadFile { bodies: kept?, problems, volume, lacks_captures })
+        };
+        let files: Result<Vec<ReadFile>, _> =
+            names.par_iter().map(|name| read(name, &Hints::default())).collect();
+        let mut files = files?;
+        if files.iter().any(|file| file.lacks_captures) {
+            let hints = hints(&files, names, texts);
+            for (name, file) in names.iter().zip(&mut files).filter(|(_, file)| file.lacks_captures) {
+                *file = read(name, &hints)?;
+            }
+        }
+        let mut extraction = Extraction::empty(header);
+        for file in files {
+            extraction.bodies.extend(file.bodies);
+            extraction.problems.extend(file.problems.iter().map(ToString::to_string));
+            extraction.volume += file.volume;
+        }
+        extraction.problems.sort();
+        extraction.longest_name =
+            names.iter().max_by_key(|name| (name.len(), *name)).cloned().unwrap_or_default();
+        Ok(extraction)
+    }
+
+    /// Reads the text of a whole crate, which is of the stage in `header`.
+    pub fn of_text(header: Header, text: &str, sources: Texts<'_>) -> Result<Extraction, FactsError> {
+        let headers = Headers::new(sources);
+        let (bodies, problems) = text::read(&header.krate, text, header.stage, &BTreeMap::new());
+        let mut extraction = Extraction::empty(header);
+        extraction.volume = volume(text, bodies.len(), problems.len());
+        extraction.problems = problems.iter().map(ToString::to_string).collect();
+        let kept: Result<Vec<Kept>, _> = bodies.into_par_iter().map(|body| keep(body, &headers)).collect();
+        extraction.bodies = kept?;
+        Ok(extraction)
+    }
+
+    fn empty(header: Header) -> Extraction {
+        Extraction {
+            header,
+            bodies: Vec::new(),
+            problems: Vec::new(),
+            volume: Volume::default(),
+            longest_name: String::new(),
+            expected_name: 0,
+        }
+    }
+
+    /// How much was read.
+    pub fn volume(&self) -> Volume {
+        self.volume
+    }
+
+    /// Notes how long names of files may be for what a source file of the crate declares.
+    pub fn note_source(&mut self, file: &str, source: &str) {
+        let module = file.rsplit_once("src/").map_or(file, |(_, module)| module);
+        let (function, modules) = identifiers(source);
+        let length = self.header.krate.len() + 1 + module.len() + modules + 1 + function + BESIDES;
+        self.expected_name = self.expected_name.max(length);
+    }
+
+    /// Whether the compiler may have lost bodies.
+    pub fn may_lack_bodies(&self) -> bool {
+        self.has_long_names() || !self.missing().is_empty()
+    }
+
+    /// Adds the bodies that were lost from a text of the whole crate, of the stage `stage`.
+    pub fn complete(&mut self, text: &str, stage: Stage, sources: Texts<'_>) -> Result<(), FactsError> {
+        let headers = Headers::new(sources);
+        let known: BTreeSet<&str> = self.bodies.iter().map(|body| body.path.as_str()).collect();
+        let impls = self.bodies.iter().filter_map(|body| text::impl_of(&body.path, &body.id)).collect();
+        let (bodies, problems) = text::read(&self.header.krate, text, stage, &impls);
+        // Constructors and constants without a body are in this text only, and were not lost: that is a body whose file
+        // has no room for its name.
+        let lost: Vec<Body> = bodies
+            .into_iter()
+            .filter(|body| body.id.len() > LONG_PATH && !known.contains(body.path.as_str()))
+            .filter(|body| !body.blocks.is_empty() || !body.unread.is_empty())
+            .collect();
+        let ids: BTreeSet<&str> = lost.iter().map(|body| body.id.as_str()).collect();
+        let problems = problems.iter().filter(|problem| ids.contains(problem.file.as_str()));
+        self.problems.extend(problems.map(ToString::to_string));
+        self.volume.bodies += lost.len();
+        let kept: Result<Vec<Kept>, _> = lost.into_iter().map(|body| keep(body, &headers)).collect();
+        self.bodies.extend(kept?);
+        self.longest_name.clear();
+        self.expected_name = 0;
+        Ok(())
+    }
+
+    /// Notes what could not be read for a reason of its own.
+    pub fn problem(&mut self, problem: String) {
+        self.problems.push(problem);
+    }
+
+    /// The bytes of a facts file.
+    pub fn finish(mut self) -> Result<Vec<u8>, FactsError> {
+        self.bodies.sort_by(|a, b| a.id.cmp(&b.id));
+        for pair in self.bodies.windows(2) {
+            if let [first, second] = pair
+                && first.id == second.id
+            {
+                self.problems
+                    .push(format!("{}: incomplete: two bodies have this definition path", second.id));
+            }
+        }
+        let lost_impls: BTreeSet<&Span> =
+            self.bodies.iter().filter_map(|body| body.lost_impl.as_ref()).collect();
+        for at in lost_impls {
+            let file = short_path(&at.file).unwrap_or_else(|| at.file.to_string());
+            let (line, column) = (at.line, at.column);
+            self.problems.push(format!("{file}:{line}:{column}: the impl that begins here cannot be read"));
+        }
+        self.problems.extend(self.long_name());
+        let krate = self.header.krate.clone();
+        let bodies: Vec<&[u8]> = self.bodies.iter().map(|body| body.bytes.as_slice()).collect();
+        bytes::encode(&self.header, &krate, &self.problems, &bodies)
+    }
+
+    /// A closure or coroutine that is created has a body; one without was lost on the way.
+    fn missing(&self) -> Vec<String> {
+        let known: BTreeSet<&str> = self.bodies.iter().map(|body| body.id.as_str()).collect();
+        let built = self.bodies.iter().flat_map(|body| body.closures.iter().map(move |id| (id, &body.id)));
+        let missing: BTreeSet<String> = built
+            .filter(|(closure, _)| !known.contains(closure.as_str()))
+            .map(|(closure, by)| format!("{closure}: created in {by} but the compiler wrote no MIR of it"))
+            .collect();
+        missing.into_iter().collect()
+    }
+
+    /// Whether a name comes close to the limit, or could be beyond.
+    fn has_long_names(&self) -> bool {
+        self.longest_name.len() > LONG_NAME || self.expected_name > NAME_LIMIT
+    }
+
+    fn long_name(&self) -> Option<String> {
+        self.has_long_names().then(|| {
+            let length = self.longest_name.len().max(self.expected_name);
+            format!(
+                "{}: names of files may be {length} bytes long; of a function whose name makes more than {NAME_LIMIT} \
+                 the compiler writes no MIR, and there may be one",
+                self.header.krate,
+            )
+        })
+    }
+}
+
+/// The length of the longest name of a function, and of the names of modules inside the file together.
+fn identifiers(source: &str) -> (usize, usize) {
+    let lengths = |word: &'static str| {
+        source.match_indices(word).map(move |(at, _)| {
+            let rest = source.get(at + word.len()..).unwrap_or_default();
+            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            (end, rest.get(end..).is_some_and(|rest| rest.trim_start().starts_with('{')))
+        })
+    };
+    let functions = lengths("fn ").map(|(length, _)| length).max().unwrap_or(0);
+    (functions, lengths("mod ").filter(|(_, is_inside)| *is_inside).map(|(length, _)| length + 1).sum())
+}
+
+fn volume(text: &str, bodies: usize, unread: usize) -> Volume {
+    Volume { bodies, lines: text.bytes().filter(|byte| *byte == b'\n').count(), unread }
+}
+
+/// Makes a body bytes.
+fn keep(mut body: Body, headers: &Headers<'_>) -> Result<Kept, FactsError> {
+    body.impl_header = body.impl_at.as_ref().and_then(|at| headers.get(at));
+    let lost_impl = body.impl_at.clone().filter(|_| body.impl_header.is_none());
+    let (mut closures, mut structs): (Vec<String>, Vec<(String, Vec<String>)>) = Default::default();
+    for statement in body.blocks.iter().flat_map(|block| &block.statements) {
+        let StatementKind::Assign(_, Rvalue::Aggregate(aggregate)) = &statement.kind else { continue };
+        match &aggregate.kind {
+            AggregateKind::Closure(id, _) if !id.is_empty() => closures.push(id.clone()),
+            AggregateKind::Adt(path) if !structs.iter().any(|(known, _)| known == path) => {
+                let names: Option<Vec<String>> =
+                    aggregate.fields.iter().map(|(name, _)| name.clone()).collect();
+                structs.extend(names.filter(|names| !names.is_empty()).map(|names| (path.clone(), names)));
+            }
+            _ => {}
+        }
+    }
+    let (id, path) = (body.id.clone(), body.path.clone());
+    Ok(Kept { id, path, lost_impl, closures, structs, bytes: bytes::of_body(body)? })
+}
+
+/// The headers of impls in source text, each looked up once.
+struct Headers<'s> {
+    sources: Texts<'s>,
+    texts: Mutex<BTreeMap<Arc<str>, Option<Arc<str>>>>,
+    known: Mutex<BTreeMap<Span, Option<String>>>,
+}
+
+impl<'s> Headers<'s> {
+    fn new(sources: Texts<'s>) -> Headers<'s> {
+        Headers { sources, texts: Mutex::default(), known: Mutex::default() }
+    }
+
+    fn get(&self, at: &Span) -> Option<String> {
+        if let Some(header) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(at) {
+            return header.clone();
+        }
+        let text = self
+            .texts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(Arc::clone(&at.file))
+            .or_insert_with(|| (self.sources)(&at.file).map(Arc::from))
+            .clone();
+        let header = text.and_then(|text| mir::impl_header(&text, at));
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(at.clone(), header.clone());
+        header
+    }
+}

@@ -1,0 +1,160 @@
+//! Which bodies a call may run, if the callee's type does not say: trait objects, type parameters, stored code.
+//!
+//! Names come first ([`Context::resolve`]); this file narrows what they leave open by what the program does
+//! (`sources.rs`, `instances.rs`). Where it does not know better, every implementation is a possible callee.
+
+use std::collections::BTreeSet;
+
+use crate::context::{Context, Resolution};
+use crate::index::{BodyId, type_of};
+use crate::mir::ir::{Call, Callee, Operand, Place, Ty};
+use crate::sources::{Source, is_lazy};
+
+/// A type with the crate that prints it.
+type Printed = (usize, Ty);
+
+impl Context<'_> {
+    /// The bodies that a call in `body` may run.
+    pub fn callees(&self, body: BodyId, callee: &Callee, args: &[Operand]) -> Resolution {
+        let krate = self.index.bodies[body].krate;
+        let Callee::Qualified { this, of: Some(Ty::Path(of, _)), method, .. } = callee else {
+            return self.resolve(krate, callee);
+        };
+        let types = match this {
+            Ty::Dyn(_) => match args.first().and_then(Operand::place) {
+                Some(place) => self.objects(self.sources.at(self.index, body, place, this)),
+                None => self.objects(self.sources.anywhere(this).cloned().collect()),
+            },
+            _ => self.instances.of(self.index, body, this).and_then(|types| self.concrete(types)),
+        };
+        let Some(types) = types.filter(|types| !types.is_empty()) else { return self.resolve(krate, callee) };
+        let of = self.index.name(krate, of);
+        let mut bodies = BTreeSet::new();
+        for (krate, ty) in &types {
+            bodies.extend(self.index.implementations(*krate, ty, &of, method));
+        }
+        if bodies.is_empty() && !of.krate.is_empty() {
+            // A blanket implementation, say.
+            return self.resolve(krate, callee);
+        }
+        Resolution { certain: types.len() == 1 && bodies.len() == 1, bodies: bodies.into_iter().collect() }
+    }
+
+    /// The code that a call in `body` of a value may run, by what was put where the value comes from.
+    pub fn codes_called(&self, body: BodyId, call: &Call) -> Vec<BodyId> {
+        let locals = &self.index.bodies[body].body.locals;
+        match &call.callee {
+            Callee::Place(place) => self.codes(body, place, &type_of(locals, place), call.args.len()),
+            Callee::Qualified { this, of: Some(Ty::Path(of, _)), method, .. }
+                if is_code_trait(of) && method.starts_with("call") =>
+            {
+                let Some(place) = call.args.first().and_then(Operand::place) else { return Vec::new() };
+                let given = call.args.get(1).and_then(Operand::place).map(|place| type_of(locals, place));
+                let count = if let Some(Ty::Tuple(types)) = given { types.len() } else { 0 };
+                self.codes(body, place, this, count)
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn codes(&self, body: BodyId, place: &Place, ty: &Ty, args: usize) -> Vec<BodyId> {
+        let sources = self.sources.at(self.index, body, place, ty);
+        let mut found = BTreeSet::new();
+        for source in sources {
+            match source {
+                Source::Code(code) => {
+                    found.insert(code);
+                }
+                Source::Generic(scope, ty) => {
+                    let types = self.instances.of(self.index, scope, &ty);
+                    found.extend(types.into_iter().flatten().filter_map(|(krate, ty)| match ty {
+                        Ty::Closure(text) => self.index.closure(*krate, text),
+                        Ty::FnItem(path) => self.index.function(*krate, path),
+                        _ => None,
+                    }));
+                }
+                Source::Object(..) => {}
+            }
+        }
+        found.into_iter().filter(|code| self.takes(*code, args)).collect()
+    }
+
+    /// The code that makes the lazy value that `place` of a body points to.
+    pub fn makers(&self, krate: usize, body: BodyId, place: &Place) -> Vec<BodyId> {
+        let ty = type_of(&self.index.bodies[body].body.locals, place);
+        let is_lazy = |ty: &Ty| matches!(ty, Ty::Path(path, _) if is_lazy(path));
+        if self.is_pointer(krate, &ty) && ty.any(&mut |inner| is_lazy(inner)) {
+            self.codes(body, place, &Ty::Never, 0)
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Types of the values that a trait object of type `ty` may be; none if that is not known.
+    pub fn objects_of(&self, ty: &Ty) -> Option<BTreeSet<Printed>> {
+        self.objects(self.sources.anywhere(ty).cloned().collect()).filter(|types| !types.is_empty())
+    }
+
+    /// Types of the values that a trait object in `place` of a body may be; none if that is not known.
+    pub fn objects_at(&self, body: BodyId, place: &Place, ty: &Ty) -> Option<BTreeSet<Printed>> {
+        self.objects(self.sources.at(self.index, body, place, ty))
+    }
+
+    fn objects(&self, sources: Vec<Source>) -> Option<BTreeSet<Printed>> {
+        let mut found = BTreeSet::new();
+        for source in sources {
+            match source {
+                Source::Object(krate, ty) => {
+                    found.insert((krate, ty));
+                }
+                Source::Generic(body, ty) => {
+                    found.extend(self.instances.of(self.index, body, &ty)?.iter().cloned());
+                }
+                Source::Code(_) => {}
+            }
+        }
+        self.concrete(&found)
+    }
+
+    /// The types with what is behind trait objects among them; none if a parameter is left.
+    fn concrete(&self, types: &BTreeSet<Printed>) -> Option<BTreeSet<Printed>> {
+        let mut found = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        let mut pending: Vec<Printed> = types.iter().cloned().collect();
+        while let Some((krate, ty)) = pending.pop() {
+            match &ty {
+                Ty::Dyn(_) => {
+                    if seen.insert(ty.clone()) {
+                        let behind = self.sources.anywhere(&ty);
+                        for source in behind {
+                            match source {
+                                Source::Object(krate, ty) => pending.push((*krate, ty.clone())),
+                                Source::Generic(body, ty) => {
+                                    pending.extend(self.instances.of(self.index, *body, ty)?.iter().cloned());
+                                }
+                                Source::Code(_) => {}
+                            }
+                        }
+                    }
+                }
+                Ty::Opaque(_) | Ty::Projection(_) => return None,
+                Ty::Path(path, _) if self.index.is_parameter(krate, path) => return None,
+                _ => {
+                    found.insert((krate, ty));
+                }
+            }
+        }
+        Some(found)
+    }
+
+    /// Whether code can be called with so many arguments.
+    fn takes(&self, code: BodyId, args: usize) -> bool {
+        let body = self.index.bodies[code].body;
+        body.params == args + usize::from(body.id.ends_with('}'))
+    }
+}
+
+/// Whether a trait is one of those whose methods call their receiver.
+pub(crate) fn is_code_trait(path: &str) -> bool {
+    matches!(path.rsplit("::").next(), Some("Fn" | "FnMut" | "FnOnce"))
+}
