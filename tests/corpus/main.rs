@@ -62,7 +62,8 @@ fn run(wanted: &[String]) -> Result<usize, Failure> {
         for bug in krate.bugs.iter().filter(|_| of(&krate.version).is_some()) {
             let vulnerable = of(&krate.version).map_or(&[][..], Vec::as_slice);
             let fixed = bug.fixed.as_deref().and_then(of).map_or(&[][..], Vec::as_slice);
-            complaints.extend(against(bug, vulnerable, fixed).map(|complaint| format!("{krate}: {complaint}")));
+            complaints
+                .extend(against(bug, vulnerable, fixed).map(|complaint| format!("{krate}: {complaint}")));
         }
     }
     print!("{}", table::render(&rows));

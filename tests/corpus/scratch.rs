@@ -81,7 +81,11 @@ pub fn analyze(tool: &Path, krate: &Crate) -> Result<Run, Failure> {
     let root = format!("{}-{}/", krate.name, krate.version);
     let findings = report.map_or(Some(Vec::new()), |report| Finding::all(&report, &root));
     let seconds = start.elapsed().as_secs();
-    Ok(Run { findings: findings.ok_or(Failure::Answer("analyze"))?, lines: lines(krate, &directory)?, seconds })
+    Ok(Run {
+        findings: findings.ok_or(Failure::Answer("analyze"))?,
+        lines: lines(krate, &directory)?,
+        seconds,
+    })
 }
 
 fn directory() -> PathBuf {
