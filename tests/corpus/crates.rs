@@ -2,12 +2,12 @@
 //!
 //! It is what people wrote, checked where a slip would go unnoticed. It starts nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Deserialize;
 
-use crate::finding::Finding;
+use crate::finding::{Finding, Step};
 use crate::scratch::Failure;
 
 /// One version of a crate.
@@ -88,14 +88,26 @@ impl TryFrom<String> for Place {
     }
 }
 
+impl Place {
+    fn is_at(&self, step: &Step) -> bool {
+        step.file == self.file && (self.first..=self.last).contains(&step.line)
+    }
+}
+
 impl Bug {
     /// The finding that is this bug.
     pub fn finding<'a>(&self, findings: &'a [Finding]) -> Option<&'a Finding> {
-        let is_on = |place: &Place, finding: &Finding| {
-            let mut places = finding.places.iter();
-            places.any(|(file, line)| *file == place.file && (place.first..=place.last).contains(line))
-        };
-        findings.iter().find(|finding| self.through.iter().all(|place| is_on(place, finding)))
+        let goes_through =
+            |finding: &Finding, place: &Place| finding.steps.iter().any(|step| place.is_at(step));
+        findings.iter().find(|finding| self.through.iter().all(|place| goes_through(finding, place)))
+    }
+
+    /// Whether `finding`, which is this bug, is among those of the other version: lines are others there, but the
+    /// functions are called alike.
+    pub fn is_still_in(&self, findings: &[Finding], finding: &Finding) -> bool {
+        let steps = finding.steps.iter().filter(|step| self.through.iter().any(|place| place.is_at(step)));
+        let functions: BTreeSet<&str> = steps.map(|step| step.function.as_str()).collect();
+        findings.iter().any(|other| other.is_of(finding, &functions))
     }
 }
 

@@ -14,8 +14,19 @@ pub struct Finding {
     /// Whether an unresolved call is on the way.
     possible: bool,
     nestings: BTreeSet<Nesting>,
-    /// Everything that the chains go through: a file, from the crate's root if it is of the crate, and a line.
-    pub places: BTreeSet<(String, u64)>,
+    /// Everything that the chains go through.
+    pub steps: BTreeSet<Step>,
+}
+
+/// A call or acquisition on the way.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Step {
+    /// From the crate's root if it is of the crate.
+    pub file: String,
+    /// The line.
+    pub line: u64,
+    /// The function that calls or acquires.
+    pub function: String,
 }
 
 /// One lock under another.
@@ -30,9 +41,7 @@ struct Nesting {
 struct End {
     class: String,
     mode: String,
-    function: String,
-    file: String,
-    line: u64,
+    acquired: Step,
 }
 
 impl Finding {
@@ -46,21 +55,18 @@ impl Finding {
     }
 
     fn read(finding: &Value, root: &str) -> Option<Finding> {
-        let place = |step: &Value| {
+        let read = |step: &Value| {
             let file = step["span"]["file"].as_str()?;
-            let file = file.strip_prefix(root).unwrap_or(file);
-            Some((file.to_owned(), step["span"]["line"].as_u64()?))
+            let file = file.strip_prefix(root).unwrap_or(file).to_owned();
+            let function = step["function"].as_str()?.to_owned();
+            Some(Step { file, line: step["span"]["line"].as_u64()?, function })
         };
         let nestings = finding["nestings"].as_array()?;
         let end = |nesting: &Value, side: &str| {
-            let acquired = nesting[format!("{side}_chain")].as_array()?.last()?;
-            let (file, line) = place(acquired)?;
             Some(End {
                 class: nesting[side].as_str()?.to_owned(),
                 mode: nesting[format!("{side}_as")].as_str()?.to_owned(),
-                function: acquired["function"].as_str()?.to_owned(),
-                file,
-                line,
+                acquired: read(nesting[format!("{side}_chain")].as_array()?.last()?)?,
             })
         };
         let steps = nestings.iter().flat_map(|nesting| [&nesting["held_chain"], &nesting["wanted_chain"]]);
@@ -70,19 +76,18 @@ impl Finding {
             nestings: (nestings.iter())
                 .map(|nesting| Some(Nesting { held: end(nesting, "held")?, wanted: end(nesting, "wanted")? }))
                 .collect::<Option<_>>()?,
-            places: steps.filter_map(Value::as_array).flatten().filter_map(place).collect(),
+            steps: steps.filter_map(Value::as_array).flatten().filter_map(read).collect(),
         })
     }
 
-    /// Whether this is the other one in another version of the crate: the same functions take the same locks.
-    pub fn is_alike(&self, other: &Finding) -> bool {
-        let taken = |finding: &Finding| -> BTreeSet<[String; 4]> {
-            let names = |Nesting { held, wanted }: &Nesting| {
-                [&held.class, &held.function, &wanted.class, &wanted.function].map(Clone::clone)
-            };
-            finding.nestings.iter().map(names).collect()
+    /// Whether these are the other one's locks, and code of each of these functions is on the way.
+    pub fn is_of(&self, other: &Finding, functions: &BTreeSet<&str>) -> bool {
+        let classes = |finding: &Finding| -> BTreeSet<(String, String)> {
+            let nestings = finding.nestings.iter();
+            nestings.map(|nesting| (nesting.held.class.clone(), nesting.wanted.class.clone())).collect()
         };
-        self.code == other.code && taken(self) == taken(other)
+        let own: BTreeSet<&str> = self.steps.iter().map(|step| step.function.as_str()).collect();
+        self.code == other.code && classes(self) == classes(other) && functions.is_subset(&own)
     }
 }
 
@@ -98,7 +103,7 @@ impl fmt::Display for Finding {
 
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let End { class, mode, function, file, line } = self;
+        let End { class, mode, acquired: Step { file, line, function } } = self;
         write!(f, "{class} ({mode}) at {file}:{line} in {function}")
     }
 }

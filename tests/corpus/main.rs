@@ -88,7 +88,7 @@ fn against(bug: &Bug, vulnerable: &[Finding], fixed: &[Finding]) -> Option<Strin
     match (bug.finding(vulnerable), &bug.missed) {
         (None, None) => Some(format!("missed: {}", bug.what)),
         (Some(_), Some(reason)) => Some(format!("found: {}\n  although {reason}", bug.what)),
-        (Some(finding), None) if fixed.iter().any(|other| other.is_alike(finding)) => {
+        (Some(finding), None) if bug.is_still_in(fixed, finding) => {
             Some(format!("still found in {}: {}", bug.fixed.as_deref().unwrap_or_default(), bug.what))
         }
         _ => None,
