@@ -352,6 +352,16 @@ impl Context<'_> {
         self.key(krate, path, 1).is_some_and(|key| self.models.is_guard(&key))
     }
 
+    /// Whether a value of this type spells out a guard of a lock that tasks wait for.
+    pub fn is_guard_of_tasks(&self, krate: usize, ty: &Ty) -> bool {
+        ty.any(&mut |inner| match inner {
+            Ty::Path(path, _) => {
+                self.key(krate, path, 1).is_some_and(|key| self.models.is_guard_of_tasks(&key))
+            }
+            _ => false,
+        })
+    }
+
     /// Whether copies of a value of this type point to one object.
     pub fn is_pointer(&self, krate: usize, ty: &Ty) -> bool {
         match ty {

@@ -19,6 +19,7 @@ struct Table {
     wait: Vec<WaitModel>,
     guards: Types,
     plain: Traits,
+    asynchronous: Families,
     pointers: Types,
     functions: Functions,
 }
@@ -68,6 +69,12 @@ pub enum Waiting {
     Lends,
     /// The guard is lent by the first argument; code among the others runs while the lock is released.
     Opens,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Families {
+    families: BTreeSet<String>,
 }
 
 /// Where the class of a lock stands.
@@ -320,6 +327,12 @@ impl Models {
     pub fn is_plain(&self, of: &str) -> bool {
         let last = of.split('<').next().unwrap_or(of).trim().rsplit("::").next().unwrap_or(of);
         self.table.plain.traits.contains(last)
+    }
+
+    /// Whether tasks wait for the lock that a guard of the type with this key holds.
+    pub fn is_guard_of_tasks(&self, key: &str) -> bool {
+        let family = key.split("::").next().unwrap_or_default();
+        self.is_guard(key) && self.table.asynchronous.families.contains(family)
     }
 
     /// Whether copies of a value of the type with this key point to one object.

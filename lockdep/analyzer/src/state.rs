@@ -29,6 +29,8 @@ pub struct State {
     pub values: BTreeMap<Slot, Value>,
     /// What may be held.
     pub held: BTreeMap<Holding, Chain>,
+    /// Of these, those that surely are: by a guard that is in its local on every way here.
+    pub sure: BTreeSet<Holding>,
     /// Locals that are surely moved out.
     pub moved: BTreeSet<usize>,
     /// (subject, controller): the second surely controls the first.
@@ -134,7 +136,12 @@ impl State {
         let moving: Vec<Holding> = self.held.keys().filter(|h| h.holder == Some(from)).cloned().collect();
         for holding in moving {
             if let Some(chain) = self.held.remove(&holding) {
-                keep(&mut self.held, Holding { holder: to, ..holding }, chain);
+                let sure = self.sure.remove(&holding) && to.is_some();
+                let holding = Holding { holder: to, ..holding };
+                if sure {
+                    self.sure.insert(holding.clone());
+                }
+                keep(&mut self.held, holding, chain);
             }
         }
     }
@@ -142,6 +149,13 @@ impl State {
     /// Releases what `local` holds.
     pub fn release(&mut self, local: usize) {
         self.held.retain(|holding, _| holding.holder != Some(local));
+        self.sure.retain(|holding| holding.holder != Some(local));
+    }
+
+    /// Forgets that something is surely held where it is not held or not by one of the locals for which `keeps`
+    /// holds.
+    pub fn doubt(&mut self, keeps: impl Fn(usize) -> bool) {
+        self.sure.retain(|holding| self.held.contains_key(holding) && holding.holder.is_some_and(&keeps));
     }
 
     /// What `local` holds.
@@ -169,6 +183,9 @@ impl State {
             }
             keep(&mut self.held, holding, chain);
         }
+        // One whose path is forgotten is held still, but nobody knows which it is.
+        let held = &self.held;
+        self.sure.retain(|holding| held.contains_key(holding));
     }
 
     /// Takes in what is known on another way to the same point; whether that changed anything.
@@ -194,7 +211,12 @@ impl State {
                 changes.push((slot.clone(), value));
             }
         }
-        let mut changed = !changes.is_empty();
+        let surely = self.sure.len();
+        self.sure.retain(|holding| {
+            let there = other.sure.contains(holding) && other.held.contains_key(holding);
+            there && self.held.contains_key(holding)
+        });
+        let mut changed = !changes.is_empty() || self.sure.len() != surely;
         self.values.extend(changes);
         for (holding, chain) in &other.held {
             if self.held.get(holding).is_none_or(|known| chain < known) {
