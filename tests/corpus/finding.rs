@@ -11,8 +11,8 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
     code: String,
-    /// Whether an unresolved call is on the way.
-    possible: bool,
+    /// How sure the tool is: `error`, `warning`, or `note` for a circle that it says a gate keeps open.
+    pub level: String,
     nestings: BTreeSet<Nesting>,
     /// Everything that the chains go through.
     pub steps: BTreeSet<Step>,
@@ -72,7 +72,7 @@ impl Finding {
         let steps = nestings.iter().flat_map(|nesting| [&nesting["held_chain"], &nesting["wanted_chain"]]);
         Some(Finding {
             code: finding["code"].as_str()?.to_owned(),
-            possible: nestings.iter().any(|nesting| nesting["possible"] == true),
+            level: finding["level"].as_str()?.to_owned(),
             nestings: (nestings.iter())
                 .map(|nesting| Some(Nesting { held: end(nesting, "held")?, wanted: end(nesting, "wanted")? }))
                 .collect::<Option<_>>()?,
@@ -93,7 +93,7 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "  {}{}", self.code, if self.possible { ", possibly" } else { "" })?;
+        writeln!(f, "  {} ({})", self.code, self.level)?;
         self.nestings.iter().try_for_each(|Nesting { held, wanted }| {
             writeln!(f, "    {held}")?;
             writeln!(f, "      then {wanted}")

@@ -77,6 +77,7 @@ fn row(krate: &Crate, run: &Run, judged: &Judged) -> Row {
         lines: run.lines,
         findings: run.findings.len(),
         verdicts: judged.counts.clone(),
+        alarms: judged.alarms,
         bugs: krate.bugs.len(),
         missed: krate.bugs.iter().filter(|bug| bug.finding(&run.findings).is_none()).count(),
         seconds: run.seconds,

@@ -24,6 +24,8 @@ const UNREAD: &str = "unread";
 pub struct Judged {
     /// How many findings were given each of [`WORDS`].
     pub counts: BTreeMap<&'static str, usize>,
+    /// How many the tool reports that are false or gated; what it calls gated itself is none.
+    pub alarms: usize,
     /// What is not in order.
     pub complaints: Vec<String>,
 }
@@ -37,11 +39,14 @@ pub fn compare(krate: &Crate, findings: &[Finding], bless: bool) -> Result<Judge
     };
     let mut judged = Judged::default();
     let mut text = String::new();
-    for finding in findings.iter().map(Finding::to_string) {
+    for (level, finding) in findings.iter().map(|finding| (&finding.level, finding.to_string())) {
         let verdict = known.get(&finding).map_or(UNREAD, String::as_str);
         let (word, reason) = verdict.split_once(": ").unwrap_or((verdict, ""));
         match WORDS.into_iter().find(|known| *known == word && !reason.trim().is_empty()) {
-            Some(word) => *judged.counts.entry(word).or_default() += 1,
+            Some(word) => {
+                *judged.counts.entry(word).or_default() += 1;
+                judged.alarms += usize::from(level != "note" && ["gated", "false"].contains(&word));
+            }
             None => judged.complaints.push(format!("nobody has read\n{finding}")),
         }
         // Nothing fails when text is written to a string.
