@@ -124,6 +124,7 @@ struct Functions {
     advances: BTreeSet<String>,
     finds: BTreeSet<String>,
     borrows: BTreeSet<String>,
+    opens: BTreeSet<String>,
     sifts: BTreeSet<String>,
     items: BTreeSet<String>,
     unwrap: BTreeSet<String>,
@@ -197,6 +198,8 @@ pub enum Iteration {
     Finds,
     /// The result contains a pointer to the content of the option that the first argument points to.
     Borrows,
+    /// The result contains a pointer to the content of the cell that the first argument points to.
+    Opens,
     /// The result iterates over some elements of the first argument.
     Sifts,
 }
@@ -284,6 +287,7 @@ impl Models {
             (&functions.advances, Effect::Iterate(Iteration::Advances)),
             (&functions.finds, Effect::Iterate(Iteration::Finds)),
             (&functions.borrows, Effect::Iterate(Iteration::Borrows)),
+            (&functions.opens, Effect::Iterate(Iteration::Opens)),
             (&functions.sifts, Effect::Iterate(Iteration::Sifts)),
             (&functions.unwrap, Effect::Unwrap),
             (&functions.forget, Effect::Forget),
