@@ -14,6 +14,8 @@ pub struct Finding {
     /// How sure the tool is: `error`, `warning`, or `note` for a circle that it says a gate keeps open.
     pub level: String,
     nestings: BTreeSet<Nesting>,
+    /// What it is about if that is no nesting, and where.
+    other: Option<(String, BTreeSet<(String, u64)>)>,
     /// Everything that the chains go through.
     pub steps: BTreeSet<Step>,
 }
@@ -55,11 +57,13 @@ impl Finding {
     }
 
     fn read(finding: &Value, root: &str) -> Option<Finding> {
+        let place = |span: &Value| {
+            let file = span["file"].as_str()?;
+            Some((file.strip_prefix(root).unwrap_or(file).to_owned(), span["line"].as_u64()?))
+        };
         let read = |step: &Value| {
-            let file = step["span"]["file"].as_str()?;
-            let file = file.strip_prefix(root).unwrap_or(file).to_owned();
-            let function = step["function"].as_str()?.to_owned();
-            Some(Step { file, line: step["span"]["line"].as_u64()?, function })
+            let (file, line) = place(&step["span"])?;
+            Some(Step { file, line, function: step["function"].as_str()?.to_owned() })
         };
         let nestings = finding["nestings"].as_array()?;
         let end = |nesting: &Value, side: &str| {
@@ -69,6 +73,11 @@ impl Finding {
                 acquired: read(nesting[format!("{side}_chain")].as_array()?.last()?)?,
             })
         };
+        let sites = || finding["sites"].as_array()?.iter().map(place).collect::<Option<_>>();
+        let other = match nestings.is_empty() {
+            true => Some((finding["title"].as_str()?.to_owned(), sites()?)),
+            false => None,
+        };
         let steps = nestings.iter().flat_map(|nesting| [&nesting["held_chain"], &nesting["wanted_chain"]]);
         Some(Finding {
             code: finding["code"].as_str()?.to_owned(),
@@ -76,6 +85,7 @@ impl Finding {
             nestings: (nestings.iter())
                 .map(|nesting| Some(Nesting { held: end(nesting, "held")?, wanted: end(nesting, "wanted")? }))
                 .collect::<Option<_>>()?,
+            other,
             steps: steps.filter_map(Value::as_array).flatten().filter_map(read).collect(),
         })
     }
@@ -94,6 +104,10 @@ impl Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  {} ({})", self.code, self.level)?;
+        if let Some((title, sites)) = &self.other {
+            writeln!(f, "    {title}")?;
+            sites.iter().try_for_each(|(file, line)| writeln!(f, "      at {file}:{line}"))?;
+        }
         self.nestings.iter().try_for_each(|Nesting { held, wanted }| {
             writeln!(f, "    {held}")?;
             writeln!(f, "      then {wanted}")
