@@ -35,10 +35,30 @@ pub struct State {
     pub roles: BTreeSet<(Path, Path)>,
 }
 
+/// So many slots may be looked into to follow one path. Where a value leads back to its own slot, the way has no end;
+/// what is not found after this many is not known.
+const MAX_LOOKUPS: usize = 256;
+
 impl State {
     /// The value stored at `path`.
     pub fn load(&self, path: Path) -> Value {
+        self.load_within(path, &mut { MAX_LOOKUPS })
+    }
+
+    /// The place at the end of `steps`, which are not empty, from a value.
+    pub fn place_from(&self, value: Value, steps: &[Step]) -> Path {
+        self.place_within(value, steps, &mut { MAX_LOOKUPS })
+    }
+
+    /// The place one step from a place.
+    pub fn step(&self, place: Path, step: &Step) -> Path {
+        self.step_within(place, step, &mut { MAX_LOOKUPS })
+    }
+
+    fn load_within(&self, path: Path, lookups: &mut usize) -> Value {
         let Root::Local(local) = path.root else { return Value::At(path) };
+        let Some(left) = lookups.checked_sub(1) else { return Value::Unknown };
+        *lookups = left;
         for end in (0..=path.steps.len()).rev() {
             let slot = (local, path.steps[..end].to_vec());
             match self.values.get(&slot) {
@@ -46,20 +66,18 @@ impl State {
                 Some(Value::Code(_, captures)) if *captures == slot && end < path.steps.len() => {
                     return Value::Unknown;
                 }
-                Some(value) => return self.walk(value.clone(), &path.steps[end..]),
+                Some(value) if end == path.steps.len() => return value.clone(),
+                Some(value) => {
+                    let place = self.place_within(value.clone(), &path.steps[end..], lookups);
+                    return self.load_within(place, lookups);
+                }
                 None => {}
             }
         }
         Value::At(path)
     }
 
-    /// The value at the end of `steps`, from a value.
-    pub fn walk(&self, value: Value, steps: &[Step]) -> Value {
-        if steps.is_empty() { value } else { self.load(self.place_from(value, steps)) }
-    }
-
-    /// The place at the end of `steps`, which are not empty, from a value.
-    pub fn place_from(&self, value: Value, steps: &[Step]) -> Path {
+    fn place_within(&self, value: Value, steps: &[Step], lookups: &mut usize) -> Path {
         let Some((first, rest)) = steps.split_first() else { return Path::unknown() };
         let mut place = match (first, value) {
             (Step::Deref, value) => value.pointee(),
@@ -71,13 +89,12 @@ impl State {
             _ => Path::unknown(),
         };
         for step in rest {
-            place = self.step(place, step);
+            place = self.step_within(place, step, lookups);
         }
         place
     }
 
-    /// The place one step from a place.
-    pub fn step(&self, place: Path, step: &Step) -> Path {
+    fn step_within(&self, place: Path, step: &Step, lookups: &mut usize) -> Path {
         let below = place.clone().then(step.clone());
         if let Root::Local(local) = below.root
             && self
@@ -89,8 +106,8 @@ impl State {
             return below;
         }
         match step {
-            Step::Deref => self.load(place).pointee(),
-            _ => match self.load(place) {
+            Step::Deref => self.load_within(place, lookups).pointee(),
+            _ => match self.load_within(place, lookups) {
                 // A place inside a local that is known by its parts stays a place of the local.
                 Value::At(path) => path.then(step.clone()),
                 Value::Code(_, (local, fields)) => {
@@ -210,5 +227,24 @@ impl State {
 
     fn knows_whole(&self, slot: &Slot) -> bool {
         (0..slot.1.len()).any(|end| self.values.contains_key(&(slot.0, slot.1[..end].to_vec())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pointer_to_itself_leads_nowhere() {
+        let local = |steps: &[Step]| Path { steps: steps.to_vec(), ..Path::from(Root::Local(3)) };
+        let mut state = State::default();
+        state.values.insert((3, Vec::new()), Value::To(local(&[Step::Deref])));
+        assert_eq!(state.load(local(&[Step::Deref])), Value::Unknown);
+        assert_eq!(state.step(local(&[Step::Deref]), &Step::Field(0)), Path::unknown());
+        // Two that point to each other, further apart.
+        state.values.insert((3, Vec::new()), Value::To(Path::from(Root::Local(4)).then(Step::Deref)));
+        state.values.insert((4, Vec::new()), Value::To(local(&[Step::Deref])));
+        assert_eq!(state.load(local(&[Step::Deref, Step::Field(1)])), Value::Unknown);
+        assert_eq!(state.load(local(&[])), Value::To(Path::from(Root::Local(4)).then(Step::Deref)));
     }
 }
