@@ -51,8 +51,8 @@ impl Flow<'_, '_> {
         let (wanted, held) = (acquiring.wanted, acquiring.held);
         let lock = Lock { class, path };
         let content = lock.path.home;
-        let cell = call.args.first().filter(|_| acquiring.cell).map(|first| self.value(state, first));
-        let lock = cell.and_then(|value| self.cell(state, &value)).unwrap_or(lock);
+        let cell = call.args.first().filter(|_| acquiring.cell);
+        let lock = cell.and_then(|first| self.cell(state, first)).unwrap_or(lock);
         let chain = self.acquisition(lock.class, held, acquiring.how == How::Tries, span);
         let made = block * 4096;
         match acquiring.how {

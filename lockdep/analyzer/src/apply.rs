@@ -9,7 +9,7 @@ use crate::graph::{Held, Step as ChainStep, Wanted};
 use crate::index::{BodyId, pointee};
 use crate::instantiate::Arguments;
 use crate::mir::ir::{Call, Callee, Operand, Place, Span, Ty};
-use crate::model::Effect;
+use crate::model::{Acquiring, Effect};
 use crate::path::{Path, Step, Value};
 use crate::resolve::is_code_trait;
 use crate::state::State;
@@ -24,7 +24,9 @@ impl Flow<'_, '_> {
             Some(Effect::Deref | Effect::Copy) => {
                 matches!(&call.callee, Callee::Qualified { this, .. } if self.context.is_pointer(self.krate, this))
             }
-            Some(Effect::Element | Effect::Iterate(_)) | None => false,
+            Some(Effect::Acquire(Acquiring { composite: true, .. }))
+            | Some(Effect::Element | Effect::Iterate(_))
+            | None => false,
             Some(_) => true,
         };
         if known {

@@ -93,6 +93,11 @@ impl Calls<'_, '_> {
             if let Terminator::Call(call) = &block.terminator {
                 self.callee(&call.callee, &call.args);
                 self.callees.extend(self.context.codes_called(self.id, call));
+                if let Some(place) = call.args.first().and_then(Operand::place) {
+                    let makers = self.context.makers(self.krate, self.id, place);
+                    self.touches |= !makers.is_empty();
+                    self.callees.extend(makers);
+                }
                 call.args.iter().for_each(|operand| self.operand(operand));
             }
         }

@@ -40,11 +40,9 @@ impl Flow<'_, '_> {
             given.iter().filter(|(kept, _)| !kept).map(|(_, code)| code.clone()).collect();
         let key = self.context.callee_key(self.krate, &call.callee).unwrap_or_default();
         let once = self.context.models.calls_once(&key);
-        let items: Vec<Value> = if self.context.models.gives_items(&key) {
-            self.item(state, call).into_iter().collect()
-        } else {
-            Vec::new()
-        };
+        let remembered = self.remembered_item(state, call);
+        let item = if self.context.models.gives_items(&key) { self.item(state, call) } else { None };
+        let items: Vec<Value> = remembered.clone().or_else(|| item.clone()).into_iter().collect();
         let calling = if once { Calling::PerhapsOnce } else { Calling::Perhaps };
         let site = CodeSite { calling, what: &name, span, others: &[] };
         let mut produced = Vec::new();
@@ -83,6 +81,9 @@ impl Flow<'_, '_> {
                 let mut within = slot.clone();
                 within.1.push(Step::Field(u32::MAX - position as u32));
                 state.store(&within, tree);
+            }
+            if let Some(item) = remembered.or(item) {
+                self.remember_item(state, &slot, item);
             }
         }
     }

@@ -4,11 +4,13 @@
 //! reads the bodies once and answers questions; it knows nothing of locks beyond which types are owners.
 
 mod read;
+mod visible;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use read::type_of;
 use read::{impl_group, modules};
+use visible::Definitions;
 
 use crate::mir::ir::{Body, BodyKind, Program, Ty};
 
@@ -100,6 +102,7 @@ pub struct Index<'a> {
     shown: BTreeMap<(usize, &'a str), String>,
     implementers: BTreeSet<Name>,
     owner_fields: Vec<(usize, Ty)>,
+    definitions: Definitions<'a>,
     /// Names of fields: the type, the variant or empty, the position.
     field_names: BTreeMap<(Name, String, u32), &'a str>,
     /// Statics and constants: the crate, the path, the type.
@@ -123,9 +126,11 @@ impl<'a> Index<'a> {
             shown: BTreeMap::new(),
             implementers: BTreeSet::new(),
             owner_fields: Vec::new(),
+            definitions: Definitions::default(),
             field_names: BTreeMap::new(),
             statics: Vec::new(),
         };
+        index.definitions = Definitions::new(programs, &index);
         for (krate, program) in programs.iter().enumerate() {
             for body in &program.bodies {
                 index.read_fields(krate, body);
@@ -157,7 +162,8 @@ impl<'a> Index<'a> {
                 return Name { krate: self.crates[krate].to_owned(), path: path.to_owned() };
             }
             if self.crates.contains(&first) {
-                return Name { krate: first.to_owned(), path: rest.to_owned() };
+                let path = self.definitions.path(first, rest).to_owned();
+                return Name { krate: first.to_owned(), path };
             }
             if first.starts_with(char::is_lowercase) {
                 return Name { krate: String::new(), path: path.to_owned() };

@@ -27,6 +27,7 @@ impl Instances {
     pub fn new(context: &Context<'_>) -> Instances {
         let mut found = Instances::default();
         let mut given_on: BTreeMap<Parameter, BTreeSet<Parameter>> = BTreeMap::new();
+        let mut unknown: BTreeSet<Parameter> = BTreeSet::new();
         let index = context.index;
         for (caller, Entry { krate, body }) in index.bodies.iter().enumerate() {
             for block in body.blocks.iter().filter(|block| !block.cleanup) {
@@ -45,8 +46,12 @@ impl Instances {
                 }
                 let Terminator::Call(call) = &block.terminator else { continue };
                 let scope = outermost(index, caller);
-                for (parameter, ty) in bindings(context, *krate, &body.locals, call) {
-                    match name_of_parameter(index, *krate, &ty) {
+                for (parameter, ty) in bindings(context, caller, call) {
+                    let Some(ty) = ty else {
+                        unknown.insert(parameter);
+                        continue;
+                    };
+                    match name_of_parameter(index, caller, &ty) {
                         Some(name) => {
                             given_on.entry((scope, name)).or_default().insert(parameter);
                         }
@@ -57,36 +62,25 @@ impl Instances {
                 }
             }
         }
-        found.hand_on(&given_on);
+        found.hand_on(&given_on, unknown);
         found
     }
 
     /// The types that the parameter `ty` of a body stands for, with the crates that print them; none if nobody says.
     pub fn of(&self, index: &Index<'_>, body: BodyId, ty: &Ty) -> Option<&BTreeSet<(usize, Ty)>> {
         let scope = outermost(index, body);
-        let name = name_of_parameter(index, index.bodies[body].krate, ty)?;
+        let name = name_of_parameter(index, body, ty)?;
         if self.open.contains(&scope) {
             return None;
         }
         self.types.get(&(scope, name))
     }
 
-    fn hand_on(&mut self, given_on: &BTreeMap<Parameter, BTreeSet<Parameter>>) {
-        // What a parameter of a function that nobody calls stands for is not known further down either.
-        let called: BTreeSet<BodyId> = self.types.keys().map(|(body, _)| *body).collect();
-        let mut called_on: BTreeSet<BodyId> = given_on.values().flatten().map(|(body, _)| *body).collect();
-        called_on.extend(called);
-        let unknown =
-            given_on.keys().filter(|(body, _)| !called_on.contains(body) || self.open.contains(body));
-        let mut pending: Vec<Parameter> = unknown.cloned().collect();
-        let mut open: BTreeSet<Parameter> = BTreeSet::new();
-        while let Some(parameter) = pending.pop() {
-            for next in given_on.get(&parameter).into_iter().flatten() {
-                if open.insert(next.clone()) {
-                    pending.push(next.clone());
-                }
-            }
-        }
+    fn hand_on(
+        &mut self,
+        given_on: &BTreeMap<Parameter, BTreeSet<Parameter>>,
+        mut open: BTreeSet<Parameter>,
+    ) {
         let mut pending: BTreeSet<Parameter> = given_on.keys().cloned().collect();
         while let Some(parameter) = pending.pop_first() {
             let Some(types) = self.types.get(&parameter).cloned() else { continue };
@@ -99,63 +93,99 @@ impl Instances {
                 }
             }
         }
+        // What nobody says of a parameter is not known further down either.
+        let unsaid =
+            |parameter: &&Parameter| !self.types.contains_key(*parameter) || self.open.contains(&parameter.0);
+        let mut pending: Vec<Parameter> = given_on.keys().filter(unsaid).chain(&open).cloned().collect();
+        while let Some(parameter) = pending.pop() {
+            for next in given_on.get(&parameter).into_iter().flatten() {
+                if open.insert(next.clone()) {
+                    pending.push(next.clone());
+                }
+            }
+        }
         self.types.retain(|parameter, _| !open.contains(parameter));
     }
 }
 
-/// What a call says about the parameters of what it calls.
-fn bindings(context: &Context<'_>, krate: usize, locals: &[Ty], call: &Call) -> Vec<(Parameter, Ty)> {
+/// What a call says about the parameters of what it calls; none where it does not say which type one stands for.
+fn bindings(context: &Context<'_>, caller: BodyId, call: &Call) -> Vec<(Parameter, Option<Ty>)> {
     let index = context.index;
+    let Entry { krate, body } = index.bodies[caller];
     let mut found = Vec::new();
     if matches!(call.callee, Callee::Place(_)) {
         return found;
     }
-    for body in context.resolve(krate, &call.callee).bodies {
-        let callee = index.bodies[body];
-        let scope = outermost(index, body);
-        let mut bind = |parameter: &Ty, given: &Ty| {
+    for callee in context.resolve(krate, &call.callee).bodies {
+        let locals = &index.bodies[callee].body.locals;
+        let scope = outermost(index, callee);
+        let mut bind = |parameter: &Ty, given: Option<&Ty>| {
             unify(parameter, given, &mut |parameter, given| {
-                let name = name_of_parameter(index, callee.krate, parameter)?;
-                found.push(((scope, name), given.clone()));
-                Some(())
+                let Some(name) = name_of_parameter(index, callee, parameter) else { return false };
+                found.push(((scope, name), given.cloned()));
+                true
             });
         };
-        for (operand, parameter) in call.args.iter().zip(callee.body.locals.iter().skip(1)) {
-            if let Some(place) = operand.place() {
-                bind(parameter, &type_of(locals, place));
+        for (operand, parameter) in call.args.iter().zip(locals.iter().skip(1)) {
+            match operand {
+                Operand::Copy(place) | Operand::Move(place) => {
+                    bind(parameter, Some(&type_of(&body.locals, place)));
+                }
+                // A literal is of no type of ours.
+                Operand::Const(text) if !text.starts_with(|c: char| c.is_alphabetic() || c == '<') => {}
+                Operand::Const(_) | Operand::Static(_) => bind(parameter, None),
+                // Code is no receiver of a method of ours.
+                Operand::Fn(_) => {}
             }
         }
-        if let Some(result) = callee.body.locals.first() {
-            bind(result, &type_of(locals, &call.dest));
+        if let Some(result) = locals.first() {
+            bind(result, Some(&type_of(&body.locals, &call.dest)));
         }
     }
     found
 }
 
-/// Compares two types as far as they agree; `bind` takes what stands where the first has a parameter.
-fn unify(one: &Ty, other: &Ty, bind: &mut dyn FnMut(&Ty, &Ty) -> Option<()>) {
-    if bind(one, other).is_some() {
+/// Compares two types as far as they agree; `bind` takes what stands where the first has a parameter, and says whether
+/// it has one there.
+fn unify(one: &Ty, other: Option<&Ty>, bind: &mut dyn FnMut(&Ty, Option<&Ty>) -> bool) {
+    if bind(one, other) {
         return;
     }
     match (one, other) {
-        (Ty::Ref(_, one), Ty::Ref(_, other))
-        | (Ty::Ptr(_, one), Ty::Ptr(_, other))
-        | (Ty::Slice(one) | Ty::Array(one, _), Ty::Slice(other) | Ty::Array(other, _)) => {
-            unify(one, other, bind)
+        (Ty::Ref(_, one), Some(Ty::Ref(_, other)))
+        | (Ty::Ptr(_, one), Some(Ty::Ptr(_, other)))
+        | (Ty::Slice(one) | Ty::Array(one, _), Some(Ty::Slice(other) | Ty::Array(other, _))) => {
+            unify(one, Some(other), bind);
         }
-        (Ty::Path(_, one), Ty::Path(_, other)) | (Ty::Tuple(one), Ty::Tuple(other))
+        (Ty::Path(_, one), Some(Ty::Path(_, other))) | (Ty::Tuple(one), Some(Ty::Tuple(other)))
             if one.len() == other.len() =>
         {
-            one.iter().zip(other).for_each(|(one, other)| unify(one, other, bind));
+            one.iter().zip(other).for_each(|(one, other)| unify(one, Some(other), bind));
         }
+        (Ty::Ref(_, inner) | Ty::Ptr(_, inner) | Ty::Slice(inner) | Ty::Array(inner, _), _) => {
+            unify(inner, None, bind);
+        }
+        (Ty::Path(_, inner) | Ty::Tuple(inner), _) => inner.iter().for_each(|one| unify(one, None, bind)),
         _ => {}
     }
 }
 
-fn name_of_parameter(index: &Index<'_>, krate: usize, ty: &Ty) -> Option<Arc<str>> {
+/// The name of the parameter of a body, or of the function it is in, that the type is.
+fn name_of_parameter(index: &Index<'_>, body: BodyId, ty: &Ty) -> Option<Arc<str>> {
     match ty {
-        Ty::Path(path, _) if index.is_parameter(krate, path) => Some(Arc::clone(path)),
-        Ty::Opaque(text) => Some(Arc::clone(text)),
+        Ty::Path(path, _) if index.is_parameter(index.bodies[body].krate, path) => Some(Arc::clone(path)),
+        Ty::Opaque(text) => {
+            let home = index.bodies[outermost(index, body)].body;
+            let here = index.bodies[body].body;
+            let mut is_it = |inner: &Ty| matches!(inner, Ty::Opaque(other) if other == text);
+            let given = home.locals.iter().skip(1).take(home.params).any(|ty| ty.any(&mut is_it));
+            // What another function returns is printed alike.
+            let made = here.blocks.iter().any(|block| match &block.terminator {
+                Terminator::Call(call) => type_of(&here.locals, &call.dest).any(&mut is_it),
+                _ => false,
+            });
+            (given && !made).then(|| Arc::clone(text))
+        }
         _ => None,
     }
 }

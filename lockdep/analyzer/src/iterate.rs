@@ -9,7 +9,8 @@ use crate::flow::Flow;
 use crate::index::pointee;
 use crate::mir::ir::{Call, Operand, Place, Projection, Ty};
 use crate::model::Iteration;
-use crate::path::{Path, Step, Value};
+use crate::path::{Path, Slot, Step, Value};
+use crate::place::slot_of;
 use crate::state::State;
 
 impl Flow<'_, '_> {
@@ -71,6 +72,20 @@ impl Flow<'_, '_> {
         if owning { path.owning() } else { path }
     }
 
+    /// An adaptor in `slot` will call the code that it keeps with `item`.
+    pub(crate) fn remember_item(&self, state: &mut State, slot: &Slot, item: Value) {
+        let mut within = slot.clone();
+        within.1.push(ITEM);
+        state.values.insert(within, item);
+    }
+
+    /// What the adaptor that is the first argument calls the code that it keeps with.
+    pub(crate) fn remembered_item(&self, state: &State, call: &Call) -> Option<Value> {
+        let (local, mut steps) = slot_of(call.args.first()?.place()?)?;
+        steps.push(ITEM);
+        state.values.get(&(local, steps)).cloned()
+    }
+
     /// What code that is given to a function on this receiver is called with: an element, or the content.
     pub(crate) fn item(&self, state: &State, call: &Call) -> Option<Value> {
         let operand = call.args.first()?;
@@ -91,6 +106,9 @@ impl Flow<'_, '_> {
         Some(state.load(self.lvalue(state, &inner))).filter(|value| *value != Value::Unknown)
     }
 }
+
+/// Where an adaptor remembers what the code that it keeps will be called with.
+const ITEM: Step = Step::Field(u32::MAX / 2 + 1);
 
 fn some() -> Vec<Step> {
     vec![Step::Variant("Some".into()), Step::Field(0)]

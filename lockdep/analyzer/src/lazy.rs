@@ -8,7 +8,7 @@ use crate::code::{Calling, CodeSite};
 use crate::flow::Flow;
 use crate::graph::{Held, Wanted};
 use crate::home::{CELL, Home};
-use crate::index::BodyId;
+use crate::index::{BodyId, pointee};
 use crate::mir::ir::{Call, Operand, Span, Terminator};
 use crate::path::{Path, Value};
 use crate::state::{Holding, State};
@@ -23,9 +23,8 @@ impl Flow<'_, '_> {
             return;
         }
         let mut during = state.clone();
-        let value = self.value(state, &call.args[0]);
         if codes.iter().any(|code| self.may_wait(*code))
-            && let Some(lock) = self.cell(state, &value)
+            && let Some(lock) = self.cell(state, &call.args[0])
         {
             let chain = self.acquisition(lock.class, Held::Exclusive, false, span);
             self.acquire(state, &Acquire { lock: lock.clone(), wanted: Wanted::Exclusive }, &chain);
@@ -41,9 +40,14 @@ impl Flow<'_, '_> {
     }
 
     /// The lock that a cell is while its content is made.
-    pub(crate) fn cell(&self, state: &State, value: &Value) -> Option<Lock> {
+    pub(crate) fn cell(&self, state: &State, operand: &Operand) -> Option<Lock> {
+        let (value, ty) = (self.value(state, operand), operand.place().map(|place| self.type_of(place)));
+        let value = &value;
         let home = self.home_of(state, value).or_else(|| self.home_of(state, &Value::To(value.pointee())))?;
-        let home = self.context.home(Home::Part(self.context.first_home(home), CELL));
+        // Locks in the content live where the cell does.
+        let inside = ty.is_none_or(|ty| self.context.has_room_for_locks(self.krate, &pointee(&ty)));
+        let part = Home::Part(self.context.first_home(home), CELL);
+        let home = if inside { self.context.home(part) } else { home };
         let path = Path { steps: Vec::new(), ..value.pointee() }.living(Some(home));
         let class = self.context.placed_class(&path, &"cell<>".into(), false);
         Some(Lock { class, path })

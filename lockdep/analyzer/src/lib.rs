@@ -1,8 +1,8 @@
 //! The analyzer: from rustc's MIR text to a proved or refuted lock order.
 //!
 //! The pipeline, one module each, in this order: read ([`mir`], [`facts`]) → find names ([`index`]) and classes
-//! ([`context`], [`home`], `locks`) → flow inside a function (`flow`, `place`, `state`, [`path`]) → calls (`apply`, `foreign`, `destroy`,
-//! `instantiate`, [`model`]) →
+//! ([`context`], [`home`], `locks`) → flow inside a function (`flow`, `place`, `state`, [`path`]) → who is called (`sources`,
+//! `instances`, `resolve`) → calls (`apply`, `code`, `foreign`, `callbacks`, `lazy`, `destroy`, `instantiate`, [`model`]) →
 //! summaries to a fixpoint (`fixpoint`, `summary`) → graph (`link`, [`graph`]) → prove ([`proof`]), check the
 //! certificate ([`certificate`]), show the deadlock ([`witness`]) → findings ([`judge`], [`finding`]) → text
 //! ([`render`]). [`certificate_file`] and [`graph_file`] let others check the proof again; [`disciplines`] compares policies. Library only: it starts no process, reads no file, never prints and never exits.

@@ -150,6 +150,21 @@ impl Context<'_> {
         Some(format!("{key}<{data}>").into())
     }
 
+    /// Whether locks may be in the generic arguments of a type, outside types that are homes themselves.
+    pub fn has_room_for_locks(&self, krate: usize, ty: &Ty) -> bool {
+        let Ty::Path(_, args) = ty else { return true };
+        args.iter().any(|arg| {
+            arg.any(&mut |inner| match inner {
+                Ty::Path(path, _) => {
+                    self.lock_type(krate, inner).is_some()
+                        || self.index.is_parameter(krate, path)
+                        || self.placed.transparent.contains(&self.index.name(krate, path))
+                }
+                _ => false,
+            })
+        })
+    }
+
     /// The lock type whose method `callee` is.
     pub fn locked_type(&self, krate: usize, callee: &Callee) -> Option<Arc<str>> {
         let Callee::Path { path, generics } = callee else { return None };

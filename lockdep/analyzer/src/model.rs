@@ -31,6 +31,9 @@ struct LockModel {
     /// The holder is let in again.
     #[serde(default)]
     reentrant: bool,
+    /// It is made of other known locks: where its own code is read, that says more.
+    #[serde(default)]
+    composite: bool,
     /// It is a lock only while its content is made, beside those in the content.
     #[serde(default)]
     cell: bool,
@@ -170,6 +173,8 @@ pub struct Acquiring {
     pub how: How,
     /// The holder is let in again.
     pub reentrant: bool,
+    /// It is made of other known locks.
+    pub composite: bool,
     /// It is the lock of a cell, beside those in its content.
     pub cell: bool,
 }
@@ -408,8 +413,9 @@ impl LockModel {
                     Mode::Shared => (Wanted::Shared, Held::Shared),
                     Mode::SharedRecursive => (Wanted::SharedRecursive, Held::Shared),
                 };
-                let (class, reentrant, cell) = (self.class, self.reentrant, self.cell);
-                let acquiring = Acquiring { class, wanted, held, how, reentrant, cell };
+                let (class, reentrant, cell, composite) =
+                    (self.class, self.reentrant, self.cell, self.composite);
+                let acquiring = Acquiring { class, wanted, held, how, reentrant, cell, composite };
                 (format!("{}::{method}", self.r#type), Effect::Acquire(acquiring))
             },
         )

@@ -1,0 +1,73 @@
+//! Items that are printed by another path than the one they are defined at.
+//!
+//! The crate that defines an item prints the path of its definition, every other crate one that it can see: `pub use`
+//! makes the two differ. An item of an analyzed crate that is not defined at the path it is printed by is taken to be
+//! the one with the same last segment, if there is only one. Built once, by `Index::new`.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Index;
+use crate::mir::ir::{BodyKind, Program, Ty};
+
+/// Where the items of several crates are defined.
+#[derive(Debug, Default)]
+pub(super) struct Definitions<'a> {
+    /// (crate, path).
+    known: HashSet<(&'a str, &'a str)>,
+    /// By (crate, last segment); none if there are several.
+    by_last: HashMap<(&'a str, &'a str), Option<&'a str>>,
+}
+
+impl<'a> Definitions<'a> {
+    /// Reads what each crate prints of itself. A crate alone is never seen by another one.
+    pub(super) fn new(programs: &'a [Program], index: &Index<'_>) -> Definitions<'a> {
+        let mut found = Definitions::default();
+        if programs.len() < 2 {
+            return found;
+        }
+        for (krate, program) in programs.iter().enumerate() {
+            let mut types: HashSet<&'a str> = HashSet::new();
+            for body in &program.bodies {
+                if body.kind == BodyKind::Fn && !body.path.contains(['<', '{']) {
+                    found.define(&program.krate, &body.path);
+                }
+                body.locals.iter().for_each(|ty| paths(ty, &mut types));
+            }
+            for path in types {
+                if index.name(krate, path).krate == program.krate {
+                    found.define(&program.krate, path);
+                }
+            }
+        }
+        found
+    }
+
+    fn define(&mut self, krate: &'a str, path: &'a str) {
+        if self.known.insert((krate, path)) {
+            let last = path.rsplit("::").next().unwrap_or(path);
+            self.by_last.entry((krate, last)).and_modify(|other| *other = None).or_insert(Some(path));
+        }
+    }
+
+    /// The path at which the item that is seen at `path` of `krate` is defined, as far as names say.
+    pub(super) fn path<'p>(&'p self, krate: &'p str, path: &'p str) -> &'p str {
+        if self.known.contains(&(krate, path)) {
+            return path;
+        }
+        let last = path.rsplit("::").next().unwrap_or(path);
+        self.by_last.get(&(krate, last)).copied().flatten().unwrap_or(path)
+    }
+}
+
+/// The paths that a type mentions.
+fn paths<'a>(ty: &'a Ty, found: &mut HashSet<&'a str>) {
+    match ty {
+        Ty::Path(path, args) => {
+            found.insert(path);
+            args.iter().for_each(|arg| paths(arg, found));
+        }
+        Ty::Tuple(types) => types.iter().for_each(|ty| paths(ty, found)),
+        Ty::Ref(_, inner) | Ty::Ptr(_, inner) | Ty::Slice(inner) | Ty::Array(inner, _) => paths(inner, found),
+        _ => {}
+    }
+}
