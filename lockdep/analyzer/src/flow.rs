@@ -126,7 +126,7 @@ impl<'c, 'a> Flow<'c, 'a> {
                     }
                     state.release(*local);
                     state.clear(&(*local, Vec::new()));
-                    state.moved.remove(local);
+                    state.set_moved(*local, false);
                 }
             }
         }
@@ -329,7 +329,7 @@ impl<'c, 'a> Flow<'c, 'a> {
             })
             .collect();
         let Some(output) = &mut self.output else { return };
-        for (holding, chain) in &state.held {
+        for (holding, chain) in state.held.iter() {
             let target = if holding.holder == Some(0) { &mut output.returned } else { &mut output.left };
             crate::chain::keep(target, holding.lock.clone(), chain.clone());
         }
@@ -351,7 +351,7 @@ impl<'c, 'a> Flow<'c, 'a> {
         if whole {
             state.release(place.local);
             state.clear(&(place.local, Vec::new()));
-            state.moved.insert(place.local);
+            state.set_moved(place.local, true);
         }
     }
 }

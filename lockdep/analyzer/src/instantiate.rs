@@ -232,7 +232,7 @@ impl Flow<'_, '_> {
         if owned_already {
             return;
         }
-        for (holding, held_chain) in &state.held {
+        for (holding, held_chain) in state.held.iter() {
             self.nest(state, &holding.lock, held_chain, acquire, chain);
         }
         if let Some(output) = self.output.as_mut().filter(|_| !path.alone) {

@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chain::{Chain, keep};
 use crate::path::{Path, Root, Slot, Step, Value};
+use crate::shared::Shared;
 use crate::summary::HeldLock;
+use crate::values::Values;
 
 /// A lock held, and the local whose drop releases it; none if it got out of sight.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,11 +28,11 @@ pub type Tree = Vec<(Vec<Step>, Value)>;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
     /// Values of locals and of their fields.
-    pub values: BTreeMap<Slot, Value>,
+    pub values: Values,
     /// What may be held.
-    pub held: BTreeMap<Holding, Chain>,
+    pub held: Shared<BTreeMap<Holding, Chain>>,
     /// Locals that are surely moved out.
-    pub moved: BTreeSet<usize>,
+    pub moved: Shared<BTreeSet<usize>>,
     /// (subject, controller): the second surely controls the first.
     pub roles: BTreeSet<(Path, Path)>,
 }
@@ -60,10 +62,12 @@ impl State {
         let Some(left) = lookups.checked_sub(1) else { return Value::Unknown };
         *lookups = left;
         for end in (0..=path.steps.len()).rev() {
-            let slot = (local, path.steps[..end].to_vec());
-            match self.values.get(&slot) {
+            let steps = &path.steps[..end];
+            match self.values.get(local, steps) {
                 // A capture that is not known: its slot would be found below the closure's own.
-                Some(Value::Code(_, captures)) if *captures == slot && end < path.steps.len() => {
+                Some(Value::Code(_, (owner, fields)))
+                    if (*owner, fields.as_slice()) == (local, steps) && end < path.steps.len() =>
+                {
                     return Value::Unknown;
                 }
                 Some(value) if end == path.steps.len() => return value.clone(),
@@ -97,11 +101,7 @@ impl State {
     fn step_within(&self, place: Path, step: &Step, lookups: &mut usize) -> Path {
         let below = place.clone().then(step.clone());
         if let Root::Local(local) = below.root
-            && self
-                .values
-                .range((local, below.steps.clone())..)
-                .next()
-                .is_some_and(|((owner, steps), _)| *owner == local && steps.starts_with(&below.steps))
+            && self.values.below(local, &below.steps).next().is_some()
         {
             return below;
         }
@@ -120,16 +120,12 @@ impl State {
 
     /// Everything known of `local` below `fields`, with those fields cut off.
     pub fn subtree(&self, local: usize, fields: &[Step]) -> Tree {
-        self.values
-            .range((local, fields.to_vec())..)
-            .take_while(|((owner, steps), _)| *owner == local && steps.starts_with(fields))
-            .map(|((_, steps), value)| (steps[fields.len()..].to_vec(), value.clone()))
-            .collect()
+        self.values.below(local, fields).map(|(steps, value)| (steps.to_vec(), value.clone())).collect()
     }
 
     /// Forgets everything known of the slot and its parts.
     pub fn clear(&mut self, slot: &Slot) {
-        self.values.retain(|(local, steps), _| *local != slot.0 || !steps.starts_with(&slot.1));
+        self.values.clear(slot);
     }
 
     /// Puts a tree of values into a slot that was cleared.
@@ -158,7 +154,21 @@ impl State {
 
     /// Releases what `local` holds.
     pub fn release(&mut self, local: usize) {
-        self.held.retain(|holding, _| holding.holder != Some(local));
+        if self.held_by(local).next().is_some() {
+            self.held.retain(|holding, _| holding.holder != Some(local));
+        }
+    }
+
+    /// Whether the local is surely moved out, from here on.
+    pub fn set_moved(&mut self, local: usize, moved: bool) {
+        if self.moved.contains(&local) == moved {
+            return;
+        }
+        if moved {
+            self.moved.insert(local);
+        } else {
+            self.moved.remove(&local);
+        }
     }
 
     /// What `local` holds.
@@ -168,19 +178,21 @@ impl State {
 
     /// Replaces every path for which `stale` holds by the unknown one.
     pub fn age(&mut self, stale: impl Fn(&Path) -> bool) {
-        for value in self.values.values_mut() {
-            match value {
-                Value::To(path) | Value::At(path) | Value::GuardOf(path) if stale(path) => {
-                    *value = value.forgotten();
-                }
-                _ => {}
+        self.values.exchange(|value| match value {
+            Value::To(path) | Value::At(path) | Value::GuardOf(path) if stale(path) => {
+                Some(value.forgotten())
             }
-        }
+            _ => None,
+        });
         self.roles.retain(|(lower, upper)| !stale(lower) && !stale(upper));
-        let old = std::mem::take(&mut self.held);
-        for (mut holding, chain) in old {
+        let stale = |lock: &HeldLock| matches!(lock, HeldLock::Known(lock, _) if stale(&lock.path));
+        if !self.held.keys().any(|holding| stale(&holding.lock)) {
+            return;
+        }
+        for (mut holding, chain) in std::mem::take(&mut *self.held) {
+            let is_stale = stale(&holding.lock);
             if let HeldLock::Known(lock, _) = &mut holding.lock
-                && stale(&lock.path)
+                && is_stale
             {
                 lock.path = lock.path.forgotten();
             }
@@ -190,43 +202,23 @@ impl State {
 
     /// Takes in what is known on another way to the same point; whether that changed anything.
     pub fn join(&mut self, other: &State) -> bool {
-        let mut changes: Vec<(Slot, Value)> = Vec::new();
-        for (slot, known) in &self.values {
-            let value = match other.values.get(slot) {
-                Some(there) if there == known => continue,
-                Some(there) if there.forgotten() == known.forgotten() => known.forgotten(),
-                Some(_) => Value::Unknown,
-                // Known on one way only: the other way did not initialise it (then nobody reads it before it is
-                // assigned), unless the other way knows of the whole that this is a part of.
-                None if !other.knows_whole(slot) => continue,
-                None => Value::Unknown,
-            };
-            if value != *known {
-                changes.push((slot.clone(), value));
+        let mut changed = self.values.join(&other.values);
+        if !self.held.is(&other.held) {
+            for (holding, chain) in other.held.iter() {
+                if self.held.get(holding).is_none_or(|known| chain < known) {
+                    self.held.insert(holding.clone(), chain.clone());
+                    changed = true;
+                }
             }
         }
-        for (slot, there) in &other.values {
-            if !self.values.contains_key(slot) {
-                let value = if self.knows_whole(slot) { Value::Unknown } else { there.clone() };
-                changes.push((slot.clone(), value));
-            }
-        }
-        let mut changed = !changes.is_empty();
-        self.values.extend(changes);
-        for (holding, chain) in &other.held {
-            if self.held.get(holding).is_none_or(|known| chain < known) {
-                self.held.insert(holding.clone(), chain.clone());
-                changed = true;
-            }
-        }
-        let before = (self.moved.len(), self.roles.len());
-        self.moved.retain(|local| other.moved.contains(local));
+        let before = self.roles.len();
         self.roles.retain(|role| other.roles.contains(role));
-        changed || before != (self.moved.len(), self.roles.len())
-    }
-
-    fn knows_whole(&self, slot: &Slot) -> bool {
-        (0..slot.1.len()).any(|end| self.values.contains_key(&(slot.0, slot.1[..end].to_vec())))
+        changed |= before != self.roles.len();
+        if self.moved.iter().any(|local| !other.moved.contains(local)) {
+            self.moved.retain(|local| other.moved.contains(local));
+            changed = true;
+        }
+        changed
     }
 }
 
