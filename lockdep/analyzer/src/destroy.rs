@@ -87,7 +87,7 @@ impl Search<'_, '_> {
                     }
                     self.visit(field.krate, &field.ty, place);
                 }
-                for arg in args {
+                for arg in args.iter() {
                     self.visit(krate, arg, None);
                 }
             }
