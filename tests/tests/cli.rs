@@ -117,6 +117,22 @@ fn a_proof_is_repeated_from_the_facts_byte_for_byte() {
     assert_eq!(project.analyze(&[]).stdout, first.stdout);
 }
 
+/// Who is called through a trait object is possible and not certain.
+#[test]
+fn possible_findings_alone_leave_it_undecided() {
+    let source = include_str!("../fixtures/programs/dyn-callback-refuted.rs");
+    let project = Project::library("undecided", source);
+    let undecided = project.analyze(&["-q"]);
+    assert_eq!(undecided.code, Some(1), "{}", undecided.stderr);
+    assert!(undecided.stdout.contains("\npossible: "), "{}", undecided.stdout);
+    assert!(undecided.stdout.contains("warning[recursion]"), "{}", undecided.stdout);
+    assert!(undecided.stdout.ends_with("verdict: undecided (1 possible finding)\n"), "{}", undecided.stdout);
+    let allowed = project.analyze(&["-q", "--allow-possible"]);
+    assert_eq!((allowed.code, allowed.stdout), (Some(0), undecided.stdout));
+    let certain = Project::with_locks("certain", &refuted()).analyze(&["-q", "--allow-possible"]);
+    assert_eq!(certain.code, Some(1), "{}", certain.stderr);
+}
+
 #[test]
 fn every_format_and_discipline_gets_out() {
     let project = Project::with_locks("refuted", &refuted());
@@ -184,7 +200,7 @@ fn nothing_to_prove_is_not_proved() {
     let looked_at = |arguments: &[&str], packages: &str| {
         let run = project.analyze(arguments);
         assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{arguments:?}: {}", run.stderr);
-        let message = format!("error: nothing to prove: no declared lock is acquired in {packages}\n");
+        let message = format!("error: nothing to prove: no lock is acquired in {packages}\n");
         assert!(run.stderr.contains(&message), "{arguments:?}: {}", run.stderr);
         assert!(!run.stderr.contains("proved"), "{}", run.stderr);
         run.stderr
@@ -194,7 +210,7 @@ fn nothing_to_prove_is_not_proved() {
         one.contains("   Analyzing knight v0.1.0 (lib, bin knight)\n     Linking 2 facts files\n"),
         "{one}"
     );
-    assert!(one.contains("#[mm_lock(order = …)]"), "{one}");
+    assert!(one.contains("`lockdep::lock_order!`"), "{one}");
     // Fresh, and compiled without being read: a dependency of what was selected before.
     looked_at(&["-p", "knave"], "knave v0.1.0");
     looked_at(&[], "knave v0.1.0, knight v0.1.0");
@@ -222,7 +238,7 @@ fn configured_wrappers_do_not_come_between() {
         let mut command = project.analysis(arguments);
         command.env("RUSTC_WRAPPER", "/nonexistent").env("RUSTC_WORKSPACE_WRAPPER", "/nonexistent");
         for run in [project.analyze(arguments), command.output().expect("the command starts").into()] {
-            let message = "nothing to prove: no declared lock is acquired in ";
+            let message = "nothing to prove: no lock is acquired in ";
             assert!(run.stderr.contains(message), "{arguments:?}: {}", run.stderr);
         }
     }
@@ -247,7 +263,7 @@ fn probes_of_build_scripts_are_left_alone() {
         }
     "##;
     let run = Project::library("probing", "").file("build.rs", script).analyze(&[]);
-    assert!(run.stderr.contains("no declared lock is acquired in probing"), "{}", run.stderr);
+    assert!(run.stderr.contains("no lock is acquired in probing"), "{}", run.stderr);
 }
 
 #[cfg(unix)]

@@ -1,8 +1,8 @@
 //! Every program below `tests/fixtures/`, against the expectation drawn in its source.
 //!
-//! `//@ verdict: proved|refuted` and, for a refutation, `//@ cpus: N` stand at the top. `//~ CODE` marks each line
-//! that acquires a lock of a finding, held and wanted sides alike, so both chains are pinned by their ends; the
-//! report itself is the golden. A program without a verdict fails, and so does a mark without a finding or a finding
+//! `//@ verdict: proved|refuted` and, for a refutation by a schedule, `//@ cpus: N` stand at the top. `//~ CODE` marks
+//! each line that acquires a lock of a finding, held and wanted sides alike, so both chains are pinned by their ends;
+//! the report itself is the golden. A program without a verdict fails, and so does a mark without a finding or a finding
 //! without a mark. What a mark means is decided by the analyzer's report alone.
 
 use std::collections::BTreeSet;
@@ -47,7 +47,8 @@ fn read(name: String, source: &str) -> Fixture {
     };
     let marks = (1..)
         .zip(source.lines())
-        .filter_map(|(line, text)| Some((line, text.split_once("//~ ")?.1.trim().to_owned())))
+        .filter_map(|(line, text)| Some((line, text.split_once("//~ ")?.1)))
+        .flat_map(|(line, codes)| codes.split(',').map(move |code| (line, code.trim().to_owned())))
         .collect();
     Fixture {
         verdict: directive("verdict").unwrap_or_else(|| panic!("{name} has no `//@ verdict:`")),

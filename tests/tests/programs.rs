@@ -2,7 +2,8 @@
 //!
 //! One file is one program with locks that nobody declared: std's, those of other crates, one idea each, and more than
 //! half of them correct where a naive analysis cries. `//@ verdict: proved|refuted|gated` comes first; a gated program
-//! has a circle that an outer lock keeps from closing, and may say so at the drawn lines but must not be refuted.
+//! has a circle that an outer lock keeps from closing, and may say so at the drawn lines but must not be refuted; a
+//! refuted one may be undecided where the deadlock goes through a call of who knows whom, if all of it is found.
 //! `//~ CODE` marks each line that acquires a lock of a finding, held and wanted sides alike, `//~^ CODE` the line
 //! above; `//@ edition:` is 2024 unless given, `//@ deps:` names crates besides std. `//@ known-gap: REASON` stands
 //! where the analysis is known to be wrong: the day it is right, the test says that the line must go.
@@ -210,7 +211,7 @@ fn disagreement(program: &Program, facts: &Path) -> Option<String> {
         .flat_map(lines)
         .collect();
     let as_drawn = match (&judgement.verdict, program.expected) {
-        (Verdict::Refuted(_), Expected::Refuted) => found == program.marks,
+        (Verdict::Refuted(_) | Verdict::Undecided(_), Expected::Refuted) => found == program.marks,
         (Verdict::Proved | Verdict::ProvedUnder(_), Expected::Proved) => found.is_empty(),
         (Verdict::Proved | Verdict::ProvedUnder(_), Expected::Gated) => found.is_subset(&program.marks),
         _ => false,

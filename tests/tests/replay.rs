@@ -22,8 +22,8 @@ use programs::{Call, Program, proved, refuted};
 use schedule::{Step, explore, owner, replay, stops, witnesses};
 
 /// A refuted fixture whose circle cannot close, and why: both of its nestings are made under one and the same lock (a
-/// gate), so no two CPUs can make them at a time. The analyzer takes all nestings to meet; its finding is a broken order
-/// and no deadlock. The one false alarm among the fixtures, of five.
+/// gate), so no two CPUs can make them at a time. The analyzer says so too: its error is a broken order, and the circle
+/// is a note.
 const GATED: (&str, &str) = ("unshare-under-altp2m", "the `p2m` of the domain is held over both");
 
 /// How many random schedules each program gets.

@@ -64,7 +64,9 @@ impl Flow<'_, '_> {
                 let tree = guard_slots(&self.type_of(&call.dest)).map(|at| (at, guard.clone())).collect();
                 let holder = self.holder_at(state, &call.dest);
                 self.put(state, &call.dest, tree, made);
-                keep(&mut state.held, Holding { lock: HeldLock::Known(lock, held), holder }, chain);
+                let holding = Holding { lock: HeldLock::Known(lock, held), holder };
+                state.sure.extend((acquiring.how == How::Waits).then(|| holding.clone()));
+                keep(&mut state.held, holding, chain);
             }
             How::During => {
                 self.acquire(state, &Acquire { lock: lock.clone(), wanted }, &chain);
@@ -128,6 +130,19 @@ impl Flow<'_, '_> {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// A task sleeps: locks that threads wait for should not be held.
+    pub(crate) fn sleeping(&mut self, state: &State, span: &Span) {
+        for (holding, chain) in &state.held {
+            let (HeldLock::Known(lock, _), Some(local)) = (&holding.lock, holding.holder) else { continue };
+            let ty = self.body.locals.get(local).cloned().unwrap_or(Ty::Never);
+            if let Some(acquired) = chain.start()
+                && !self.context.is_guard_of_tasks(self.krate, &ty)
+            {
+                self.note(Note::Slept(lock.class, acquired.clone(), span.clone()));
+            }
         }
     }
 

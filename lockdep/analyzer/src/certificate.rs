@@ -13,16 +13,21 @@
 //! has no cycle, so neither has the layer. `Down` is the same seen from above. Two instances of an ordered class
 //! in one domain climb by their key, if the rank does not fall.
 //!
+//! Waiters with gates may stand apart from the other waiters for a class, and holders of one of their gates need not
+//! climb from there: a gate is one lock, held exclusively, so the waiter and that holder are never there at once. That
+//! the gates of the graph are held is the analysis' word, like the nestings; here nothing else is taken from it.
+//!
 //! Sources: the idea of certifying algorithms (McConnell, Mehlhorn, Näher, Schweitzer, "Certifying algorithms",
 //! 2011); the split into N and R nodes is lockdep's strong dependency path (Linux
 //! `Documentation/locking/lockdep-design.rst`, "Recursive read locks").
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use lockdep::order::Relation;
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Held, Instances, LockGraph, Nesting, Wanted};
+use crate::graph::{Evidence, Gate, Held, Instances, LockGraph, Nesting, Wanted};
 
 /// Which way nestings between domains go in one layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,6 +51,19 @@ pub struct Position {
     pub rank: usize,
 }
 
+/// Where those stand who wait for a class and hold gates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gated {
+    /// Index of the class.
+    pub class: usize,
+    /// Whether they are recursive readers.
+    pub recursive: bool,
+    /// What they hold at least.
+    pub gates: BTreeSet<Gate>,
+    /// Where they stand.
+    pub position: Position,
+}
+
 /// A proof that no circular wait exists.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
@@ -55,6 +73,8 @@ pub struct Certificate {
     pub non_recursive: Vec<Position>,
     /// By class: where its node reached by recursive reads (R) stands.
     pub recursive: Vec<Position>,
+    /// Where waiters with gates stand, if not with the others.
+    pub gated: Vec<Gated>,
 }
 
 /// Why a certificate is refused.
@@ -131,7 +151,7 @@ pub fn check(graph: &LockGraph, certificate: &Certificate) -> Result<(), Fault> 
     if non_recursive != classes || recursive != classes {
         return Err(Fault::Size { classes, non_recursive, recursive });
     }
-    for nesting in graph.nestings.keys() {
+    for (nesting, evidence) in &graph.nestings {
         if nesting.held >= classes || nesting.wanted >= classes {
             return Err(Fault::Class(*nesting));
         }
@@ -142,23 +162,46 @@ pub fn check(graph: &LockGraph, certificate: &Certificate) -> Result<(), Fault> 
             }
             continue;
         }
-        let to = match nesting.wanted_as {
-            Wanted::Exclusive | Wanted::Shared => certificate.non_recursive[nesting.wanted],
-            Wanted::SharedRecursive => certificate.recursive[nesting.wanted],
-        };
-        // A reader blocks those who want the N node only; a writer blocks both.
-        let blocked = match nesting.held_as {
-            Held::Shared => &[certificate.non_recursive[nesting.held]][..],
-            Held::Exclusive => {
-                &[certificate.non_recursive[nesting.held], certificate.recursive[nesting.held]]
-            }
-        };
-        if let Some(from) = blocked.iter().find(|&&from| !climbs(graph, certificate, nesting, from, to)) {
+        let to = arrival(certificate, nesting, evidence);
+        let mut blocked = blocked(certificate, nesting, evidence);
+        if let Some(from) = blocked.find(|&from| !climbs(graph, certificate, nesting, from, to)) {
             let (held, wanted) = (graph.name(nesting.held).to_owned(), graph.name(nesting.wanted).to_owned());
-            return Err(Fault::Nesting { nesting: *nesting, held, wanted, from: *from, to });
+            return Err(Fault::Nesting { nesting: *nesting, held, wanted, from, to });
         }
     }
     Ok(())
+}
+
+/// Where the waiters of a nesting stand: with those who hold most of what they hold.
+fn arrival(certificate: &Certificate, nesting: &Nesting, evidence: &Evidence) -> Position {
+    let recursive = nesting.wanted_as == Wanted::SharedRecursive;
+    let holds_all = |entry: &&Gated| {
+        let alike = entry.class == nesting.wanted && entry.recursive == recursive;
+        alike && entry.gates.is_subset(&evidence.gates.wanted)
+    };
+    let gated = certificate.gated.iter().filter(holds_all).max_by_key(|entry| entry.gates.len());
+    match (gated, recursive) {
+        (Some(entry), _) => entry.position,
+        (None, false) => certificate.non_recursive[nesting.wanted],
+        (None, true) => certificate.recursive[nesting.wanted],
+    }
+}
+
+/// Where those stand whom the holder of a nesting blocks: a reader those only who want the N node, a writer all; but
+/// none who holds a gate that the holder holds.
+fn blocked<'a>(
+    certificate: &'a Certificate,
+    nesting: &'a Nesting,
+    evidence: &'a Evidence,
+) -> impl Iterator<Item = Position> + 'a {
+    let exclusive = nesting.held_as == Held::Exclusive;
+    let recursive = exclusive.then(|| certificate.recursive[nesting.held]);
+    let gated = certificate.gated.iter().filter(move |entry| {
+        let waits = entry.class == nesting.held && (exclusive || !entry.recursive);
+        waits && entry.gates.is_disjoint(&evidence.gates.held)
+    });
+    let plain = [certificate.non_recursive[nesting.held]].into_iter().chain(recursive);
+    plain.chain(gated.map(|entry| entry.position))
 }
 
 fn climbs(

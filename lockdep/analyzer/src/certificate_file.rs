@@ -6,15 +6,15 @@
 //! nothing of the decision (`proof.rs`) is used, and no graph library. Source: McConnell, Mehlhorn, Näher and
 //! Schweitzer, "Certifying algorithms" (2011).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::certificate::{self, Certificate, Direction, Fault, Position};
-use crate::graph::LockGraph;
-use crate::graph_file::{self, GraphFileError};
+use crate::certificate::{self, Certificate, Direction, Fault, Gated, Position};
+use crate::graph::{Gate, LockGraph};
+use crate::graph_file::{self, Bar, GraphFileError};
 
 /// The first entry of a certificate file, by which it is told from other JSON.
 const FORMAT: &str = "lockdep-certificate-1";
@@ -78,6 +78,18 @@ struct Document {
     format: String,
     directions: Vec<Direction>,
     positions: Vec<Place>,
+    /// Waiters with gates, if they stand apart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    gated: Vec<GatedPlace>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GatedPlace {
+    class: String,
+    recursive: bool,
+    gates: Vec<Bar>,
+    position: Position,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -94,6 +106,14 @@ struct Place {
 /// When the text cannot be made, which only exhausted memory explains.
 pub fn write(graph: &LockGraph, certificate: &Certificate) -> Result<String, fmt::Error> {
     let places = certificate.non_recursive.iter().zip(&certificate.recursive).enumerate();
+    let bar =
+        |gate: &Gate| Bar { class: graph.name(gate.class).to_owned(), of: None, which: gate.which.clone() };
+    let gated = |entry: &Gated| GatedPlace {
+        class: graph.name(entry.class).to_owned(),
+        recursive: entry.recursive,
+        gates: entry.gates.iter().map(bar).collect(),
+        position: entry.position,
+    };
     let document = Document {
         format: FORMAT.to_owned(),
         directions: certificate.directions.clone(),
@@ -104,6 +124,7 @@ pub fn write(graph: &LockGraph, certificate: &Certificate) -> Result<String, fmt
                 recursive,
             })
             .collect(),
+        gated: certificate.gated.iter().map(gated).collect(),
     };
     let text = serde_json::to_string_pretty(&document).map_err(|_| fmt::Error)?;
     Ok(text + "\n")
@@ -137,6 +158,16 @@ pub fn read(graph: &LockGraph, text: &str) -> Result<Certificate, CertificateFil
             .ok_or_else(|| CertificateFileError::MissingClass(class.name.clone()))?;
         certificate.non_recursive.push(non_recursive);
         certificate.recursive.push(recursive);
+    }
+    let class =
+        |name: &str| graph.class(name).ok_or_else(|| CertificateFileError::UnknownClass(name.to_owned()));
+    for GatedPlace { class: name, recursive, gates, position } in document.gated {
+        if position.layer >= layers {
+            return Err(CertificateFileError::NoSuchLayer { class: name, layer: position.layer, layers });
+        }
+        let gates = gates.into_iter().map(|bar| Ok(Gate { class: class(&bar.class)?, which: bar.which }));
+        let gates: BTreeSet<Gate> = gates.collect::<Result<_, CertificateFileError>>()?;
+        certificate.gated.push(Gated { class: class(&name)?, recursive, gates, position });
     }
     match places.into_keys().next() {
         Some(class) => Err(CertificateFileError::UnknownClass(class)),

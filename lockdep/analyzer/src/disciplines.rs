@@ -16,7 +16,7 @@ use std::mem::size_of;
 use lockdep::held::{HeldLock, MAX_HELD};
 use lockdep::order::{Discipline, Level, Rank, Relation, permits};
 
-use crate::graph::{Class, Evidence, Held, Instances, LockGraph, Nesting, Ownership, Wanted};
+use crate::graph::{Class, Evidence, Gates, Held, Instances, LockGraph, Nesting, Ownership, Wanted};
 use crate::proof::{self, Decision};
 
 pub use scenarios::scenarios;
@@ -255,6 +255,6 @@ fn unwritten() -> Evidence {
         wanted: Vec::new(),
         owners: (String::new(), String::new()),
         possible: false,
-        gates: Vec::new(),
+        gates: Gates::default(),
     }
 }

@@ -99,6 +99,8 @@ pub enum Verdict {
     Proved,
     /// No circular wait if so many assumptions hold.
     ProvedUnder(usize),
+    /// No circular wait but such as rest on calls that could not be resolved to one function: so many findings.
+    Undecided(usize),
     /// So many findings, warnings included.
     Refuted(usize),
     /// The tool failed; nothing is said of the program.
@@ -110,7 +112,7 @@ impl Verdict {
     pub fn exit_code(&self) -> u8 {
         match self {
             Verdict::Proved | Verdict::ProvedUnder(_) => 0,
-            Verdict::Refuted(_) => 1,
+            Verdict::Undecided(_) | Verdict::Refuted(_) => 1,
             Verdict::Failed(_) => 101,
         }
     }
@@ -122,6 +124,7 @@ impl fmt::Display for Verdict {
         match self {
             Verdict::Proved => f.write_str("proved"),
             Verdict::ProvedUnder(count) => write!(f, "proved under {count} assumption{}", plural(*count)),
+            Verdict::Undecided(count) => write!(f, "undecided ({count} possible finding{})", plural(*count)),
             Verdict::Refuted(count) => write!(f, "refuted ({count} finding{})", plural(*count)),
             Verdict::Failed(reason) => write!(f, "failed: {reason}"),
         }

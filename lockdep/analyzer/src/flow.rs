@@ -16,7 +16,7 @@ use crate::mir::ir::{
 use crate::path::{Path, Root, Step, Value};
 use crate::place::slot_of;
 use crate::state::{Holding, State, Tree};
-use crate::summary::{HeldLock, Summary};
+use crate::summary::{HeldLock, Lock, Summary};
 
 /// One function under analysis.
 pub struct Flow<'c, 'a> {
@@ -24,6 +24,8 @@ pub struct Flow<'c, 'a> {
     pub(crate) id: BodyId,
     pub(crate) krate: usize,
     pub(crate) body: &'a Body,
+    /// Locals whose guards are surely there.
+    pub(crate) solid: BTreeSet<usize>,
     /// Where effects go; none while the fixpoint is sought.
     pub(crate) output: Option<Summary>,
     /// Bodies whose summaries were used.
@@ -57,7 +59,8 @@ impl<'c, 'a> Flow<'c, 'a> {
     fn new(context: &'c Context<'a>, id: BodyId, output: Option<Summary>) -> Flow<'c, 'a> {
         let entry = context.index.bodies[id];
         let (used, deferred) = (BTreeSet::new(), BTreeSet::new());
-        Flow { context, id, krate: entry.krate, body: entry.body, output, used, deferred }
+        let solid = crate::gates::solid(context, entry.krate, entry.body);
+        Flow { context, id, krate: entry.krate, body: entry.body, solid, output, used, deferred }
     }
 
     /// The summary of an entry point: what it leaves open is closed.
@@ -118,6 +121,7 @@ impl<'c, 'a> Flow<'c, 'a> {
     fn block(&mut self, number: usize, mut state: State) -> Vec<(usize, State)> {
         let block = &self.body.blocks[number];
         for (at, statement) in block.statements.iter().enumerate() {
+            state.doubt(|local| self.solid.contains(&local));
             match &statement.kind {
                 StatementKind::Assign(place, rvalue) => self.assign(&mut state, place, rvalue, number, at),
                 StatementKind::StorageLive(local) | StatementKind::StorageDead(local) => {
@@ -130,6 +134,7 @@ impl<'c, 'a> Flow<'c, 'a> {
                 }
             }
         }
+        state.doubt(|local| self.solid.contains(&local));
         match &block.terminator {
             Terminator::Goto(next) => vec![(*next, state)],
             Terminator::Switch { on, targets, otherwise } => {
@@ -161,6 +166,7 @@ impl<'c, 'a> Flow<'c, 'a> {
                 call.target.map(|next| (next, state)).into_iter().collect()
             }
             Terminator::Yield(place, next) => {
+                self.sleeping(&state, &block.span);
                 self.set_unknown(&mut state, place, number);
                 vec![(*next, state)]
             }
@@ -328,8 +334,13 @@ impl<'c, 'a> Flow<'c, 'a> {
                 Value::Code(..) | Value::Pending(_) | Value::Unknown => None,
             })
             .collect();
+        let sure: BTreeSet<Lock> = self.surely(state, |local| local == 0).cloned().collect();
         let Some(output) = &mut self.output else { return };
-        for (holding, chain) in state.held.iter() {
+        output.sure = Some(match output.sure.take() {
+            Some(known) => known.intersection(&sure).cloned().collect(),
+            None => sure,
+        });
+        for (holding, chain) in &state.held {
             let target = if holding.holder == Some(0) { &mut output.returned } else { &mut output.left };
             crate::chain::keep(target, holding.lock.clone(), chain.clone());
         }

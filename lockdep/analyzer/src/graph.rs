@@ -3,7 +3,7 @@
 //! This is the data that the decision (`proof.rs`), the checker of certificates (`certificate.rs`) and the
 //! renderers share. It neither finds nestings (`flow.rs`, `summary.rs`) nor judges them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lockdep::order::Relation;
 use serde::{Deserialize, Serialize};
@@ -111,6 +111,70 @@ impl Nesting {
     }
 }
 
+/// A lock that a CPU holds exclusively besides, and that tells it from others of its class.
+///
+/// A gate keeps two CPUs apart: of a holder and a waiter that both hold it, one cannot be there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Gate {
+    /// Index of its class.
+    pub class: usize,
+    /// Which instance.
+    pub which: Which,
+}
+
+/// Which instance of its class a gate is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Which {
+    /// The one at this place in a static, of which the program has one.
+    Static(String),
+    /// The one in the object that a lock of the nesting is in: the fields from that object to the gate and to the
+    /// lock, with no pointer on the way, so that the lock determines the object and the object the gate.
+    Beside {
+        /// To the gate.
+        gate: Vec<u32>,
+        /// To the lock.
+        lock: Vec<u32>,
+    },
+}
+
+/// The gates of a nesting, by the lock whose waiters or holders they keep apart; those in statics are in both.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Gates {
+    /// Held by whoever holds the held lock of the nesting.
+    pub held: BTreeSet<Gate>,
+    /// Held by whoever waits for the wanted lock of the nesting.
+    pub wanted: BTreeSet<Gate>,
+}
+
+impl Gates {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty() && self.wanted.is_empty()
+    }
+
+    /// Adds those of `other`, which are held at the same time.
+    pub fn extend(&mut self, other: Gates) {
+        self.held.extend(other.held);
+        self.wanted.extend(other.wanted);
+    }
+
+    /// Keeps those that `other` has as well: a gate of a nesting is held wherever the nesting is seen.
+    pub fn intersect(&mut self, other: &Gates) {
+        self.held.retain(|gate| other.held.contains(gate));
+        self.wanted.retain(|gate| other.wanted.contains(gate));
+    }
+
+    /// The gates in other numbers of classes; those whose class has none are left out.
+    pub fn renumbered(&self, number: impl Fn(usize) -> Option<usize>) -> Gates {
+        let all = |gates: &BTreeSet<Gate>| {
+            let renumber = |gate: &Gate| Some(Gate { class: number(gate.class)?, which: gate.which.clone() });
+            gates.iter().filter_map(renumber).collect()
+        };
+        Gates { held: all(&self.held), wanted: all(&self.wanted) }
+    }
+}
+
 /// Where a nesting comes from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Evidence {
@@ -122,8 +186,8 @@ pub struct Evidence {
     pub owners: (String, String),
     /// The edge rests on a call that could not be resolved to one callee.
     pub possible: bool,
-    /// Locks held exclusively over both acquisitions, as `class@owner`: candidates for a gate.
-    pub gates: Vec<String>,
+    /// Locks that are surely held besides, wherever this nesting was seen.
+    pub gates: Gates,
 }
 
 /// What the proof rests on and the analysis could not check.
@@ -147,6 +211,8 @@ pub struct LockGraph {
     pub nestings: BTreeMap<Nesting, Evidence>,
     /// Roles of each declared order, lowest first (`subject`, `control`).
     pub roles: Vec<String>,
+    /// Locks of threads that are held while a task sleeps: class and where it is acquired, and where the task sleeps.
+    pub slept: BTreeMap<(usize, Span), BTreeSet<Span>>,
     /// What was assumed, sorted.
     pub assumptions: Vec<Assumption>,
     /// Distinct acquisitions in the code: (class, where).
@@ -182,12 +248,17 @@ impl LockGraph {
         }
     }
 
-    /// Adds a nesting, keeping the better evidence where it is known already.
-    pub fn add(&mut self, nesting: Nesting, evidence: Evidence) {
+    /// Adds a nesting, keeping the better evidence where it is known already, and of the gates those of both.
+    pub fn add(&mut self, nesting: Nesting, mut evidence: Evidence) {
         let weight = |e: &Evidence| (e.possible, e.held.len() + e.wanted.len());
         match self.nestings.get_mut(&nesting) {
-            Some(known) if (weight(known), &*known) <= (weight(&evidence), &evidence) => {}
-            Some(known) => *known = evidence,
+            Some(known) => {
+                known.gates.intersect(&evidence.gates);
+                evidence.gates = known.gates.clone();
+                if (weight(&evidence), &evidence) < (weight(known), &*known) {
+                    *known = evidence;
+                }
+            }
             None => {
                 self.nestings.insert(nesting, evidence);
             }

@@ -12,7 +12,9 @@ use lockdep::order::Relation;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
-use crate::graph::{Class, Evidence, Held, Instances, LockGraph, Nesting, Ownership, Wanted};
+use crate::graph::{
+    Class, Evidence, Gate, Gates, Held, Instances, LockGraph, Nesting, Ownership, Wanted, Which,
+};
 
 /// The first entry of a graph file, by which it is told from other JSON.
 const FORMAT: &str = "lockdep-graph-1";
@@ -46,6 +48,14 @@ pub enum GraphFileError {
         held: String,
         /// The wanted class.
         wanted: String,
+    },
+    /// A gate does not say which of the two locks it is about.
+    #[error("nesting {number} has a gate `{class}` of neither lock")]
+    GateOfNone {
+        /// Which nesting, from 1.
+        number: usize,
+        /// The class of the gate.
+        class: String,
     },
     /// One instance of two classes.
     #[error("nesting {number} has one instance of two classes, `{held}` and `{wanted}`")]
@@ -88,6 +98,26 @@ struct Entry {
     #[serde(serialize_with = "relation_name", deserialize_with = "relation_named")]
     relation: Relation,
     instances: Instances,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    gates: Vec<Bar>,
+}
+
+/// A gate, and of which lock of the nesting it keeps waiters or holders apart.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Bar {
+    pub class: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<Side>,
+    pub which: Which,
+}
+
+/// One lock of a nesting.
+#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Side {
+    Held,
+    Wanted,
 }
 
 fn relation_name<S: Serializer>(relation: &Relation, serializer: S) -> Result<S::Ok, S::Error> {
@@ -100,18 +130,30 @@ fn relation_named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Relation
     known.ok_or_else(|| serde::de::Error::custom(format_args!("`{name}` is no relation of owners")))
 }
 
+fn bars<'a>(graph: &'a LockGraph, side: Side, gates: &'a BTreeSet<Gate>) -> impl Iterator<Item = Bar> + 'a {
+    let bar = move |gate: &Gate| Bar {
+        class: graph.name(gate.class).to_owned(),
+        of: Some(side),
+        which: gate.which.clone(),
+    };
+    gates.iter().map(bar)
+}
+
 /// The graph file of `graph`, with a line end; the same bytes for the same classes and nestings.
 ///
 /// # Errors
 /// When the text cannot be made, which only exhausted memory explains.
 pub fn write(graph: &LockGraph) -> Result<String, fmt::Error> {
-    let entry = |nesting: &Nesting| Entry {
+    let entry = |(nesting, evidence): (&Nesting, &Evidence)| Entry {
         held: graph.name(nesting.held).to_owned(),
         held_as: nesting.held_as,
         wanted: graph.name(nesting.wanted).to_owned(),
         wanted_as: nesting.wanted_as,
         relation: graph.relation(nesting),
         instances: nesting.instances,
+        gates: bars(graph, Side::Held, &evidence.gates.held)
+            .chain(bars(graph, Side::Wanted, &evidence.gates.wanted))
+            .collect(),
     };
     let member = |class: &Class| {
         let Class { name, level, recursive, ordered, ownership } = class.clone();
@@ -120,7 +162,7 @@ pub fn write(graph: &LockGraph) -> Result<String, fmt::Error> {
     let document = Document {
         format: FORMAT.to_owned(),
         classes: graph.classes.iter().map(member).collect(),
-        nestings: graph.nestings.keys().map(entry).collect(),
+        nestings: graph.nestings.iter().map(entry).collect(),
     };
     let text = serde_json::to_string_pretty(&document).map_err(|_| fmt::Error)?;
     Ok(text + "\n")
@@ -141,7 +183,7 @@ pub fn read(text: &str) -> Result<LockGraph, GraphFileError> {
             return Err(GraphFileError::ClassTwice(class.name.clone()));
         }
     }
-    let mut nestings = BTreeSet::new();
+    let mut nestings = BTreeMap::new();
     for (entry, number) in document.nestings.into_iter().zip(1..) {
         let index = |class: &str| {
             let known = numbers.get(class).copied();
@@ -152,23 +194,33 @@ pub fn read(text: &str) -> Result<LockGraph, GraphFileError> {
         if instances == Instances::SameOne && held != wanted {
             return Err(GraphFileError::OneOfTwo { number, held: entry.held, wanted: entry.wanted });
         }
-        if !nestings.insert(Nesting { held, wanted, relation, held_as, wanted_as, instances }) {
+        let mut gates = Gates::default();
+        for Bar { class, of, which } in entry.gates {
+            let side = match of {
+                Some(Side::Held) => &mut gates.held,
+                Some(Side::Wanted) => &mut gates.wanted,
+                None => return Err(GraphFileError::GateOfNone { number, class }),
+            };
+            side.insert(Gate { class: index(&class)?, which });
+        }
+        let evidence = Evidence {
+            held: Vec::new(),
+            wanted: Vec::new(),
+            owners: (String::new(), String::new()),
+            possible: false,
+            gates,
+        };
+        let nesting = Nesting { held, wanted, relation, held_as, wanted_as, instances };
+        if nestings.insert(nesting, evidence).is_some() {
             return Err(GraphFileError::NestingTwice { number, held: entry.held, wanted: entry.wanted });
         }
     }
-    let unknown = || Evidence {
-        held: Vec::new(),
-        wanted: Vec::new(),
-        owners: (String::new(), String::new()),
-        possible: false,
-        gates: Vec::new(),
-    };
     let class = |member: Member| {
         let Member { name, level, recursive, ordered, ownership } = member;
         Class { name, level, recursive, ordered, ownership }
     };
     Ok(LockGraph {
-        nestings: nestings.into_iter().map(|nesting| (nesting, unknown())).collect(),
+        nestings,
         classes: document.classes.into_iter().map(class).collect(),
         ..LockGraph::default()
     })

@@ -9,13 +9,13 @@ use lockdep::order::Relation;
 use crate::chain::{Chain, keep};
 use crate::code::{Calling, CodeSite, MAX_CODE_DEPTH};
 use crate::flow::Flow;
-use crate::graph::{Held, Instances, Nesting, Wanted};
+use crate::graph::{Gates, Held, Instances, Nesting, Wanted};
 use crate::home::Key;
 use crate::index::BodyId;
 use crate::mir::ir::{Place, Ty};
 use crate::path::{Path, Root, Step, Value};
 use crate::state::{Holding, State, Tree};
-use crate::summary::{Acquire, ClosedNesting, Grounds, HeldLock, Lock, Note, OpenNesting};
+use crate::summary::{Acquire, ClosedNesting, Grounds, HeldLock, Lock, Note, OpenNesting, Ways};
 
 /// What a callee is given.
 pub(crate) struct Arguments {
@@ -117,10 +117,12 @@ impl Flow<'_, '_> {
         };
         // Effects are read off once the fixpoint of the function is known; until then, only the state matters.
         if self.output.is_some() {
-            for (open, (held_chain, wanted_chain)) in &summary.open {
+            for (open, ways) in &summary.open {
                 let acquire = self.translated(state, arguments, &open.acquire);
-                for (held, chain) in translate(self, &open.held, held_chain) {
-                    self.nest(state, &held, &chain, &acquire, &wanted_chain.through(call));
+                for (held, chain) in translate(self, &open.held, &ways.held) {
+                    let wanted = ways.wanted.through(call);
+                    let ways = Ways { held: chain, wanted, gates: ways.gates.clone() };
+                    self.nest(state, &held, &acquire, ways);
                 }
             }
             for (acquire, chain) in &summary.acquires {
@@ -150,6 +152,12 @@ impl Flow<'_, '_> {
             }
         }
         let returned: Vec<_> = summary.returned.iter().flat_map(|(h, c)| translate(self, h, c)).collect();
+        let sure: Vec<HeldLock> = (summary.sure.iter().flatten().filter(|_| !call.possible))
+            .flat_map(|lock| {
+                translate(self, &HeldLock::Known(lock.clone(), Held::Exclusive), &Chain::default())
+            })
+            .map(|(lock, _)| lock)
+            .collect();
         let left: Vec<_> = summary.left.iter().flat_map(|(h, c)| translate(self, h, c)).collect();
         let result: Tree = summary
             .result
@@ -177,6 +185,7 @@ impl Flow<'_, '_> {
         if dest.is_none() {
             return returned;
         }
+        state.sure.extend(sure.into_iter().map(|lock| Holding { lock, holder }));
         for (lock, chain) in returned {
             keep(&mut state.held, Holding { lock, holder }, chain);
         }
@@ -232,15 +241,17 @@ impl Flow<'_, '_> {
         if owned_already {
             return;
         }
-        for (holding, held_chain) in state.held.iter() {
-            self.nest(state, &holding.lock, held_chain, acquire, chain);
+        for (holding, held_chain) in &state.held {
+            let (held, wanted) = (held_chain.clone(), chain.clone());
+            self.nest(state, &holding.lock, acquire, Ways { held, wanted, gates: Gates::default() });
         }
         if let Some(output) = self.output.as_mut().filter(|_| !path.alone) {
             keep(&mut output.acquires, acquire.clone(), chain.clone());
         }
     }
 
-    fn nest(&mut self, state: &State, held: &HeldLock, held_chain: &Chain, acquire: &Acquire, chain: &Chain) {
+    /// A nesting, come by in `ways`; what is surely held here are gates besides.
+    fn nest(&mut self, state: &State, held: &HeldLock, acquire: &Acquire, mut ways: Ways) {
         if self.output.is_none() {
             return;
         }
@@ -251,8 +262,15 @@ impl Flow<'_, '_> {
         {
             return;
         }
+        ways.gates.extend(self.gates(state, held, &acquire.lock));
         let decided = match held {
             HeldLock::Argument(_) | HeldLock::FromCode(_) => None,
+            // Which class it is, only a caller knows.
+            HeldLock::Known(lock, _)
+                if self.context.is_open(lock.class) || self.context.is_open(acquire.lock.class) =>
+            {
+                None
+            }
             HeldLock::Known(lock, _) => decide(state, lock, &acquire.lock).or_else(|| {
                 // Two elements that one function goes through: what it does with them is decided here.
                 let here = again(lock) && self.context.placed_key(lock.class).is_some();
@@ -262,23 +280,23 @@ impl Flow<'_, '_> {
         match (held, decided) {
             (HeldLock::Known(lock, how), Some((relation, instances))) => {
                 let closed = close(lock, *how, acquire, relation, instances);
-                let grounds = self.grounds(lock, held_chain, acquire, chain);
+                let grounds = self.grounds(lock, acquire, ways);
                 if let Some(output) = &mut self.output {
                     output.add_closed(closed, grounds);
                 }
             }
             _ => {
-                self.pair(held, held_chain, acquire, chain);
+                self.pair(held, acquire, &ways);
                 let open = OpenNesting { held: held.clone(), acquire: acquire.clone() };
                 if let Some(output) = &mut self.output {
-                    output.add_open(open, (held_chain.clone(), chain.clone()));
+                    output.add_open(open, ways);
                 }
             }
         }
     }
 
     /// Two parameters whose locks of one undeclared class are both taken: swapped, they close a circle.
-    fn pair(&mut self, held: &HeldLock, held_chain: &Chain, acquire: &Acquire, chain: &Chain) {
+    fn pair(&mut self, held: &HeldLock, acquire: &Acquire, ways: &Ways) {
         let HeldLock::Known(lock, how) = held else { return };
         let (from, to) = (&lock.path, &acquire.lock.path);
         let alike = lock.class == acquire.lock.class && from.steps == to.steps && from.root != to.root;
@@ -287,19 +305,20 @@ impl Flow<'_, '_> {
             return;
         }
         let nesting = close(lock, *how, acquire, Relation::Other, Instances::Any).nesting;
-        let grounds = self.grounds(lock, held_chain, acquire, chain);
+        // Pairs of several places are not told apart, so none of them says what is surely held.
+        let grounds = self.grounds(lock, acquire, Ways { gates: Gates::default(), ..ways.clone() });
         if let Some(output) = &mut self.output {
             output.pairs.entry((lock.class, from.bare(), to.bare())).or_insert((nesting, grounds));
         }
     }
 
-    fn grounds(&self, held: &Lock, held_chain: &Chain, acquire: &Acquire, chain: &Chain) -> Grounds {
+    fn grounds(&self, held: &Lock, acquire: &Acquire, ways: Ways) -> Grounds {
         let owner = |lock: &Lock| {
             let names = |local: usize| self.body.names.get(&local).cloned();
             lock.path.owner_path().map_or_else(String::new, |path| path.describe(&names))
         };
         let owners = (owner(held), owner(&acquire.lock));
-        Grounds { held: held_chain.clone(), wanted: chain.clone(), owners }
+        Grounds { ways, owners }
     }
 
     /// Nestings of an entry point that nobody calls: what is open stays a meeting of strangers.
@@ -313,7 +332,7 @@ impl Flow<'_, '_> {
                 output.notes.insert(Note::Given(lock.to_string(), self.body.span.clone()));
             }
         }
-        for (open, (held_chain, chain)) in std::mem::take(&mut output.open) {
+        for (open, ways) in std::mem::take(&mut output.open) {
             // Without a class there is no nesting to speak of; the note above stands for it.
             let open_class = |lock: &Lock| self.context.is_open(lock.class);
             let known = matches!(&open.held, HeldLock::Known(lock, _) if !open_class(lock));
@@ -335,7 +354,7 @@ impl Flow<'_, '_> {
             }
             for (lock, how) in locks {
                 let closed = close(&lock, how, &open.acquire, Relation::Other, Instances::Any);
-                let grounds = self.grounds(&lock, &held_chain, &open.acquire, &chain);
+                let grounds = self.grounds(&lock, &open.acquire, ways.clone());
                 output.add_closed(closed, grounds);
             }
         }

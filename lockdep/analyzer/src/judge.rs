@@ -2,7 +2,7 @@
 //!
 //! Under `hierarchy`, which is the rule that programs are written to, the whole graph is decided, and the declared
 //! order is asked about every nesting besides: a refused nesting that closes a circle is named in the finding of the
-//! circle, the others are findings of their own. Under any other discipline the question is what that policy does:
+//! circle, the others are findings of their own. A circle that a gate keeps from closing is a note. Under any other discipline the question is what that policy does:
 //! every nesting that it refuses is a finding, and so is every deadlock among the nestings that it lets through.
 //! Both are the same steps over the same data; the rule itself is `lockdep::order::permits`, here as at run time.
 //! This file finds no nestings and words no report beyond the phrases of a finding (`judge/phrases.rs`).
@@ -52,6 +52,10 @@ pub fn judge(graph: LockGraph, discipline: &'static Discipline) -> Judgement {
         }
         Decision::Refuted { .. } => Ok(()),
     };
+    let mut gated = proof::gated(&judged);
+    if let Decision::Refuted { witnesses, .. } = &decision {
+        gated.retain(|witness| !witnesses.contains(witness));
+    }
     let mut graph = judged;
     graph.nestings.append(&mut set_aside);
 
@@ -64,20 +68,26 @@ pub fn judge(graph: LockGraph, discipline: &'static Discipline) -> Judgement {
     let mut explained = BTreeSet::new();
     if let Decision::Refuted { witnesses, .. } = &decision {
         for witness in witnesses {
-            let finding = judge.circle(witness);
+            let finding = judge.circle(witness, false);
             if !is_recursion(finding.code) {
                 explained.extend(finding.links.iter().map(|link| group_of(&graph, &link.nesting)));
             }
             findings.push(finding);
         }
     }
+    findings.extend(gated.iter().map(|witness| judge.circle(witness, true)));
     findings.extend(judge.violations(&explained));
+    findings.extend(graph.slept.iter().map(|((class, acquired), slept)| {
+        phrases::Phrases { graph: &graph, discipline }.slept(*class, acquired, slept)
+    }));
     findings.extend(graph.assumptions.iter().map(phrases::assumption));
     findings.sort_by_key(|finding| finding.level);
 
     let refuting = findings.iter().filter(|finding| finding.level != Level::Note).count();
+    let certain = findings.iter().any(|finding| finding.level == Level::Error);
     let verdict = match (checked, &decision) {
         (Err(reason), _) => Verdict::Failed(reason),
+        (Ok(()), _) if refuting > 0 && !certain => Verdict::Undecided(refuting),
         (Ok(()), _) if refuting > 0 => Verdict::Refuted(refuting),
         (Ok(()), Decision::Refuted { further, .. }) => {
             Verdict::Failed(format!("no schedule found for {further} nestings without proof"))
@@ -199,14 +209,18 @@ impl Judge<'_> {
         Some(Link { nesting: *nesting, evidence, refused, variants: group - 1 })
     }
 
-    /// The finding of a circular wait.
-    fn circle(&self, witness: &Witness) -> Finding {
+    /// The finding of a circular wait, or of one that a gate keeps from closing.
+    fn circle(&self, witness: &Witness, gated: bool) -> Finding {
         let mut links: Vec<Link> =
             witness.nestings().iter().filter_map(|nesting| self.link(nesting)).collect();
         // The refused one is the one to change, and comes first; else the walk's first step is the cause.
         links.sort_by_key(|link| link.refused.is_none());
         let code = code_of(self.graph, witness);
-        let level = if witness.is_possible(self.graph) { Level::Warning } else { code.level() };
+        let level = match gated {
+            true => Level::Note,
+            false if witness.is_possible(self.graph) => Level::Warning,
+            false => code.level(),
+        };
         let phrases = phrases::Phrases { graph: self.graph, discipline: self.discipline };
         phrases.circle(code, level, links, witness)
     }

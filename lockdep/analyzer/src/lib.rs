@@ -40,6 +40,7 @@ mod exchange;
 mod fixpoint;
 mod flow;
 mod foreign;
+mod gates;
 mod instances;
 mod instantiate;
 mod iterate;
@@ -66,7 +67,7 @@ use crate::model::Models;
 /// Why there is nothing to judge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AnalyzeError {
-    /// No function of these crates acquires a declared lock.
+    /// No function of these crates acquires a lock.
     NoLocks(Vec<String>),
 }
 
@@ -75,7 +76,7 @@ impl fmt::Display for AnalyzeError {
         match self {
             AnalyzeError::NoLocks(crates) => write!(
                 f,
-                "no function of {} acquires a declared lock, so there is nothing to prove",
+                "no function of {} acquires a lock, so there is nothing to prove",
                 crates.join(", ")
             ),
         }

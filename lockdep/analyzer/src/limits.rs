@@ -125,9 +125,9 @@ impl Summary {
         for (acquire, chain) in std::mem::take(&mut self.acquires) {
             keep(&mut self.acquires, coarse.acquire(&acquire), chain);
         }
-        for (open, chains) in std::mem::take(&mut self.open) {
+        for (open, ways) in std::mem::take(&mut self.open) {
             let open = OpenNesting { held: coarse.held(&open.held), acquire: coarse.acquire(&open.acquire) };
-            self.add_open(open, chains);
+            self.add_open(open, ways);
         }
         coarse.all_held(&mut self.returned);
         coarse.all_held(&mut self.left);

@@ -43,17 +43,24 @@ pub fn run(
             let Some(nesting) = numbers.nesting(&closed.nesting, relation) else { continue };
             let undeclared = context.placed_key(closed.nesting.held).is_some();
             if undeclared && nesting.held == nesting.wanted && nesting.instances == Instances::Any {
-                let site = grounds.wanted.end().cloned();
+                let site = grounds.ways.wanted.end().cloned();
                 instances.entry(nesting.held).or_default().extend(site);
                 continue;
             }
-            graph.add(nesting, grounds.evidence());
+            graph.add(nesting, numbers.evidence(grounds));
         }
         for ((class, from, to), (nesting, grounds)) in &summary.pairs {
             // Code that has both orders chooses between them.
             let chosen = summary.pairs.contains_key(&(*class, to.clone(), from.clone()));
             if let Some(nesting) = numbers.nesting(nesting, Relation::Same).filter(|_| !chosen) {
-                graph.add(nesting, grounds.evidence());
+                graph.add(nesting, numbers.evidence(grounds));
+            }
+        }
+        for note in &summary.notes {
+            if let Note::Slept(class, acquired, slept) = note
+                && let Some(class) = numbers.class(*class)
+            {
+                graph.slept.entry((class, acquired.clone())).or_default().insert(slept.clone());
             }
         }
         for (class, held, span) in &summary.met {
@@ -142,7 +149,7 @@ fn assumptions(
         "closed-world",
         format!(
             "the code that takes these locks is the code analyzed: {} bodies, entered through {} functions that none \
-             of it calls; code outside neither nests these locks nor combines their guards; undeclared locks, waits for \
+             of it calls; code outside neither nests these locks nor combines their guards; locks that no model knows, waits for \
              anything but locks, and unwinding are left out",
             context.index.bodies.len(),
             entries.len()
@@ -166,6 +173,8 @@ fn assumptions(
     let mut given: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
     for note in settled.iter().flat_map(|summary| &summary.notes) {
         match note {
+            // A finding, not an assumption.
+            Note::Slept(..) => {}
             Note::Roles(span) => {
                 roles.insert(span.clone());
             }

@@ -19,6 +19,7 @@ struct Table {
     wait: Vec<WaitModel>,
     guards: Types,
     plain: Traits,
+    asynchronous: Families,
     pointers: Types,
     functions: Functions,
 }
@@ -70,6 +71,12 @@ pub enum Waiting {
     Opens,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Families {
+    families: BTreeSet<String>,
+}
+
 /// Where the class of a lock stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -117,6 +124,7 @@ struct Functions {
     advances: BTreeSet<String>,
     finds: BTreeSet<String>,
     borrows: BTreeSet<String>,
+    opens: BTreeSet<String>,
     sifts: BTreeSet<String>,
     items: BTreeSet<String>,
     unwrap: BTreeSet<String>,
@@ -190,6 +198,8 @@ pub enum Iteration {
     Finds,
     /// The result contains a pointer to the content of the option that the first argument points to.
     Borrows,
+    /// The result contains a pointer to the content of the cell that the first argument points to.
+    Opens,
     /// The result iterates over some elements of the first argument.
     Sifts,
 }
@@ -277,6 +287,7 @@ impl Models {
             (&functions.advances, Effect::Iterate(Iteration::Advances)),
             (&functions.finds, Effect::Iterate(Iteration::Finds)),
             (&functions.borrows, Effect::Iterate(Iteration::Borrows)),
+            (&functions.opens, Effect::Iterate(Iteration::Opens)),
             (&functions.sifts, Effect::Iterate(Iteration::Sifts)),
             (&functions.unwrap, Effect::Unwrap),
             (&functions.forget, Effect::Forget),
@@ -320,6 +331,12 @@ impl Models {
     pub fn is_plain(&self, of: &str) -> bool {
         let last = of.split('<').next().unwrap_or(of).trim().rsplit("::").next().unwrap_or(of);
         self.table.plain.traits.contains(last)
+    }
+
+    /// Whether tasks wait for the lock that a guard of the type with this key holds.
+    pub fn is_guard_of_tasks(&self, key: &str) -> bool {
+        let family = key.split("::").next().unwrap_or_default();
+        self.is_guard(key) && self.table.asynchronous.families.contains(family)
     }
 
     /// Whether copies of a value of the type with this key point to one object.

@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use lockdep::order::Relation;
 
 use crate::context::Context;
-use crate::graph::{Assumption, Class, LockGraph, Nesting, Ownership};
+use crate::graph::{Assumption, Class, Evidence, LockGraph, Nesting, Ownership};
 use crate::home::Key;
 use crate::mir::ir::Span;
-use crate::summary::{ClassId, Summary};
+use crate::summary::{ClassId, Grounds, Summary};
 
 /// The final number of each class, by the number it had.
 #[derive(Debug)]
@@ -93,6 +93,12 @@ impl Numbers {
     /// Whether some locks could not be followed to their home.
     pub fn has_lost(&self) -> bool {
         !self.lost.is_empty()
+    }
+
+    /// The evidence of a nesting in the graph's numbers.
+    pub fn evidence(&self, grounds: &Grounds) -> Evidence {
+        let evidence = grounds.evidence();
+        Evidence { gates: evidence.gates.renumbered(|class| self.class(class)), ..evidence }
     }
 
     /// Locks that were acquired in ways that could not be followed to their home.

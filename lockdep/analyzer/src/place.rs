@@ -58,8 +58,11 @@ impl Flow<'_, '_> {
                     exact = true;
                 }
             }
+            let there = Holding { lock: lock.clone(), holder: Some(place.local) };
+            let sure = state.sure.remove(&there);
             if exact {
-                state.held.remove(&Holding { lock: lock.clone(), holder: Some(place.local) });
+                state.held.remove(&there);
+                state.sure.extend((sure && to.is_some()).then_some(Holding { holder: to, ..there }));
             }
             keep(&mut state.held, Holding { lock, holder: to }, chain);
         }

@@ -26,11 +26,15 @@
 //! the second departure or the second with the first closes one, because a nesting under an exclusive lock leaves
 //! both nodes. So in a smallest one every CPU holds a lock of its own, and every CPU waits: a deadlock.
 //!
+//! With gates the split graph has more nodes and fewer arcs, and the *if* part stands as it is: every circular wait is
+//! a closed walk of it. The *only if* part does not: the shorter walk may be one that a gate keeps from closing. So a
+//! graph with gates may be refuted although nothing can happen; but it is not proved where something can.
+//!
 //! The certificate is the proof of the *if* part in numbers: component, then height of the owner, then the place
 //! in a topological order of the Same-nestings, then the instance key.
 //!
-//! *Limits.* The premise is generous: nestings that no two CPUs can make at once (a common outer lock, program
-//! phases) are taken to meet. Every nesting counts, those that rest on unresolved calls too. Waits for anything
+//! *Limits.* The premise is generous: nestings that no two CPUs can make at once (program phases, or a common outer
+//! lock that two nestings of the walk share which do not follow each other in it) are taken to meet. Every nesting counts, those that rest on unresolved calls too. Waits for anything
 //! but locks are not modelled. A fair reader is taken to wait behind a waiting writer whether or not the program
 //! has writers of that class.
 //!
@@ -43,7 +47,7 @@ mod walk;
 
 use lockdep::order::Relation;
 
-use crate::certificate::{self, Certificate, Direction, Fault, Position};
+use crate::certificate::{self, Certificate, Direction, Fault, Gated, Position};
 use crate::graph::LockGraph;
 use crate::witness::Witness;
 
@@ -69,19 +73,41 @@ pub enum Decision {
 /// Decides whether a circular wait is possible; time linear in the graph if not.
 pub fn decide(graph: &LockGraph) -> Decision {
     let split = Split::new(graph);
-    let components = Components {
-        all: split.components(|_| true),
-        same: split.components(|edge| edge.relation == Relation::Same),
-    };
+    let components = components(&split);
     let causes = Causes::find(graph, &split, &components);
     if !causes.is_empty() {
         let (witnesses, further) = causes.witnesses();
+        if !witnesses.is_empty() {
+            return Decision::Refuted { witnesses, further };
+        }
+        // No schedule goes around the gates, and no proof does either: what would happen without them is said.
+        let (witnesses, further) = circles(graph, &Split::ungated(graph));
         return Decision::Refuted { witnesses, further };
     }
     let certificate = certify(graph, &split, &components);
     // A nesting of a class that does not exist is the maker's fault; the pipeline's check refuses it.
     debug_assert!(matches!(certificate::check(graph, &certificate), Ok(()) | Err(Fault::Class(_))));
     Decision::Proved(certificate)
+}
+
+/// Circular waits that a gate keeps from closing: a CPU and the one that waits for it hold one lock exclusively.
+pub fn gated(graph: &LockGraph) -> Vec<Witness> {
+    if graph.nestings.values().all(|evidence| evidence.gates.is_empty()) {
+        return Vec::new();
+    }
+    let (witnesses, _) = circles(graph, &Split::ungated(graph));
+    witnesses.into_iter().filter(|witness| !witness.gates(graph).is_empty()).collect()
+}
+
+fn circles(graph: &LockGraph, split: &Split) -> (Vec<Witness>, usize) {
+    Causes::find(graph, split, &components(split)).witnesses()
+}
+
+fn components(split: &Split) -> Components {
+    Components {
+        all: split.components(|_| true),
+        same: split.components(|edge| edge.relation == Relation::Same),
+    }
 }
 
 fn certify(graph: &LockGraph, split: &Split, components: &Components) -> Certificate {
@@ -99,9 +125,16 @@ fn certify(graph: &LockGraph, split: &Split, components: &Components) -> Certifi
         }
     }
     let position = |node: usize| Position { layer: components.all[node], rank: components.same[node] };
+    let gated = split.gated.iter().map(|((class, recursive, gates), node)| Gated {
+        class: *class,
+        recursive: *recursive,
+        gates: gates.iter().copied().cloned().collect(),
+        position: position(*node),
+    });
     Certificate {
         directions,
         non_recursive: (0..graph.classes.len()).map(|class| position(2 * class)).collect(),
         recursive: (0..graph.classes.len()).map(|class| position(2 * class + 1)).collect(),
+        gated: gated.collect(),
     }
 }

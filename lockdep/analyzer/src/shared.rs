@@ -36,3 +36,15 @@ impl<T: Clone> DerefMut for Shared<T> {
         Rc::make_mut(&mut self.0)
     }
 }
+
+impl<'s, T> IntoIterator for &'s Shared<T>
+where
+    &'s T: IntoIterator,
+{
+    type Item = <&'s T as IntoIterator>::Item;
+    type IntoIter = <&'s T as IntoIterator>::IntoIter;
+
+    fn into_iter(self) -> Self::IntoIter {
+        (**self).into_iter()
+    }
+}

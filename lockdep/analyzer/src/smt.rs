@@ -12,21 +12,57 @@
 //!
 //! Source: Barrett, Fontaine and Tinelli, "The SMT-LIB Standard: Version 2.6".
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use lockdep::order::Relation;
 
-use crate::graph::{Held, Instances, LockGraph, Nesting, Ownership, Wanted};
+use crate::graph::{Evidence, Gate, Held, Instances, LockGraph, Nesting, Ownership, Wanted};
 
-/// The node at which waiters for a class stand: two per class, the second for recursive reads.
-fn arrival(nesting: &Nesting) -> usize {
-    2 * nesting.wanted + usize::from(nesting.wanted_as == Wanted::SharedRecursive)
+/// Those who wait for a class: whether by recursive reads, and with which gates.
+type Waiters<'a> = (usize, bool, &'a BTreeSet<Gate>);
+
+/// The nodes at which waiters stand: two per class, the second for recursive reads, then those of waiters with gates.
+struct Nodes<'a> {
+    gated: BTreeMap<Waiters<'a>, usize>,
+    count: usize,
 }
 
-/// The nodes at which those stand that the holder blocks.
-fn blocked(nesting: &Nesting) -> std::ops::RangeInclusive<usize> {
-    let first = 2 * nesting.held;
-    first..=first + usize::from(nesting.held_as == Held::Exclusive)
+impl<'a> Nodes<'a> {
+    fn new(graph: &'a LockGraph) -> Nodes<'a> {
+        let plain = 2 * graph.classes.len();
+        let waiters = graph.nestings.iter().map(|(nesting, evidence)| waiters(nesting, evidence));
+        let gated: BTreeSet<Waiters> = waiters.filter(|(_, _, gates)| !gates.is_empty()).collect();
+        let gated: BTreeMap<Waiters, usize> = gated.into_iter().zip(plain..).collect();
+        let count = plain + gated.len();
+        Nodes { gated, count }
+    }
+
+    /// Where the waiters of a nesting stand.
+    fn arrival(&self, (nesting, evidence): (&Nesting, &Evidence)) -> usize {
+        let plain = 2 * nesting.wanted + usize::from(nesting.wanted_as == Wanted::SharedRecursive);
+        self.gated.get(&waiters(nesting, evidence)).copied().unwrap_or(plain)
+    }
+
+    /// Where those stand that the holder blocks: not waiters that hold what the holder holds, too.
+    fn blocked(&self, (nesting, evidence): (&Nesting, &Evidence)) -> Vec<usize> {
+        let exclusive = nesting.held_as == Held::Exclusive;
+        let first = 2 * nesting.held;
+        let gated = self.gated.iter().filter(|((class, recursive, gates), _)| {
+            *class == nesting.held && (exclusive || !recursive) && gates.is_disjoint(&evidence.gates.held)
+        });
+        (first..=first + usize::from(exclusive)).chain(gated.map(|(_, node)| *node)).collect()
+    }
+
+    /// Nodes of a class.
+    fn of(&self, class: usize) -> Vec<usize> {
+        let gated = self.gated.iter().filter(|((of, _, _), _)| *of == class).map(|(_, node)| *node);
+        [2 * class, 2 * class + 1].into_iter().chain(gated).collect()
+    }
+}
+
+fn waiters<'a>(nesting: &Nesting, evidence: &'a Evidence) -> Waiters<'a> {
+    (nesting.wanted, nesting.wanted_as == Wanted::SharedRecursive, &evidence.gates.wanted)
 }
 
 fn is_self_deadlock(graph: &LockGraph, nesting: &Nesting) -> bool {
@@ -46,8 +82,8 @@ fn is_keyed(graph: &LockGraph, nesting: &Nesting) -> bool {
 }
 
 /// Nestings that involve two locks.
-fn edges(graph: &LockGraph) -> impl Iterator<Item = &Nesting> {
-    graph.nestings.keys().filter(|nesting| !nesting.is_recursion())
+fn edges(graph: &LockGraph) -> impl Iterator<Item = (&Nesting, &Evidence)> {
+    graph.nestings.iter().filter(|(nesting, _)| !nesting.is_recursion())
 }
 
 /// Satisfiable iff a circular wait is possible.
@@ -64,7 +100,11 @@ pub fn deadlock_exists(graph: &LockGraph, w: &mut dyn fmt::Write) -> fmt::Result
         writeln!(w, "; a holder of {} waits for itself", graph.name(nesting.held))?;
         return writeln!(w, "(check-sat)");
     }
-    let longest = 8 * graph.classes.len();
+    let nodes = Nodes::new(graph);
+    for ((class, ..), node) in &nodes.gated {
+        writeln!(w, "; node {node}: {}, waited for with gates", graph.name(*class))?;
+    }
+    let longest = 4 * nodes.count;
     writeln!(
         w,
         "; the waiter of step i: its node, the chain and height of the owner (chain -1: nobody), the instance"
@@ -81,15 +121,16 @@ pub fn deadlock_exists(graph: &LockGraph, w: &mut dyn fmt::Write) -> fmt::Result
                 Ownership::Unowned => "< chain",
                 Ownership::Unknown => continue,
             };
-            let (n, r) = (2 * number, 2 * number + 1);
-            writeln!(w, "(assert (=> (or (= node{step} {n}) (= node{step} {r})) ({owned}{step} 0)))")?;
+            let at: Vec<String> =
+                nodes.of(number).iter().map(|node| format!("(= node{step} {node})")).collect();
+            writeln!(w, "(assert (=> (or {}) ({owned}{step} 0)))", at.join(" "))?;
         }
     }
     writeln!(w, "(declare-const length Int)")?;
     for step in 0..longest {
         writeln!(w, "(assert (=> (< {step} length) (or false")?;
-        for nesting in edges(graph) {
-            write_step(graph, nesting, step, w)?;
+        for edge in edges(graph) {
+            write_step(graph, &nodes, edge, step, w)?;
         }
         writeln!(w, ")))")?;
     }
@@ -103,8 +144,14 @@ pub fn deadlock_exists(graph: &LockGraph, w: &mut dyn fmt::Write) -> fmt::Result
 }
 
 /// One nesting as a step: whoever waits at its held lock comes to wait at its wanted one.
-fn write_step(graph: &LockGraph, nesting: &Nesting, step: usize, w: &mut dyn fmt::Write) -> fmt::Result {
-    let next = step + 1;
+fn write_step(
+    graph: &LockGraph,
+    nodes: &Nodes<'_>,
+    edge: (&Nesting, &Evidence),
+    step: usize,
+    w: &mut dyn fmt::Write,
+) -> fmt::Result {
+    let (nesting, next) = (edge.0, step + 1);
     let relation = graph.relation(nesting);
     let owners = match relation {
         Relation::Same => format!("(= chain{step} chain{next}) (= height{step} height{next})"),
@@ -121,8 +168,9 @@ fn write_step(graph: &LockGraph, nesting: &Nesting, step: usize, w: &mut dyn fmt
         (true, Relation::Same) => format!(" (not (= key{step} key{next}))"),
         _ => String::new(),
     };
-    let from: Vec<String> = blocked(nesting).map(|node| format!("(= node{step} {node})")).collect();
-    writeln!(w, "  (and (or {}) (= node{next} {}) {owners}{instances})", from.join(" "), arrival(nesting))
+    let from: Vec<String> = nodes.blocked(edge).iter().map(|node| format!("(= node{step} {node})")).collect();
+    let to = nodes.arrival(edge);
+    writeln!(w, "  (and (or {}) (= node{next} {to}) {owners}{instances})", from.join(" "))
 }
 
 /// Satisfiable iff a certificate exists.
@@ -132,15 +180,16 @@ fn write_step(graph: &LockGraph, nesting: &Nesting, step: usize, w: &mut dyn fmt
 pub fn certificate_exists(graph: &LockGraph, w: &mut dyn fmt::Write) -> fmt::Result {
     writeln!(w, "; sat: a certificate exists, and these are its numbers; unsat: none does")?;
     writeln!(w, "(set-logic QF_UFLIA)\n; 1 is up, 2 is down\n(declare-fun direction (Int) Int)")?;
-    for node in 0..2 * graph.classes.len() {
+    let nodes = Nodes::new(graph);
+    for node in 0..nodes.count {
         writeln!(w, "(declare-const layer{node} Int)\n(declare-const rank{node} Int)")?;
     }
     if graph.nestings.keys().any(|nesting| is_self_deadlock(graph, nesting)) {
         writeln!(w, "(assert false)")?;
     }
-    for nesting in edges(graph) {
-        let to = arrival(nesting);
-        for from in blocked(nesting) {
+    for edge in edges(graph) {
+        let (nesting, to) = (edge.0, nodes.arrival(edge));
+        for from in nodes.blocked(edge) {
             let inside = match graph.relation(nesting) {
                 Relation::Same if is_keyed(graph, nesting) => format!("(<= rank{from} rank{to})"),
                 Relation::Same => format!("(< rank{from} rank{to})"),

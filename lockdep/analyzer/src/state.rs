@@ -31,6 +31,8 @@ pub struct State {
     pub values: Values,
     /// What may be held.
     pub held: Shared<BTreeMap<Holding, Chain>>,
+    /// Of these, those that surely are: by a guard that is in its local on every way here.
+    pub sure: Shared<BTreeSet<Holding>>,
     /// Locals that are surely moved out.
     pub moved: Shared<BTreeSet<usize>>,
     /// (subject, controller): the second surely controls the first.
@@ -147,7 +149,12 @@ impl State {
         let moving: Vec<Holding> = self.held.keys().filter(|h| h.holder == Some(from)).cloned().collect();
         for holding in moving {
             if let Some(chain) = self.held.remove(&holding) {
-                keep(&mut self.held, Holding { holder: to, ..holding }, chain);
+                let sure = self.sure.contains(&holding) && self.sure.remove(&holding) && to.is_some();
+                let holding = Holding { holder: to, ..holding };
+                if sure {
+                    self.sure.insert(holding.clone());
+                }
+                keep(&mut self.held, holding, chain);
             }
         }
     }
@@ -156,6 +163,20 @@ impl State {
     pub fn release(&mut self, local: usize) {
         if self.held_by(local).next().is_some() {
             self.held.retain(|holding, _| holding.holder != Some(local));
+        }
+        self.keep_sure(|holding, _| holding.holder != Some(local));
+    }
+
+    /// Forgets that something is surely held where it is not held or not by one of the locals for which `keeps`
+    /// holds.
+    pub fn doubt(&mut self, keeps: impl Fn(usize) -> bool) {
+        self.keep_sure(|holding, held| held.contains_key(holding) && holding.holder.is_some_and(&keeps));
+    }
+
+    /// Forgets that something is surely held unless `keeps` holds of it and of all that is held.
+    fn keep_sure(&mut self, keeps: impl Fn(&Holding, &BTreeMap<Holding, Chain>) -> bool) {
+        if !self.sure.iter().all(|holding| keeps(holding, &self.held)) {
+            self.sure.retain(|holding| keeps(holding, &self.held));
         }
     }
 
@@ -186,25 +207,32 @@ impl State {
         });
         self.roles.retain(|(lower, upper)| !stale(lower) && !stale(upper));
         let stale = |lock: &HeldLock| matches!(lock, HeldLock::Known(lock, _) if stale(&lock.path));
-        if !self.held.keys().any(|holding| stale(&holding.lock)) {
-            return;
-        }
-        for (mut holding, chain) in std::mem::take(&mut *self.held) {
-            let is_stale = stale(&holding.lock);
-            if let HeldLock::Known(lock, _) = &mut holding.lock
-                && is_stale
-            {
-                lock.path = lock.path.forgotten();
+        if self.held.keys().any(|holding| stale(&holding.lock)) {
+            for (mut holding, chain) in std::mem::take(&mut *self.held) {
+                let is_stale = stale(&holding.lock);
+                if let HeldLock::Known(lock, _) = &mut holding.lock
+                    && is_stale
+                {
+                    lock.path = lock.path.forgotten();
+                }
+                keep(&mut self.held, holding, chain);
             }
-            keep(&mut self.held, holding, chain);
         }
+        // One whose path is forgotten is held still, but nobody knows which it is.
+        self.keep_sure(|holding, held| held.contains_key(holding));
     }
 
     /// Takes in what is known on another way to the same point; whether that changed anything.
     pub fn join(&mut self, other: &State) -> bool {
         let mut changed = self.values.join(&other.values);
+        let surely = self.sure.len();
+        self.keep_sure(|holding, held| {
+            let there = other.sure.contains(holding) && other.held.contains_key(holding);
+            there && held.contains_key(holding)
+        });
+        changed |= self.sure.len() != surely;
         if !self.held.is(&other.held) {
-            for (holding, chain) in other.held.iter() {
+            for (holding, chain) in &other.held {
                 if self.held.get(holding).is_none_or(|known| chain < known) {
                     self.held.insert(holding.clone(), chain.clone());
                     changed = true;

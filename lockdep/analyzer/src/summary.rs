@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chain::{Chain, keep};
-use crate::graph::{Evidence, Held, Nesting, Wanted};
+use crate::graph::{Evidence, Gates, Held, Nesting, Wanted};
 use crate::index::BodyId;
 use crate::limits::Coarse;
 use crate::mir::ir::Span;
@@ -84,12 +84,14 @@ pub struct Summary {
     pub acquires: BTreeMap<Acquire, Chain>,
     /// Where locks of known classes are acquired, tries included, and whether exclusively.
     pub met: BTreeSet<(ClassId, Held, Span)>,
-    /// Nestings for the callers to decide: the chains of the held and of the wanted lock.
-    pub open: BTreeMap<OpenNesting, (Chain, Chain)>,
+    /// Nestings for the callers to decide.
+    pub open: BTreeMap<OpenNesting, Ways>,
     /// Calls of its parameters.
     pub calls: BTreeMap<CodeCall, Occurrence>,
     /// Guards inside what it returns.
     pub returned: BTreeMap<HeldLock, Chain>,
+    /// Locks whose guards are surely inside what it returns, held exclusively; none if it does not return.
+    pub sure: Option<BTreeSet<Lock>>,
     /// Guards that it leaves behind elsewhere.
     pub left: BTreeMap<HeldLock, Chain>,
     /// Places it writes through its parameters: what was reached through their old content is reached no more.
@@ -113,8 +115,8 @@ impl Summary {
         for (closed, evidence) in other.closed {
             self.add_closed(closed, evidence);
         }
-        for (open, chains) in other.open {
-            self.add_open(open, chains);
+        for (open, ways) in other.open {
+            self.add_open(open, ways);
         }
         for (pair, evidence) in other.pairs {
             self.pairs.entry(pair).or_insert(evidence);
@@ -146,8 +148,11 @@ impl Summary {
         for (call, occurrence) in &earlier.calls {
             self.add_call(call.clone(), occurrence.held.clone(), &occurrence.chain);
         }
-        for (open, chains) in &earlier.open {
-            self.add_open(open.clone(), chains.clone());
+        for (open, ways) in &earlier.open {
+            self.add_open(open.clone(), ways.clone());
+        }
+        if let (Some(sure), Some(known)) = (&mut self.sure, &earlier.sure) {
+            sure.retain(|lock| known.contains(lock));
         }
         for (closed, evidence) in &earlier.closed {
             self.add_closed(closed.clone(), evidence.clone());
@@ -163,19 +168,25 @@ impl Summary {
     }
 
     /// Adds a nesting for the callers to decide, or a better way to one that is known.
-    pub fn add_open(&mut self, open: OpenNesting, chains: (Chain, Chain)) {
-        let weight = |(a, b): &(Chain, Chain)| (a.possible || b.possible, a.length() + b.length());
-        let known = self.open.entry(open).or_insert_with(|| chains.clone());
-        if (weight(&chains), &chains) < (weight(known), &*known) {
-            *known = chains;
+    pub fn add_open(&mut self, open: OpenNesting, mut ways: Ways) {
+        let known = self.open.entry(open).or_insert_with(|| ways.clone());
+        known.gates.intersect(&ways.gates);
+        ways.gates = known.gates.clone();
+        if ways.weight() < known.weight() {
+            *known = ways;
         }
     }
 
     /// Adds a nesting that is decided here, or better grounds for one that is known.
-    pub fn add_closed(&mut self, closed: ClosedNesting, grounds: Grounds) {
+    pub fn add_closed(&mut self, closed: ClosedNesting, mut grounds: Grounds) {
         match self.closed.get_mut(&closed) {
-            Some(known) if known.weight() <= grounds.weight() => {}
-            Some(known) => *known = grounds,
+            Some(known) => {
+                known.ways.gates.intersect(&grounds.ways.gates);
+                grounds.ways.gates = known.ways.gates.clone();
+                if grounds.weight() < known.weight() {
+                    *known = grounds;
+                }
+            }
             None => {
                 self.closed.insert(closed, grounds);
             }
@@ -197,31 +208,47 @@ impl Summary {
     }
 }
 
-/// Where a nesting was seen, while it is still shared with others.
+/// The ways to a nesting, while they are still shared with others.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Grounds {
+pub struct Ways {
     /// The way to the acquisition of the held lock.
     pub held: Chain,
     /// The way to the acquisition of the wanted lock.
     pub wanted: Chain,
+    /// What is surely held besides, whichever way.
+    pub gates: Gates,
+}
+
+impl Ways {
+    fn weight(&self) -> (bool, usize, &Chain, &Chain) {
+        let possible = self.held.possible || self.wanted.possible;
+        (possible, self.held.length() + self.wanted.length(), &self.held, &self.wanted)
+    }
+}
+
+/// Where a nesting was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grounds {
+    /// How the locks are come by.
+    pub ways: Ways,
     /// How the owners of both are called there, if known.
     pub owners: (String, String),
 }
 
 impl Grounds {
-    fn weight(&self) -> (bool, usize, &Chain, &Chain, &(String, String)) {
-        let possible = self.held.possible || self.wanted.possible;
-        (possible, self.held.length() + self.wanted.length(), &self.held, &self.wanted, &self.owners)
+    fn weight(&self) -> ((bool, usize, &Chain, &Chain), &(String, String)) {
+        (self.ways.weight(), &self.owners)
     }
 
     /// As reports want it.
     pub fn evidence(&self) -> Evidence {
+        let Ways { held, wanted, gates } = &self.ways;
         Evidence {
-            held: self.held.steps(),
-            wanted: self.wanted.steps(),
+            held: held.steps(),
+            wanted: wanted.steps(),
             owners: self.owners.clone(),
-            possible: self.held.possible || self.wanted.possible,
-            gates: Vec::new(),
+            possible: held.possible || wanted.possible,
+            gates: gates.clone(),
         }
     }
 }
@@ -239,6 +266,8 @@ pub struct ClosedNesting {
 /// Something that was not followed and becomes an assumption.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Note {
+    /// A task sleeps and holds a lock of threads: its class, where it was acquired, and where the task sleeps.
+    Slept(ClassId, Span, Span),
     /// Roles were taken from a check on entry.
     Roles(Span),
     /// A function of another crate, whose body was not read.

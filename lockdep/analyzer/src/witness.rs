@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use lockdep::order::Relation;
 
-use crate::graph::{Instances, LockGraph, Nesting};
+use crate::graph::{Gate, Instances, LockGraph, Nesting};
 
 use owners::{Owners, Stop};
 
@@ -100,6 +100,19 @@ impl Witness {
     pub fn nestings(&self) -> Vec<Nesting> {
         let mut seen = BTreeSet::new();
         self.cpus.iter().map(|cpu| cpu.nesting).filter(|nesting| seen.insert(*nesting)).collect()
+    }
+
+    /// Locks that a CPU and the one that waits for it would both hold exclusively: with one of these, the circle cannot
+    /// close.
+    pub fn gates<'g>(&self, graph: &'g LockGraph) -> BTreeSet<&'g Gate> {
+        let steps = self.cpus.iter().map(|cpu| graph.nestings.get(&cpu.nesting));
+        let next = self.cpus.iter().cycle().skip(1).map(|cpu| graph.nestings.get(&cpu.nesting));
+        let mut shared = BTreeSet::new();
+        for (waiter, holder) in steps.zip(next).filter(|_| self.cpus.len() > 1) {
+            let (Some(waiter), Some(holder)) = (waiter, holder) else { continue };
+            shared.extend(waiter.gates.wanted.intersection(&holder.gates.held));
+        }
+        shared
     }
 
     /// Whether a step rests on evidence that is merely possible.

@@ -152,7 +152,7 @@ fn each_error_says_what_is_wrong() {
     );
     assert_eq!(
         complaint(&graph, &graph),
-        "not a certificate file: unknown field `classes`, expected one of `format`, `directions`, `positions` at line 3 column 11"
+        "not a certificate file: unknown field `classes`, expected one of `format`, `directions`, `positions`, `gated` at line 3 column 11"
     );
     assert_eq!(
         complaint(&certificate.replace("certificate-1", "certificate-9"), &graph),

@@ -2,7 +2,9 @@
 
 use lockdep::order::Relation;
 use lockdep_analyzer::certificate;
-use lockdep_analyzer::graph::{Class, Evidence, Held, Instances, LockGraph, Nesting, Ownership, Wanted};
+use lockdep_analyzer::graph::{
+    Class, Evidence, Gates, Held, Instances, LockGraph, Nesting, Ownership, Wanted,
+};
 use lockdep_analyzer::proof::{Decision, decide};
 
 #[path = "board/referee.rs"]
@@ -42,7 +44,7 @@ fn add(graph: &mut LockGraph, held: usize, wanted: usize, relation: Relation, di
         wanted: Vec::new(),
         owners: (String::new(), String::new()),
         possible: dice.below(8) == 0,
-        gates: Vec::new(),
+        gates: Gates::default(),
     };
     graph.add(nesting, evidence);
 }

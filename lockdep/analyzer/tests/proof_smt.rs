@@ -7,7 +7,9 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use lockdep::order::Relation;
-use lockdep_analyzer::graph::{Class, Evidence, Held, Instances, LockGraph, Nesting, Ownership, Wanted};
+use lockdep_analyzer::graph::{
+    Class, Evidence, Gates, Held, Instances, LockGraph, Nesting, Ownership, Wanted,
+};
 use lockdep_analyzer::proof::{Decision, decide};
 use lockdep_analyzer::smt::{certificate_exists, deadlock_exists};
 
@@ -68,7 +70,7 @@ fn graph(dice: &mut Dice) -> LockGraph {
             wanted: Vec::new(),
             owners: (String::new(), String::new()),
             possible: false,
-            gates: Vec::new(),
+            gates: Gates::default(),
         };
         graph.add(nesting, evidence);
     }

@@ -8,7 +8,9 @@
 
 use lockdep::order::Relation;
 use lockdep_analyzer::certificate::{self, Certificate, Direction, Position};
-use lockdep_analyzer::graph::{Class, Evidence, Held, Instances, LockGraph, Nesting, Ownership, Wanted};
+use lockdep_analyzer::graph::{
+    Class, Evidence, Gates, Held, Instances, LockGraph, Nesting, Ownership, Wanted,
+};
 use lockdep_analyzer::proof::{Decision, decide};
 use lockdep_analyzer::witness::Witness;
 use proptest::collection::vec;
@@ -69,7 +71,7 @@ fn evidence() -> Evidence {
         wanted: Vec::new(),
         owners: (String::new(), String::new()),
         possible: false,
-        gates: Vec::new(),
+        gates: Gates::default(),
     }
 }
 
@@ -115,7 +117,12 @@ fn position() -> impl Strategy<Value = Position> {
 fn any_certificate() -> impl Strategy<Value = Certificate> {
     let direction = prop_oneof![Just(Direction::None), Just(Direction::Up), Just(Direction::Down)];
     (vec(direction, 3), vec(position(), CLASSES), vec(position(), CLASSES)).prop_map(
-        |(directions, non_recursive, recursive)| Certificate { directions, non_recursive, recursive },
+        |(directions, non_recursive, recursive)| Certificate {
+            directions,
+            non_recursive,
+            recursive,
+            gated: Vec::new(),
+        },
     )
 }
 

@@ -49,8 +49,8 @@ pub enum Failure {
     Output(#[from] OutputError),
     /// There are no locks.
     #[error(
-        "nothing to prove: no declared lock is acquired in {packages}\n\
-         Declare the order with `lockdep::lock_order!`, and give each lock its class with `#[mm_lock(order = …)]`. To \
+        "nothing to prove: no lock is acquired in {packages}\n\
+         Locks are those of std, of the crates that README.md lists, and those declared with `lockdep::lock_order!`. To \
          look at other packages, select them with `--package` or `--workspace`."
     )]
     NoLocks {
@@ -108,7 +108,10 @@ pub fn run(analyze: Box<Analyze>, terminal: &Terminal, shell: &Shell) -> Result<
         shell.verbose("Used", format_args!("{peak} MB of memory"));
     }
     shell.status("Finished", &judgement.verdict);
-    Ok(judgement.verdict.exit_code())
+    match judgement.verdict {
+        Verdict::Undecided(_) if settings.analyze.allow_possible => Ok(0),
+        verdict => Ok(verdict.exit_code()),
+    }
 }
 
 fn judge(settings: &Settings, collected: Collected, shell: &Shell) -> Result<Judgement, Failure> {

@@ -15,7 +15,7 @@ use crate::reading::STAGES;
 const EXIT_CODES: &str = "\
 Exit codes:
   0    proved, possibly under assumptions, which are listed
-  1    findings: a possible deadlock, or a nesting against the declared order
+  1    findings: a deadlock, or a nesting against the declared order; possible ones, too
   2    usage: wrong arguments, or there is nothing to prove
   101  the tool failed, or cargo did";
 
@@ -122,6 +122,9 @@ pub struct Analyze {
     /// Where the lock graph goes, without places in the code, for `cargo lockdep verify`
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub graph: Option<PathBuf>,
+    /// Succeed if there are only possible findings: those that rest on calls not resolved to one function
+    #[arg(long)]
+    pub allow_possible: bool,
     /// Which packages.
     #[command(flatten, next_help_heading = "Package Selection")]
     pub packages: clap_cargo::Workspace,

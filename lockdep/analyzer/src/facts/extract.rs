@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::{FactsError, Header, bytes, short_path};
+use super::{FactsError, Header, bytes, macros, short_path};
 use crate::mir::captures::{Hints, NOT_PRINTED};
 use crate::mir::ir::{AggregateKind, Body, Rvalue, Span, StatementKind};
 use crate::mir::{self, Problem, Stage, text};
@@ -282,6 +282,9 @@ fn volume(text: &str, bodies: usize, unread: usize) -> Volume {
 /// Makes a body bytes.
 fn keep(mut body: Body, headers: &Headers<'_>) -> Result<Kept, FactsError> {
     body.impl_header = body.impl_at.as_ref().and_then(|at| headers.get(at));
+    if let Some(definitions) = headers.definitions(&body.span.file) {
+        macros::show_uses(&mut body, &definitions);
+    }
     let lost_impl = body.impl_at.clone().filter(|_| body.impl_header.is_none());
     let (mut closures, mut structs): (Vec<String>, Vec<(String, Vec<String>)>) = Default::default();
     for statement in body.blocks.iter().flat_map(|block| &block.statements) {
@@ -305,26 +308,36 @@ struct Headers<'s> {
     sources: Texts<'s>,
     texts: Mutex<BTreeMap<Arc<str>, Option<Arc<str>>>>,
     known: Mutex<BTreeMap<Span, Option<String>>>,
+    macros: Mutex<BTreeMap<Arc<str>, Option<Arc<[macros::Range]>>>>,
 }
 
 impl<'s> Headers<'s> {
     fn new(sources: Texts<'s>) -> Headers<'s> {
-        Headers { sources, texts: Mutex::default(), known: Mutex::default() }
+        Headers { sources, texts: Mutex::default(), known: Mutex::default(), macros: Mutex::default() }
     }
 
     fn get(&self, at: &Span) -> Option<String> {
         if let Some(header) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(at) {
             return header.clone();
         }
-        let text = self
-            .texts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(Arc::clone(&at.file))
-            .or_insert_with(|| (self.sources)(&at.file).map(Arc::from))
-            .clone();
-        let header = text.and_then(|text| mir::impl_header(&text, at));
+        let header = self.text(&at.file).and_then(|text| mir::impl_header(&text, at));
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(at.clone(), header.clone());
         header
+    }
+
+    fn text(&self, file: &Arc<str>) -> Option<Arc<str>> {
+        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        texts.entry(Arc::clone(file)).or_insert_with(|| (self.sources)(file).map(Arc::from)).clone()
+    }
+
+    /// Where the macros of a file are defined, if its text can be had.
+    fn definitions(&self, file: &Arc<str>) -> Option<Arc<[macros::Range]>> {
+        let known =
+            |this: &Self| this.macros.lock().unwrap_or_else(PoisonError::into_inner).get(file).cloned();
+        known(self).unwrap_or_else(|| {
+            let found = self.text(file).map(|text| macros::definitions(&text).into());
+            let mut all = self.macros.lock().unwrap_or_else(PoisonError::into_inner);
+            all.entry(Arc::clone(file)).or_insert(found).clone()
+        })
     }
 }

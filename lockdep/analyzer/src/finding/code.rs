@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 pub enum Level {
     /// Must be fixed.
     Error,
-    /// Rests on a call that was not resolved, so it may not happen; still, nothing is proved.
+    /// Rests on a call that was not resolved, so it may not happen: neither a proof nor a refutation.
     Warning,
     /// Something to know; does not refute.
     Note,
@@ -41,6 +41,8 @@ pub enum Code {
     ReaderRecursion,
     /// Two instances of a class, in either order.
     UnorderedInstances,
+    /// A task sleeps with a lock of threads.
+    HeldAcrossAwait,
     /// Against the declared order.
     OrderViolation,
     /// What the proof rests on.
@@ -49,12 +51,13 @@ pub enum Code {
 
 impl Code {
     /// Every code there is.
-    pub const ALL: [Code; 7] = [
+    pub const ALL: [Code; 8] = [
         Code::LockOrderCycle,
         Code::CrossDomainNesting,
         Code::Recursion,
         Code::ReaderRecursion,
         Code::UnorderedInstances,
+        Code::HeldAcrossAwait,
         Code::OrderViolation,
         Code::Assumption,
     ];
@@ -72,6 +75,7 @@ impl Code {
             Code::Recursion => "recursion",
             Code::ReaderRecursion => "reader-recursion",
             Code::UnorderedInstances => "unordered-instances",
+            Code::HeldAcrossAwait => "held-across-await",
             Code::OrderViolation => "order-violation",
             Code::Assumption => "assumption",
         }
@@ -93,6 +97,7 @@ impl Code {
             Code::Recursion => "a lock is acquired by its own holder",
             Code::ReaderRecursion => "a fair read lock is acquired again by its reader",
             Code::UnorderedInstances => "two locks of one class and domain are held in no declared order",
+            Code::HeldAcrossAwait => "a lock that threads wait for is held while its task sleeps",
             Code::OrderViolation => "a nesting that the declared order refuses",
             Code::Assumption => "something that the analysis could not check",
         }
@@ -106,6 +111,7 @@ impl Code {
             Code::Recursion => RECURSION,
             Code::ReaderRecursion => READER_RECURSION,
             Code::UnorderedInstances => UNORDERED_INSTANCES,
+            Code::HeldAcrossAwait => HELD_ACROSS_AWAIT,
             Code::OrderViolation => ORDER_VIOLATION,
             Code::Assumption => ASSUMPTION,
         }
@@ -129,7 +135,8 @@ Example: one function acquires `rook` while it holds `pawn`, another acquires `p
 Fix: choose one order and keep it everywhere. Release the outer lock before the call that acquires the other
 one, or acquire both up front. If an order is declared with `lock_order!`, the report says which of the nestings
 goes against it: that is the one to change. If a read lock is part of the circle, a recursive read, which never
-waits behind a waiting writer, may take it apart.";
+waits behind a waiting writer, may take it apart. If all of it is done under one more lock, held exclusively, the
+circle does not close: the report is a note then, and names that lock as the gate.";
 
 const CROSS_DOMAIN_NESTING: &str = "\
 Each CPU of the schedule holds a lock of one domain and waits for a lock of another or of its own; the last waits
@@ -174,6 +181,17 @@ squares in both orders.
 Fix: acquire in the order of something that both instances have and that does not change (a frame number, an
 index, at last the address), and declare it: `square = 24, ordered_by = index;`. The run-time checker then compares
 the keys. If both locks are always taken under a third one, one of the classes may not be needed at all.";
+
+const HELD_ACROSS_AWAIT: &str = "\
+A task holds a lock that threads wait for and gives its thread away at an `.await`. The next task on that thread that
+wants the lock blocks the thread, and so keeps the holder from going on: the lock waits for the thread and the thread
+for the lock. It is an error, and no proof is given beside it: the circle goes through the executor, which may have
+one thread only, and of which the analysis sees nothing else.
+
+Example: `let v = self.value.lock().unwrap(); self.changed.notified().await; use(*v);` with `std::sync::Mutex`.
+
+Fix: let the guard end before the `.await` (with a block of its own, or by `drop`), or use a lock that tasks wait for,
+such as `tokio::sync::Mutex`, if the value must not change meanwhile.";
 
 const ORDER_VIOLATION: &str = "\
 The order declared with `lock_order!` refuses this nesting. There need not be a deadlock today: the graph as a

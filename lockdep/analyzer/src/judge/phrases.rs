@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use lockdep::order::{Discipline, Relation};
 
 use crate::finding::{Code, Finding, Level, Link, Refusal};
-use crate::graph::{Assumption, Held, LockGraph, Nesting, Wanted};
+use crate::graph::{Assumption, Gate, Held, LockGraph, Nesting, Wanted, Which};
+use crate::mir::ir::Span;
 use crate::witness::Witness;
 
 /// What phrases need to know.
@@ -67,6 +68,8 @@ impl Phrases<'_> {
             }
             _ => self.acquired_while(&main),
         };
+        let gated = level == Level::Note;
+        let title = if gated { format!("{title}, under a gate") } else { title };
         let mut notes = Vec::new();
         for link in &links {
             if let Some(refusal) = link.refused {
@@ -79,11 +82,12 @@ impl Phrases<'_> {
             }
         }
         notes.extend(self.behind_writers(witness));
-        notes.extend(self.gates(witness));
+        notes.extend(self.gates(level, witness));
         if level == Level::Warning {
             notes.push("merely possible: a call on the way could not be resolved to one function".to_owned());
         }
         let rule = match code {
+            _ if gated => "of two CPUs that would hold one lock exclusively, one waits for that lock",
             Code::Recursion => "a holder that is not let in again must not acquire what it holds",
             Code::ReaderRecursion => "a fair reader waits behind waiting writers, so it must not read again",
             Code::UnorderedInstances => "instances of one class in one domain nest by a declared key only",
@@ -93,7 +97,10 @@ impl Phrases<'_> {
             }
             _ => "locks of one domain nest in one order only",
         };
-        let help = self.circle_help(code, &main, links.first().and_then(|link| link.refused));
+        let help = match gated {
+            true => "none needed as long as the gate is held over all of this".to_owned(),
+            false => self.circle_help(code, &main, links.first().and_then(|link| link.refused)),
+        };
         Finding {
             code,
             level,
@@ -157,26 +164,37 @@ impl Phrases<'_> {
         })
     }
 
-    /// Locks that two CPUs of the schedule would both hold exclusively, if they are one instance.
-    fn gates(&self, witness: &Witness) -> Vec<String> {
-        let nestings = witness.nestings();
-        let gates: Vec<BTreeSet<&String>> = nestings
-            .iter()
-            .filter_map(|nesting| self.graph.nestings.get(nesting))
-            .map(|evidence| evidence.gates.iter().collect())
-            .collect();
-        let mut shared = BTreeSet::new();
-        for (at, some) in gates.iter().enumerate() {
-            for others in &gates[at + 1..] {
-                shared.extend(some.intersection(others).copied());
-            }
-        }
-        let word = |gate: &String| {
-            format!(
-                "`{gate}` is held over two of these nestings: if it is one instance, they cannot meet (a gate)"
-            )
+    /// Locks that a CPU of the schedule and the one that waits for it would both hold exclusively.
+    fn gates(&self, level: Level, witness: &Witness) -> Vec<String> {
+        let closed = match level {
+            Level::Note => "so one of these CPUs is never there, and the circle does not close",
+            _ => "so these CPUs do not meet; that no others do was not shown",
         };
-        shared.into_iter().map(word).collect()
+        let word = |gate: &Gate| {
+            let which = match &gate.which {
+                Which::Static(_) => "",
+                Which::Beside { .. } => " of one object",
+            };
+            let name = self.graph.name(gate.class);
+            format!("a gate: `{name}`{which} is held exclusively over two of these nestings, {closed}")
+        };
+        witness.gates(self.graph).into_iter().map(word).collect()
+    }
+
+    /// The finding of a lock of threads that is held while a task sleeps.
+    pub fn slept(&self, class: usize, acquired: &Span, slept: &BTreeSet<Span>) -> Finding {
+        let name = self.graph.name(class);
+        Finding {
+            code: Code::HeldAcrossAwait,
+            level: Code::HeldAcrossAwait.level(),
+            title: format!("`{name}` is held while the task sleeps"),
+            links: Vec::new(),
+            witness: None,
+            rule: "a task that sleeps holds no lock that threads wait for".to_owned(),
+            notes: vec![format!("acquired at {acquired}")],
+            help: format!("end the guard of `{name}` before the `.await`, or use a lock that tasks wait for"),
+            sites: slept.iter().chain([acquired]).cloned().collect(),
+        }
     }
 
     /// The finding of a nesting that the discipline refuses.

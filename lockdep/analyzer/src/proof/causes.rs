@@ -40,7 +40,7 @@ pub struct Components {
 #[derive(Debug)]
 pub struct Causes<'a> {
     graph: &'a LockGraph,
-    split: &'a Split,
+    split: &'a Split<'a>,
     components: &'a Components,
     list: Vec<Cause>,
 }
@@ -52,7 +52,7 @@ const WORK: usize = 1_000_000;
 
 impl<'a> Causes<'a> {
     /// All causes; none iff the criterion holds.
-    pub fn find(graph: &'a LockGraph, split: &'a Split, components: &'a Components) -> Causes<'a> {
+    pub fn find(graph: &'a LockGraph, split: &'a Split<'a>, components: &'a Components) -> Causes<'a> {
         let mut list: Vec<Cause> = graph
             .nestings
             .keys()

@@ -77,7 +77,7 @@ const COMPARED: usize = 1024;
 /// states visited. None if there is no closed walk, or if two CPUs would have to hold one lock in the shortest.
 pub fn smallest(
     graph: &LockGraph,
-    split: &Split,
+    split: &Split<'_>,
     first: usize,
     keep: &dyn Fn(&Edge) -> bool,
     work: &mut usize,
@@ -108,7 +108,7 @@ pub fn smallest(
 
 /// Breadth first from `first` to the nearest states from which the walk closes.
 fn search(
-    split: &Split,
+    split: &Split<'_>,
     first: usize,
     keep: &dyn Fn(&Edge) -> bool,
     work: &mut usize,
@@ -150,7 +150,7 @@ fn search(
 }
 
 /// The shortest walks, as edges; those with better evidence first, as far as that shows from behind.
-fn walks(split: &Split, reached: &HashMap<State, Reached>, ends: &[State]) -> Vec<Vec<usize>> {
+fn walks(split: &Split<'_>, reached: &HashMap<State, Reached>, ends: &[State]) -> Vec<Vec<usize>> {
     let mut sorted = BTreeMap::new();
     let mut walks = Vec::new();
     let mut steps = 0;
@@ -183,7 +183,7 @@ fn walks(split: &Split, reached: &HashMap<State, Reached>, ends: &[State]) -> Ve
 
 /// The ways to `state`, best evidence first; remembered in `sorted`.
 fn ways(
-    split: &Split,
+    split: &Split<'_>,
     reached: &HashMap<State, Reached>,
     sorted: &mut BTreeMap<State, Vec<Way>>,
     state: State,

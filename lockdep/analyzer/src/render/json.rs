@@ -4,6 +4,7 @@
 //! but not renamed or dropped within a schema version. Classes are named, not numbered, so that documents of
 //! different runs compare. Not read back by this crate.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use lockdep::order::Relation;
@@ -11,7 +12,7 @@ use serde::{Serialize, Serializer};
 
 use crate::certificate::{Direction, Position};
 use crate::finding::{Code, Finding, Level, Link, Verdict};
-use crate::graph::{Evidence, Held, Instances, LockGraph, Nesting, Ownership, Step, Wanted};
+use crate::graph::{Evidence, Held, Instances, LockGraph, Nesting, Ownership, Step, Wanted, Which};
 use crate::judge::Judgement;
 use crate::mir::ir::Span;
 use crate::proof::Decision;
@@ -41,7 +42,7 @@ struct Document<'a> {
     certificate: Option<Certificate<'a>>,
 }
 
-/// The verdict: `proved` (with `assumptions` if any), `refuted`, `failed`.
+/// The verdict: `proved` (with `assumptions` if any), `undecided`, `refuted`, `failed`.
 #[derive(Serialize)]
 struct Outcome<'a> {
     verdict: &'static str,
@@ -98,7 +99,18 @@ struct Chains<'a> {
     wanted_owner: &'a str,
     /// A call on the way was not resolved to one function.
     possible: bool,
-    gates: &'a [String],
+    /// What is surely held exclusively besides.
+    gates: Vec<Gate<'a>>,
+}
+
+/// A gate: of which of the two locks it keeps holders and waiters apart (a gate in a static of both), and which
+/// instance of its class it is.
+#[derive(Serialize)]
+struct Gate<'a> {
+    class: &'a str,
+    of: &'static str,
+    #[serde(flatten)]
+    which: &'a Which,
 }
 
 #[derive(Serialize)]
@@ -153,6 +165,17 @@ struct Cpu<'a> {
 struct Certificate<'a> {
     directions: &'a [Direction],
     positions: Vec<Place<'a>>,
+    /// Where waiters with gates stand.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    gated: Vec<GatedPlace<'a>>,
+}
+
+#[derive(Serialize)]
+struct GatedPlace<'a> {
+    class: &'a str,
+    recursive: bool,
+    gates: Vec<Gate<'a>>,
+    position: Position,
 }
 
 #[derive(Serialize)]
@@ -199,6 +222,7 @@ fn outcome(verdict: &Verdict) -> Outcome<'_> {
     let (word, assumptions, findings, reason) = match verdict {
         Verdict::Proved => ("proved", 0, 0, None),
         Verdict::ProvedUnder(count) => ("proved", *count, 0, None),
+        Verdict::Undecided(count) => ("undecided", 0, *count, None),
         Verdict::Refuted(count) => ("refuted", 0, *count, None),
         Verdict::Failed(reason) => ("failed", 0, 0, Some(reason.as_str())),
     };
@@ -221,6 +245,14 @@ fn pair<'a>(graph: &'a LockGraph, nesting: &Nesting) -> Pair<'a> {
     }
 }
 
+fn gates<'a>(
+    graph: &'a LockGraph,
+    of: &'static str,
+    gates: &'a BTreeSet<crate::graph::Gate>,
+) -> impl Iterator<Item = Gate<'a>> {
+    gates.iter().map(move |gate| Gate { class: graph.name(gate.class), of, which: &gate.which })
+}
+
 fn edge<'a>(graph: &'a LockGraph, nesting: &Nesting, evidence: &'a Evidence) -> Edge<'a> {
     let chains = Chains {
         held_chain: &evidence.held,
@@ -228,7 +260,9 @@ fn edge<'a>(graph: &'a LockGraph, nesting: &Nesting, evidence: &'a Evidence) -> 
         held_owner: &evidence.owners.0,
         wanted_owner: &evidence.owners.1,
         possible: evidence.possible,
-        gates: &evidence.gates,
+        gates: gates(graph, "held", &evidence.gates.held)
+            .chain(gates(graph, "wanted", &evidence.gates.wanted))
+            .collect(),
     };
     Edge { pair: pair(graph, nesting), evidence: chains }
 }
@@ -285,5 +319,11 @@ fn certificate(judgement: &Judgement) -> Option<Certificate<'_>> {
             recursive,
         })
         .collect();
-    Some(Certificate { directions: &certificate.directions, positions })
+    let gated = certificate.gated.iter().map(|entry| GatedPlace {
+        class: judgement.graph.name(entry.class),
+        recursive: entry.recursive,
+        gates: gates(&judgement.graph, "wanted", &entry.gates).collect(),
+        position: entry.position,
+    });
+    Some(Certificate { directions: &certificate.directions, positions, gated: gated.collect() })
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::finding::Code;
+use crate::finding::{Code, Level};
 use crate::graph::{Class, Instances, LockGraph, Ownership};
 use crate::judge::Judgement;
 use crate::proof::Decision;
@@ -29,7 +29,12 @@ pub fn render(judgement: &Judgement, options: &Options, w: &mut dyn fmt::Write) 
     )?;
     classes(graph, w)?;
     nestings(graph, w)?;
+    let mut possible = false;
     for finding in judgement.findings.iter().filter(|finding| finding.code != Code::Assumption) {
+        if finding.level == Level::Warning && !possible {
+            possible = true;
+            writeln!(w, "\npossible: these rest on calls that could not be resolved to one function")?;
+        }
         writeln!(w, "\n{}", report::render(graph, finding, options))?;
     }
     if let Decision::Refuted { further, .. } = &judgement.decision

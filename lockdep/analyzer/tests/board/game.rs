@@ -1,6 +1,6 @@
 //! A small program and its lock graph, for the renderers: the spans point into the text.
 
-use lockdep_analyzer::graph::{Assumption, Evidence, LockGraph, Step};
+use lockdep_analyzer::graph::{Assumption, Evidence, Gates, LockGraph, Step};
 use lockdep_analyzer::mir::ir::Span;
 
 use crate::notation;
@@ -71,7 +71,7 @@ pub fn graph(relation: &str) -> LockGraph {
         ],
         owners: ("white".to_owned(), "black".to_owned()),
         possible: false,
-        gates: Vec::new(),
+        gates: Gates::default(),
     };
     let second =
         step("game::promote", "acquires chess::rook", "src/castle.rs", "white.rook.lock();\n    rook");

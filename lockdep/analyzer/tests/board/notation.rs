@@ -8,7 +8,7 @@
 
 use lockdep::order::Relation;
 use lockdep_analyzer::graph::{
-    Class, Evidence, Held, Instances, LockGraph, Nesting, Ownership, Step, Wanted,
+    Class, Evidence, Gates, Held, Instances, LockGraph, Nesting, Ownership, Step, Wanted,
 };
 use lockdep_analyzer::mir::ir::Span;
 
@@ -80,7 +80,7 @@ fn nesting(graph: &LockGraph, line: &str, number: u32) -> (Nesting, Evidence) {
         wanted: vec![step(&format!("acquires {wanted}"), 15)],
         owners: (String::new(), String::new()),
         possible: flags.contains(&"possible"),
-        gates: Vec::new(),
+        gates: Gates::default(),
     };
     (nesting, evidence)
 }

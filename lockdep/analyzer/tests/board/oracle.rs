@@ -79,21 +79,29 @@ impl World {
 
     fn waits(&self, graph: &LockGraph) -> BTreeMap<Waiter, BTreeSet<Waiter>> {
         let mut waits: BTreeMap<Waiter, BTreeSet<Waiter>> = BTreeMap::new();
-        for nesting in graph.nestings.keys() {
-            for held in self.locks(graph, nesting.held) {
-                for wanted in self.locks(graph, nesting.wanted) {
-                    if !self.fits(graph, nesting, held, wanted) {
-                        continue;
-                    }
-                    for waiting in [Wanted::Exclusive, Wanted::Shared, Wanted::SharedRecursive] {
-                        if blocks(nesting.held_as, waiting) {
-                            waits.entry((held, waiting)).or_default().insert((wanted, nesting.wanted_as));
-                        }
-                    }
+        for (nesting, held, wanted) in self.steps(graph) {
+            for waiting in [Wanted::Exclusive, Wanted::Shared, Wanted::SharedRecursive] {
+                if blocks(nesting.held_as, waiting) {
+                    waits.entry((held, waiting)).or_default().insert((wanted, nesting.wanted_as));
                 }
             }
         }
         waits
+    }
+
+    /// Every nesting with every two locks that it may be about.
+    pub fn steps(&self, graph: &LockGraph) -> Vec<(Nesting, Lock, Lock)> {
+        let mut steps = Vec::new();
+        for nesting in graph.nestings.keys() {
+            for held in self.locks(graph, nesting.held) {
+                for wanted in self.locks(graph, nesting.wanted) {
+                    if self.fits(graph, nesting, held, wanted) {
+                        steps.push((*nesting, held, wanted));
+                    }
+                }
+            }
+        }
+        steps
     }
 
     /// Two instances per owner where it can matter.
@@ -123,7 +131,7 @@ impl World {
 }
 
 /// Class, owner, key.
-type Lock = (usize, Option<usize>, usize);
+pub type Lock = (usize, Option<usize>, usize);
 type Waiter = (Lock, Wanted);
 
 /// Whether a holder makes a waiter wait; a fair reader waits for a reader, since a writer may wait in between.
