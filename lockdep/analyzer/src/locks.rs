@@ -24,6 +24,8 @@ pub struct Placed {
     homes: RefCell<Homes>,
     classes: RefCell<Vec<(Key, bool)>>,
     numbers: RefCell<HashMap<Key, ClassId>>,
+    /// Classes of locks that tasks wait for.
+    of_tasks: RefCell<BTreeSet<ClassId>>,
     /// The homes of each lock type whose data type is known, as fields and statics show them.
     by_type: BTreeMap<Arc<str>, BTreeSet<HomeId>>,
     transparent: BTreeSet<Name>,
@@ -213,7 +215,11 @@ impl Context<'_> {
                 _ => Key::Lost(Arc::clone(lock)),
             },
         };
-        self.number(key, recursive)
+        let class = self.number(key, recursive);
+        if self.models.is_of_tasks(lock) {
+            self.placed.of_tasks.borrow_mut().insert(class);
+        }
+        class
     }
 
     /// The class that an open one is at `path`; any other stays as it is.
@@ -386,14 +392,9 @@ impl Context<'_> {
         self.key(krate, path, 1).is_some_and(|key| self.models.is_guard(&key))
     }
 
-    /// Whether a value of this type spells out a guard of a lock that tasks wait for.
-    pub fn is_guard_of_tasks(&self, krate: usize, ty: &Ty) -> bool {
-        ty.any(&mut |inner| match inner {
-            Ty::Path(path, _) => {
-                self.key(krate, path, 1).is_some_and(|key| self.models.is_guard_of_tasks(&key))
-            }
-            _ => false,
-        })
+    /// Whether tasks wait for the locks of a class, and not threads.
+    pub fn is_of_tasks(&self, class: ClassId) -> bool {
+        self.placed.of_tasks.borrow().contains(&class)
     }
 
     /// Whether copies of a value of this type point to one object.

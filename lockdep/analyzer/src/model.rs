@@ -333,10 +333,9 @@ impl Models {
         self.table.plain.traits.contains(last)
     }
 
-    /// Whether tasks wait for the lock that a guard of the type with this key holds.
-    pub fn is_guard_of_tasks(&self, key: &str) -> bool {
-        let family = key.split("::").next().unwrap_or_default();
-        self.is_guard(key) && self.table.asynchronous.families.contains(family)
+    /// Whether tasks wait for a lock of the type with this key.
+    pub fn is_of_tasks(&self, key: &str) -> bool {
+        self.table.asynchronous.families.contains(key.split("::").next().unwrap_or_default())
     }
 
     /// Whether copies of a value of the type with this key point to one object.
