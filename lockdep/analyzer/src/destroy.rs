@@ -39,8 +39,7 @@ pub(crate) struct Destroying {
 impl Context<'_> {
     /// What happens when a value of type `ty` goes away, outermost first.
     fn destructions(&self, krate: usize, ty: &Ty) -> Rc<[Destruction]> {
-        let key = (krate, ty.clone());
-        if let Some(known) = self.known_destructions.borrow().get(&key) {
+        if let Some(known) = self.known_destructions.borrow().get(&krate).and_then(|known| known.get(ty)) {
             return Rc::clone(known);
         }
         let mut search = Search { context: self, seen: BTreeSet::new(), possible: false, found: Vec::new() };
@@ -48,7 +47,7 @@ impl Context<'_> {
         let mut met = BTreeSet::new();
         search.found.retain(|destruction| met.insert(destruction.clone()));
         let found: Rc<[Destruction]> = search.found.into();
-        self.known_destructions.borrow_mut().insert(key, Rc::clone(&found));
+        self.known_destructions.borrow_mut().entry(krate).or_default().insert(ty.clone(), Rc::clone(&found));
         found
     }
 }
@@ -88,7 +87,7 @@ impl Search<'_, '_> {
                     }
                     self.visit(field.krate, &field.ty, place);
                 }
-                for arg in args {
+                for arg in args.iter() {
                     self.visit(krate, arg, None);
                 }
             }

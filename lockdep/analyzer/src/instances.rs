@@ -247,7 +247,7 @@ fn unify(one: &Ty, other: Option<&Ty>, bind: &mut dyn FnMut(&Ty, Option<&Ty>) ->
         (Ty::Path(_, one), Some(Ty::Path(_, other))) | (Ty::Tuple(one), Some(Ty::Tuple(other)))
             if one.len() == other.len() =>
         {
-            one.iter().zip(other).for_each(|(one, other)| unify(one, Some(other), bind));
+            one.iter().zip(other.iter()).for_each(|(one, other)| unify(one, Some(other), bind));
         }
         (Ty::Ref(_, inner) | Ty::Ptr(_, inner) | Ty::Slice(inner) | Ty::Array(inner, _), _) => {
             unify(inner, None, bind);

@@ -176,7 +176,7 @@ impl Context<'_> {
         let (ty, _) = path.rsplit_once("::")?;
         let at = ty.split("::").count() - 1;
         let args = generics.iter().find(|(segment, _)| *segment == at).map(|(_, args)| args.clone());
-        self.lock_type(krate, &Ty::Path(ty.into(), args.unwrap_or_default()))
+        self.lock_type(krate, &Ty::Path(ty.into(), args.unwrap_or_default().into()))
     }
 
     fn write_type(&self, krate: usize, ty: &Ty, text: &mut String) {
