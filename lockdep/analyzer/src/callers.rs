@@ -148,7 +148,7 @@ impl Flow<'_, '_> {
         if !self.context.callbacks || self.output.is_none() {
             return;
         }
-        let function = self.context.function_name(self.id);
+        let function = self.context.function_name(self.id).to_owned();
         let action = format!("runs {what}, which is the caller's");
         let mut chain = Chain::of(ChainStep { function, action, span: span.clone() });
         chain.possible = possible;

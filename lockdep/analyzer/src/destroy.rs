@@ -9,7 +9,7 @@ use std::rc::Rc;
 use crate::callers::owns_arguments;
 use crate::context::Context;
 use crate::flow::Flow;
-use crate::index::BodyId;
+use crate::index::{BodyId, Field};
 use crate::instantiate::Arguments;
 use crate::mir::ir::{Span, Ty};
 use crate::path::{Path, Step, Value};
@@ -44,8 +44,7 @@ pub(crate) struct Destroying {
 impl Context<'_> {
     /// What happens when a value of type `ty` goes away, outermost first.
     fn destructions(&self, krate: usize, ty: &Ty) -> Rc<[Destruction]> {
-        let key = (krate, ty.clone());
-        if let Some(known) = self.known_destructions.borrow().get(&key) {
+        if let Some(known) = self.known_destructions.borrow().get(&krate).and_then(|known| known.get(ty)) {
             return Rc::clone(known);
         }
         let mut search =
@@ -54,7 +53,7 @@ impl Context<'_> {
         let mut met = BTreeSet::new();
         search.found.retain(|destruction| met.insert(destruction.clone()));
         let found: Rc<[Destruction]> = search.found.into();
-        self.known_destructions.borrow_mut().insert(key, Rc::clone(&found));
+        self.known_destructions.borrow_mut().entry(krate).or_default().insert(ty.clone(), Rc::clone(&found));
         found
     }
 }
@@ -91,7 +90,7 @@ impl Search<'_, '_> {
                     self.found.push(Destruction::Runs(body, at.clone(), self.possible));
                 }
                 let mut owns = owns_arguments(path);
-                for field in index.fields(krate, path) {
+                for field in self.fields_of_instance(krate, path, args) {
                     owns |= self.owns_parameter(field.krate, &field.ty);
                     self.lent = true;
                     let mut place = at.clone();
@@ -104,7 +103,7 @@ impl Search<'_, '_> {
                     self.visit(field.krate, &field.ty, place);
                 }
                 self.lent = lent || !owns;
-                for arg in args {
+                for arg in args.iter() {
                     self.visit(krate, arg, None);
                 }
                 self.lent = lent;
@@ -155,6 +154,32 @@ impl Search<'_, '_> {
             Ty::Slice(inner) | Ty::Array(inner, _) => self.owns_parameter(krate, inner),
             _ => false,
         }
+    }
+}
+
+impl<'a> Search<'_, 'a> {
+    /// The fields of a type with these arguments. Uses of other instances show fields, too: where the code of the type
+    /// itself shows one in terms of its parameters, that is the one, and the arguments are visited by themselves.
+    fn fields_of_instance(&self, krate: usize, path: &str, args: &[Ty]) -> Vec<&'a Field> {
+        let index = self.context.index;
+        let fields: Vec<&Field> = index.fields(krate, path).collect();
+        if args.is_empty() {
+            return fields;
+        }
+        let is_generic = |field: &Field| {
+            let parameter =
+                |ty: &Ty| matches!(ty, Ty::Path(path, _) if index.is_parameter(field.krate, path));
+            field.ty.any(&mut |ty| parameter(ty))
+        };
+        let generic: BTreeSet<(&str, u32)> = fields
+            .iter()
+            .filter(|field| is_generic(field))
+            .map(|field| (field.variant.as_str(), field.position))
+            .collect();
+        let is_shown = |field: &&Field| {
+            !generic.contains(&(field.variant.as_str(), field.position)) || is_generic(field)
+        };
+        fields.into_iter().filter(is_shown).collect()
     }
 }
 

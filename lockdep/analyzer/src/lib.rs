@@ -52,8 +52,10 @@ mod locks;
 mod numbers;
 mod place;
 mod resolve;
+mod shared;
 mod sources;
 mod state;
+mod values;
 mod waits;
 
 use std::fmt;

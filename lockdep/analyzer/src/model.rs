@@ -2,7 +2,7 @@
 //! objects through. The table itself is data (`models.toml`); this file only looks things up in it.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::Deserialize;
 
@@ -98,7 +98,7 @@ enum Mode {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Types {
-    types: BTreeSet<String>,
+    types: HashSet<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -152,11 +152,11 @@ struct Functions {
 pub struct Models {
     table: Table,
     /// The family of each crate.
-    families: BTreeMap<String, String>,
+    families: HashMap<String, String>,
     /// What each known function does.
-    effects: BTreeMap<String, Effect>,
+    effects: HashMap<String, Effect>,
     /// Position in the table of each lock type.
-    locks: BTreeMap<String, usize>,
+    locks: HashMap<String, usize>,
 }
 
 /// When an acquiring function acquires, and for how long.
@@ -278,11 +278,11 @@ impl Models {
     }
 
     fn new(table: Table) -> Models {
-        let mut families = BTreeMap::new();
+        let mut families = HashMap::new();
         for (family, crates) in &table.families {
             families.extend(crates.iter().map(|krate| (krate.clone(), family.clone())));
         }
-        let mut effects = BTreeMap::new();
+        let mut effects = HashMap::new();
         let functions = &table.functions;
         let named = [
             (&functions.same, Effect::Exchange(Exchange::Moves)),

@@ -102,7 +102,7 @@ impl Flow<'_, '_> {
             return;
         }
         let action = format!("{verb} the {}", self.context.waited_name(waited));
-        let function = self.context.function_name(self.id);
+        let function = self.context.function_name(self.id).to_owned();
         let chain = Chain::of(ChainStep { function, action, span: span.clone() });
         let acquire = Acquire { lock, wanted: Wanted::Exclusive };
         self.acquire(state, &acquire, &chain);
@@ -145,7 +145,7 @@ impl Flow<'_, '_> {
         let arguments = self.code_arguments(code, body, Vec::new());
         self.instantiate(&mut alone, body, &arguments, None, &Chain::default());
         let within = self.output.replace(output).unwrap_or_default();
-        let function = self.context.function_name(self.id);
+        let function = self.context.function_name(self.id).to_owned();
         let action = format!("starts {}", self.context.function_name(body));
         let started = Chain::of(ChainStep { function, action, span: span.clone() });
         let node = HeldLock::Known(self.context.node(Waited::End(body)), Held::Exclusive);
