@@ -224,6 +224,9 @@ fn is_scoped(callee: &Callee) -> bool {
     matches!(callee, Callee::Path { path, .. } if path.contains("Scope") || path.ends_with("_scoped"))
 }
 
+/// What is held at a place, by class.
+type Under<'s> = BTreeMap<ClassId, (&'s ClosedNesting, &'s Grounds)>;
+
 /// The nodes of a program.
 #[derive(Debug, Default)]
 pub(crate) struct Nodes {
@@ -240,8 +243,7 @@ impl Nodes {
     pub(crate) fn new(context: &Context<'_>, summaries: &[Cow<'_, Summary>]) -> Nodes {
         let mut nodes = Nodes::default();
         let mut waits: BTreeMap<HomeId, (ClassId, Waited)> = BTreeMap::new();
-        let mut notifies: BTreeMap<HomeId, BTreeMap<Waited, BTreeMap<ClassId, (&ClosedNesting, &Grounds)>>> =
-            BTreeMap::new();
+        let mut notifies: BTreeMap<HomeId, BTreeMap<Waited, Under<'_>>> = BTreeMap::new();
         let (mut entered, mut left) = (BTreeSet::new(), BTreeSet::new());
         for summary in summaries {
             for acquire in summary.acquires.keys() {
