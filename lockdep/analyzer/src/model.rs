@@ -78,6 +78,14 @@ impl Models {
         self.effects.get(key).copied()
     }
 
+    /// The functions that acquire, by their [`Models::key`]s.
+    pub fn acquiring(&self) -> impl Iterator<Item = (&str, Acquiring)> {
+        self.effects.iter().filter_map(|(key, effect)| match effect {
+            Effect::Acquire(acquiring) => Some((key.as_str(), *acquiring)),
+            _ => None,
+        })
+    }
+
     /// Whether a value of the type with this key keeps a lock held.
     pub fn is_guard(&self, key: &str) -> bool {
         self.table.guards.types.contains(key) || self.table.guards.tasks.contains(key)
@@ -101,9 +109,9 @@ impl Models {
         self.table.pointers.types.contains(key)
     }
 
-    /// Whether the type with this key is a lock whose class is the place that holds it.
+    /// Whether the type with this key is a lock whose class is the place that holds it, or a handle to one lock.
     pub fn is_placed_lock(&self, key: &str) -> bool {
-        self.locks.get(key).is_some_and(|at| self.table.lock[*at].class == ClassSource::Place)
+        self.locks.get(key).is_some_and(|at| self.table.lock[*at].class != ClassSource::LastArgument)
     }
 
     /// Whether the function with this [`Models::key`] calls the code it is given at most once.

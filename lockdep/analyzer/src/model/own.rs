@@ -201,7 +201,9 @@ pub(super) fn read(text: &str) -> Result<(Models, Defaults), ConfigError> {
         described += words.len();
         for word in words {
             let name = merge.name(word, 1)?;
-            merge.insert(word, name, of)?;
+            if !of(&mut merge.table).insert(name.clone()) {
+                return Err(known_already(word, &name));
+            }
         }
     }
     described += file.plain.traits.len() + file.functions.trusted_crates.len();
@@ -352,15 +354,6 @@ impl Merge {
     fn know(&mut self, word: &Word, name: &str) -> Result<(), ConfigError> {
         self.own.insert(name.to_owned());
         if self.known.insert(name.to_owned()) { Ok(()) } else { Err(known_already(word, name)) }
-    }
-
-    fn insert(
-        &mut self,
-        word: &Word,
-        name: String,
-        of: fn(&mut Table) -> &mut BTreeSet<String>,
-    ) -> Result<(), ConfigError> {
-        if of(&mut self.table).insert(name.clone()) { Ok(()) } else { Err(known_already(word, &name)) }
     }
 }
 
