@@ -225,6 +225,57 @@ fn a_workspace_has_its_own_defaults() {
     assert_eq!(possible.analyze_text("[analyze]\nallow-possible = true\n").code, Some(0));
 }
 
+/// A cell that is borrowed twice, once in a function of its own, and cells that are not.
+const CELLS: &str = r"
+use std::cell::RefCell;
+
+pub struct Board {
+    pawn: RefCell<u32>,
+    rook: RefCell<u32>,
+}
+
+impl Board {
+    pub fn new() -> Board {
+        Board { pawn: RefCell::new(0), rook: RefCell::new(0) }
+    }
+    fn total(&self) -> u32 {
+        *self.pawn.borrow() + *self.rook.borrow()
+    }
+    pub fn castle(&self) {
+        let mut pawn = self.pawn.borrow_mut();
+        *pawn += *self.rook.borrow();
+    }
+    pub fn promote(&self) {
+        let mut rook = self.rook.borrow_mut();
+        *rook += *self.pawn.borrow();
+    }
+    pub fn twice(&self) -> u32 {
+        let pawn = self.pawn.borrow();
+        *pawn + self.total()
+    }
+    //MORE
+}
+";
+
+#[test]
+fn cells_are_locks_of_one_thread_where_that_is_wanted() {
+    let project = Project::library("cells", CELLS);
+    assert_eq!(project.analyze(&["-q"]).code, Some(2));
+    let proved = project.analyze(&["-q", "--refcell"]);
+    assert_eq!(proved.code, Some(0), "{}{}", proved.stdout, proved.stderr);
+
+    let more = "pub fn reset(&self) {\n let mut rook = self.rook.borrow_mut();\n *rook = self.total();\n }";
+    let project = Project::library("cells", &CELLS.replace("//MORE", more));
+    let refuted = project.analyze_text("[analyze]\nrefcell = true\n");
+    assert_eq!(refuted.code, Some(1), "{}{}", refuted.stdout, refuted.stderr);
+    assert!(
+        refuted.stdout.contains("error[recursion]: `cells::Board.rook` acquired again"),
+        "{}",
+        refuted.stdout
+    );
+    assert!(refuted.stdout.ends_with("verdict: refuted (1 finding)\n"), "{}", refuted.stdout);
+}
+
 #[test]
 fn the_example_of_the_readme_is_understood() {
     let readme = fs::read_to_string(root().join("README.md")).expect("a README");

@@ -49,7 +49,7 @@ impl Flow<'_, '_> {
             }
             _ => self.lock_path(state, call),
         };
-        path.alone = acquiring.solitary || self.is_alone(&path);
+        path.alone = self.is_alone(&path);
         let Some(class) = self.class_of(&call.callee, acquiring, &path, span) else {
             return self.set_unknown(state, &call.dest, block);
         };

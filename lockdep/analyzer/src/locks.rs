@@ -27,6 +27,15 @@ pub struct Placed {
     /// The homes of each lock type whose data type is known, as fields and statics show them.
     by_type: BTreeMap<Arc<str>, BTreeSet<HomeId>>,
     transparent: BTreeSet<Name>,
+    /// Classes of locks that only one thread can reach.
+    solitary: RefCell<BTreeSet<ClassId>>,
+}
+
+impl Placed {
+    /// Whether no two threads can reach one lock of the class.
+    pub(crate) fn is_solitary(&self, class: ClassId) -> bool {
+        self.solitary.borrow().contains(&class)
+    }
 }
 
 impl Context<'_> {
@@ -210,7 +219,11 @@ impl Context<'_> {
                 _ => Key::Lost(Arc::clone(lock)),
             },
         };
-        self.number(key, recursive)
+        let class = self.number(key, recursive);
+        if self.models.is_solitary(split(lock).0) {
+            self.placed.solitary.borrow_mut().insert(class);
+        }
+        class
     }
 
     /// The class that an open one is at `path`; any other stays as it is.

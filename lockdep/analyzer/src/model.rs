@@ -60,6 +60,19 @@ impl Models {
         own::read(text)
     }
 
+    /// The same where a `std::cell::RefCell` counts as a lock: a second borrow does not wait, but panics.
+    #[must_use]
+    pub fn with_refcells(mut self) -> Models {
+        self.table.add_refcell();
+        let (own, described) = (self.own, self.described);
+        Models { own, described, ..Models::new(self.table) }
+    }
+
+    /// Whether no two threads can reach one lock of the type with this key.
+    pub fn is_solitary(&self, key: &str) -> bool {
+        self.locks.get(key).is_some_and(|at| self.table.lock[*at].solitary)
+    }
+
     /// How many things are known because a `lockdep.toml` says so.
     pub fn described(&self) -> usize {
         self.described

@@ -105,6 +105,7 @@ pub fn run(analyze: Box<Analyze>, terminal: &Terminal, shell: &Shell) -> Result<
     let project = cargo::project(&settings, shell)?;
     let (models, defaults) = config::read(settings.analyze.config.as_deref(), project.root())?;
     let settings = settings.with(&defaults);
+    let models = if settings.analyze.refcell { models.with_refcells() } else { models };
     let collected = collect::collect(&settings, &project, shell)?;
     if collected.facts.is_empty() {
         return Err(Failure::NoCode);

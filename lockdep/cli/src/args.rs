@@ -124,6 +124,9 @@ pub struct Analyze {
     /// Succeed if there are only possible findings: those that rest on calls not resolved to one function
     #[arg(long)]
     pub allow_possible: bool,
+    /// Take a `RefCell` for a lock of one thread: to borrow it again is a `recursion`, and panics
+    #[arg(long)]
+    pub refcell: bool,
     /// What the workspace says of its own locks and of these options [default: `lockdep.toml` at its root]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,

@@ -57,8 +57,6 @@ pub struct Acquiring {
     pub composite: bool,
     /// It is the lock of a cell, beside those in its content.
     pub cell: bool,
-    /// No other thread can reach it.
-    pub solitary: bool,
 }
 
 /// What a function of containers and iterators does.

@@ -183,6 +183,28 @@ impl Table {
     }
 }
 
+impl Table {
+    /// Makes `RefCell` a lock of one thread.
+    pub(super) fn add_refcell(&mut self) {
+        let methods =
+            |names: &[(&str, Mode)]| names.iter().map(|(name, mode)| ((*name).into(), *mode)).collect();
+        let (read, write) = (Mode::SharedRecursive, Mode::Exclusive);
+        self.lock.push(LockModel {
+            r#type: "std::RefCell".into(),
+            class: ClassSource::Place,
+            reentrant: false,
+            composite: false,
+            cell: false,
+            solitary: true,
+            acquire: methods(&[("borrow", read), ("borrow_mut", write)]),
+            attempt: methods(&[("try_borrow", Mode::Shared), ("try_borrow_mut", write)]),
+            during: methods(&[("replace", write), ("replace_with", write), ("swap", write), ("take", write)]),
+            future: BTreeMap::new(),
+        });
+        self.guards.types.extend(["std::Ref".into(), "std::RefMut".into()]);
+    }
+}
+
 impl LockModel {
     pub(super) fn effects(&self) -> impl Iterator<Item = (String, Effect)> {
         let all = [
@@ -198,8 +220,8 @@ impl LockModel {
                     Mode::Shared => (Wanted::Shared, Held::Shared),
                     Mode::SharedRecursive => (Wanted::SharedRecursive, Held::Shared),
                 };
-                let &LockModel { class, reentrant, cell, composite, solitary, .. } = self;
-                let acquiring = Acquiring { class, wanted, held, how, reentrant, cell, composite, solitary };
+                let &LockModel { class, reentrant, cell, composite, .. } = self;
+                let acquiring = Acquiring { class, wanted, held, how, reentrant, cell, composite };
                 (format!("{}::{method}", self.r#type), Effect::Acquire(acquiring))
             },
         )
