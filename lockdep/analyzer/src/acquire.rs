@@ -141,10 +141,10 @@ impl Flow<'_, '_> {
     /// A task sleeps: locks that threads wait for should not be held.
     pub(crate) fn sleeping(&mut self, state: &State, span: &Span) {
         for (holding, chain) in &state.held {
-            let (HeldLock::Known(lock, _), Some(local)) = (&holding.lock, holding.holder) else { continue };
-            let ty = self.body.locals.get(local).cloned().unwrap_or(Ty::Never);
+            let (HeldLock::Known(lock, _), Some(_)) = (&holding.lock, holding.holder) else { continue };
             if let Some(acquired) = chain.start()
-                && !self.context.is_guard_of_tasks(self.krate, &ty)
+                && !self.context.is_of_tasks(lock.class)
+                && !self.context.is_solitary(lock.class)
             {
                 self.note(Note::Slept(lock.class, acquired.clone(), span.clone()));
             }

@@ -265,6 +265,12 @@ impl Flow<'_, '_> {
         ways.gates.extend(self.gates(state, held, &acquire.lock));
         let decided = match held {
             HeldLock::Argument(_) | HeldLock::FromCode(_) => None,
+            // Which class it is, only a caller knows.
+            HeldLock::Known(lock, _)
+                if self.context.is_open(lock.class) || self.context.is_open(acquire.lock.class) =>
+            {
+                None
+            }
             HeldLock::Known(lock, _) => decide(state, lock, &acquire.lock).or_else(|| {
                 // Two elements that one function goes through: what it does with them is decided here.
                 let here = again(lock) && self.context.placed_key(lock.class).is_some();

@@ -50,6 +50,10 @@ impl Flow<'_, '_> {
                 }
                 _ => None,
             },
+            (Iteration::Opens, _) if matches!(value, Value::To(_)) => {
+                Some((some(), Value::To(state.step(value.pointee(), &Step::Deref))))
+            }
+            (Iteration::Opens, _) => None,
             (Iteration::Sifts, Some(path)) => {
                 let mut path = path.clone();
                 path.steps.pop();

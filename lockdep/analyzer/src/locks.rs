@@ -14,7 +14,7 @@ use crate::home::{CELL, Home, HomeId, Homes, Key};
 use crate::index::{Index, Name};
 use crate::mir::ir::{Body, Callee, Terminator, Ty};
 use crate::model::{Effect, Models};
-use crate::path::{Path, Root};
+use crate::path::{Path, Root, Step};
 use crate::resolve::is_code_trait;
 use crate::summary::ClassId;
 
@@ -24,6 +24,8 @@ pub struct Placed {
     homes: RefCell<Homes>,
     classes: RefCell<Vec<(Key, bool)>>,
     numbers: RefCell<HashMap<Key, ClassId>>,
+    /// Classes of locks that tasks wait for.
+    of_tasks: RefCell<BTreeSet<ClassId>>,
     /// The homes of each lock type whose data type is known, as fields and statics show them.
     by_type: BTreeMap<Arc<str>, BTreeSet<HomeId>>,
     transparent: BTreeSet<Name>,
@@ -152,9 +154,12 @@ impl Context<'_> {
     pub fn lock_type(&self, krate: usize, ty: &Ty) -> Option<Arc<str>> {
         let Ty::Path(path, args) = ty else { return None };
         let key = self.key(krate, path, 1).filter(|key| self.models.is_placed_lock(key))?;
+        // A raw lock comes first and says nothing of what is protected.
+        let from = usize::from(args.len() > 1 && key.starts_with("lock_api::"));
         let mut data = String::new();
-        if let Some(last) = args.last() {
-            self.write_type(krate, last, &mut data);
+        for (at, arg) in args.iter().skip(from).enumerate() {
+            data.push_str(if at > 0 { "," } else { "" });
+            self.write_type(krate, arg, &mut data);
         }
         Some(format!("{key}<{data}>").into())
     }
@@ -212,7 +217,7 @@ impl Context<'_> {
     pub fn placed_class(&self, path: &Path, lock: &Arc<str>, recursive: bool) -> ClassId {
         let fits = |home: &HomeId| self.fits(*home, path, lock);
         let key = match (path.home.filter(fits), &path.root) {
-            (Some(home), _) => Key::Home(self.within(home, lock)),
+            (Some(home), _) => Key::Home(self.within(self.part(home, path, lock), lock)),
             (None, Root::Param(_)) => Key::Open(Arc::clone(lock)),
             (None, _) => match self.placed.by_type.get(lock).map(|homes| homes.iter().collect::<Vec<_>>()) {
                 Some(homes) if homes.len() == 1 => Key::Home(*homes[0]),
@@ -220,8 +225,12 @@ impl Context<'_> {
             },
         };
         let class = self.number(key, recursive);
-        if self.models.is_solitary(split(lock).0) {
+        let (kind, _) = split(lock);
+        if self.models.is_solitary(kind) {
             self.placed.solitary.borrow_mut().insert(class);
+        }
+        if self.models.is_of_tasks(kind) {
+            self.placed.of_tasks.borrow_mut().insert(class);
         }
         class
     }
@@ -250,6 +259,37 @@ impl Context<'_> {
             classes.push((key, recursive));
             self.classes.len() + classes.len() - 1
         })
+    }
+
+    /// Where a path ends in a part of the tuple that lives at `home`, which the caller that knows the home did not see:
+    /// that part.
+    fn part(&self, home: HomeId, path: &Path, lock: &Arc<str>) -> HomeId {
+        let Some(Step::Field(last)) = path.steps.last() else { return home };
+        let known = self.placed.homes.borrow().get(home);
+        let mut is_part = false;
+        let mut look = |krate: usize, ty: &Ty| {
+            ty.any(&mut |inner| {
+                let Ty::Tuple(types) = inner else { return false };
+                let part = types.get(*last as usize).and_then(|part| self.lock_type(krate, part));
+                is_part |= part.is_some_and(|part| part == *lock);
+                is_part
+            });
+        };
+        match &known {
+            Home::Field(name, variant, position) => {
+                let fields = self.index.fields_of(name);
+                fields
+                    .filter(|field| field.position == *position && field.variant == *variant)
+                    .for_each(|field| look(field.krate, &field.ty));
+            }
+            Home::Static(name) => {
+                let statics =
+                    self.index.statics().filter(|(krate, path, _)| self.static_name(*krate, path) == *name);
+                statics.for_each(|(krate, _, ty)| look(krate, ty));
+            }
+            _ => {}
+        }
+        if is_part { self.home(Home::Part(home, *last)) } else { home }
     }
 
     /// The home of a lock of type `lock` that is found on the way to `home`: that, or the inside of another lock in it.
@@ -365,14 +405,9 @@ impl Context<'_> {
         self.key(krate, path, 1).is_some_and(|key| self.models.is_guard(&key))
     }
 
-    /// Whether a value of this type spells out a guard of a lock that tasks wait for.
-    pub fn is_guard_of_tasks(&self, krate: usize, ty: &Ty) -> bool {
-        ty.any(&mut |inner| match inner {
-            Ty::Path(path, _) => {
-                self.key(krate, path, 1).is_some_and(|key| self.models.is_guard_of_tasks(&key))
-            }
-            _ => false,
-        })
+    /// Whether tasks wait for the locks of a class, and not threads.
+    pub fn is_of_tasks(&self, class: ClassId) -> bool {
+        self.placed.of_tasks.borrow().contains(&class)
     }
 
     /// Whether copies of a value of this type point to one object.

@@ -21,6 +21,8 @@ pub(crate) mod text;
 mod trimmed;
 mod types;
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -129,9 +131,22 @@ pub fn read_dump(krate: &str, files: &[(String, String)]) -> (ir::Program, Vec<P
     (program, problems)
 }
 
+/// `a::_::B` of `a::_#1::B`: what tells items of one name apart is not printed.
+fn without_numbers(id: &str) -> Cow<'_, str> {
+    if !id.split("::").any(|segment| !segment.starts_with('{') && segment.contains('#')) {
+        return Cow::Borrowed(id);
+    }
+    let plain = |segment: &str| match segment.split_once('#') {
+        Some((name, _)) if !segment.starts_with('{') => name.to_owned(),
+        _ => segment.to_owned(),
+    };
+    Cow::Owned(id.split("::").map(plain).collect::<Vec<_>>().join("::"))
+}
+
 /// Whether a header may print `path` for the definition path `id`: `<impl at src/a.rs:1:1: 1:9>` for `{impl#0}`.
 fn is_path_of(path: &str, id: &str) -> bool {
-    let Some((before, rest)) = path.split_once("<impl at ") else { return path == id };
+    let Some((before, rest)) = path.split_once("<impl at ") else { return path == without_numbers(id) };
+    let id = &*without_numbers(id);
     let after = rest.split_once('>').map(|(_, after)| after);
     let inside = id.strip_prefix(before).and_then(|id| id.strip_prefix("{impl#"));
     let of_id = inside.map(|id| id.trim_start_matches(|c: char| c.is_ascii_digit()));

@@ -101,7 +101,7 @@ impl Models {
 
     /// Whether a value of the type with this key keeps a lock held.
     pub fn is_guard(&self, key: &str) -> bool {
-        self.table.guards.types.contains(key) || self.table.guards.tasks.contains(key)
+        self.table.guards.types.contains(key)
     }
 
     /// Whether no trait object of this trait, printed with its path, keeps a lock held.
@@ -110,11 +110,10 @@ impl Models {
         self.table.plain.traits.contains(last)
     }
 
-    /// Whether tasks wait for the lock that a guard of the type with this key holds.
-    pub fn is_guard_of_tasks(&self, key: &str) -> bool {
-        let family = key.split("::").next().unwrap_or_default();
-        self.table.guards.tasks.contains(key)
-            || (self.is_guard(key) && self.table.asynchronous.families.contains(family))
+    /// Whether tasks wait for a lock of the type with this key: all of a family do, and those whose waiting is awaited.
+    pub fn is_of_tasks(&self, key: &str) -> bool {
+        self.table.asynchronous.families.contains(key.split("::").next().unwrap_or_default())
+            || self.locks.get(key).is_some_and(|at| !self.table.lock[*at].future.is_empty())
     }
 
     /// Whether copies of a value of the type with this key point to one object.

@@ -96,7 +96,7 @@ impl<'p> Names<'p> {
             names.modules.extend(first.filter(|first| !first.starts_with('{')));
             names.paths.insert(&body.path);
             if let Some((_, member)) =
-                body.id.split_once("{impl#").and_then(|(_, rest)| rest.split_once("}::"))
+                body.id.rsplit_once("{impl#").and_then(|(_, rest)| rest.split_once("}::"))
             {
                 names
                     .members
@@ -111,7 +111,8 @@ impl<'p> Names<'p> {
     fn is_ours(&self, path: &str) -> bool {
         // Types at the top of the crate are capitalised, as crates are not.
         let is_here = |first: &str| self.modules.contains(first) || first.starts_with(char::is_uppercase);
-        path.split_once("::").is_none_or(|(first, _)| is_here(first))
+        // An impl's own text stands in the path of what is inside it, and is no name.
+        !path.contains("<impl ") && path.split_once("::").is_none_or(|(first, _)| is_here(first))
     }
 
     fn is_known(&self, path: &str) -> bool {

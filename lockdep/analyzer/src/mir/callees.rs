@@ -100,7 +100,10 @@ fn path<'a>(cursor: &mut Cursor<'a>, types: &mut Types<'a>) -> Option<Callee> {
 /// Whether an item can be called so. `_1` is a local, and an operand whose blank was lost is not a path.
 fn is_name(name: &str) -> bool {
     let plain = name.strip_prefix("r#").unwrap_or(name);
-    let is_local = || plain.strip_prefix('_').is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
+    let is_local = || {
+        let digits = |rest: &str| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit());
+        plain.strip_prefix('_').is_some_and(digits)
+    };
     !plain.is_empty()
         && plain.chars().all(|c| c.is_alphanumeric() || c == '_')
         && !matches!(name, "move" | "const")

@@ -70,6 +70,8 @@ pub enum Iteration {
     Finds,
     /// The result contains a pointer to the content of the option that the first argument points to.
     Borrows,
+    /// The result contains a pointer to the content of the cell that the first argument points to.
+    Opens,
     /// The result iterates over some elements of the first argument.
     Sifts,
 }

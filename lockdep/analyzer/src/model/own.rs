@@ -63,8 +63,8 @@ struct File {
     analyze: Analyze,
     lock: Vec<Lock>,
     wait: Vec<Wait>,
-    guards: Guards,
-    pointers: Pointers,
+    guards: Types,
+    pointers: Types,
     plain: Plain,
     functions: Known,
 }
@@ -110,14 +110,7 @@ struct Wait {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Guards {
-    types: Vec<Word>,
-    tasks: Vec<Word>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Pointers {
+struct Types {
     types: Vec<Word>,
 }
 
@@ -195,7 +188,6 @@ pub(super) fn read(text: &str) -> Result<(Models, Defaults), ConfigError> {
     }
     for (words, of) in [
         (&file.guards.types, (|t| &mut t.guards.types) as fn(&mut Table) -> &mut BTreeSet<String>),
-        (&file.guards.tasks, |t| &mut t.guards.tasks),
         (&file.pointers.types, |t| &mut t.pointers.types),
     ] {
         described += words.len();

@@ -16,7 +16,7 @@ pub(super) struct Table {
     pub(super) families: BTreeMap<String, BTreeSet<String>>,
     pub(super) lock: Vec<LockModel>,
     pub(super) wait: Vec<WaitModel>,
-    pub(super) guards: Guards,
+    pub(super) guards: Types,
     pub(super) plain: Traits,
     pub(super) asynchronous: Families,
     pub(super) pointers: Types,
@@ -76,17 +76,6 @@ pub(super) enum Mode {
     SharedRecursive,
 }
 
-/// Types whose values keep a lock held.
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Guards {
-    /// All of them.
-    pub(super) types: BTreeSet<String>,
-    /// Those of locks that tasks wait for, outside the families of which all are.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub(super) tasks: BTreeSet<String>,
-}
-
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Types {
@@ -116,6 +105,7 @@ pub(super) struct Functions {
     pub(super) advances: BTreeSet<String>,
     pub(super) finds: BTreeSet<String>,
     pub(super) borrows: BTreeSet<String>,
+    pub(super) opens: BTreeSet<String>,
     pub(super) sifts: BTreeSet<String>,
     pub(super) items: BTreeSet<String>,
     pub(super) unwrap: BTreeSet<String>,
@@ -154,6 +144,7 @@ impl Table {
             (&functions.advances, Effect::Iterate(Iteration::Advances)),
             (&functions.finds, Effect::Iterate(Iteration::Finds)),
             (&functions.borrows, Effect::Iterate(Iteration::Borrows)),
+            (&functions.opens, Effect::Iterate(Iteration::Opens)),
             (&functions.sifts, Effect::Iterate(Iteration::Sifts)),
             (&functions.unwrap, Effect::Unwrap),
             (&functions.forget, Effect::Forget),
