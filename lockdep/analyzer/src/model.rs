@@ -274,4 +274,15 @@ mod tests {
         assert_eq!(wanted("read_recursive"), Some((Wanted::SharedRecursive, How::Waits)));
         assert_eq!(wanted("try_write"), Some((Wanted::Exclusive, How::Tries)));
     }
+
+    #[test]
+    fn tasks_wait_for_what_is_awaited() {
+        let text = "[[lock]]\ntype = \"mine::Slow\"\nfuture = { lock = \"exclusive\" }\n\
+                    [[lock]]\ntype = \"mine::Fast\"\nacquire = { lock = \"exclusive\" }\n";
+        let (models, _) = Models::configured(text).expect("well formed");
+        assert_eq!(
+            ["tokio::Mutex", "mine::Slow", "mine::Fast", "std::Mutex"].map(|key| models.is_of_tasks(key)),
+            [true, true, false, false]
+        );
+    }
 }
