@@ -187,7 +187,7 @@ impl Flow<'_, '_> {
 
     pub(crate) fn chain_step(&self, callee: BodyId, span: &Span, possible: bool) -> Chain {
         let action = format!("calls {}", self.context.function_name(callee));
-        let function = self.context.function_name(self.id);
+        let function = self.context.function_name(self.id).to_owned();
         let mut chain = Chain::of(ChainStep { function, action, span: span.clone() });
         chain.possible = possible;
         chain

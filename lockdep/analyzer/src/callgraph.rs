@@ -21,6 +21,8 @@ pub struct Plan {
     pub relevant: BTreeSet<BodyId>,
     /// Position of each function in an order with callees first.
     pub order: Vec<usize>,
+    /// Number of the group of functions that call each other which each function is in, callees first.
+    pub component: Vec<usize>,
 }
 
 /// Reads the calls off all bodies.
@@ -53,12 +55,15 @@ pub fn plan(context: &Context<'_>) -> Plan {
         relevant.extend(dropping);
         relevant = reach(&callers, relevant);
     }
-    let mut order = vec![0; count];
-    let members = tarjan_scc(&graph).into_iter().flatten();
-    for (position, member) in members.enumerate() {
+    let (mut order, mut component) = (vec![0; count], vec![0; count]);
+    let components = tarjan_scc(&graph);
+    let members =
+        components.iter().enumerate().flat_map(|(number, members)| members.iter().map(move |m| (number, m)));
+    for (position, (number, member)) in members.enumerate() {
         order[member.index()] = position;
+        component[member.index()] = number;
     }
-    Plan { relevant, order }
+    Plan { relevant, order, component }
 }
 
 fn reach(callers: &BTreeMap<BodyId, BTreeSet<BodyId>>, from: BTreeSet<BodyId>) -> BTreeSet<BodyId> {

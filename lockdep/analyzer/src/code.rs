@@ -125,7 +125,7 @@ impl Flow<'_, '_> {
             }
             Value::At(path) if path.is_open() => {
                 let chain = Chain::of(ChainStep {
-                    function: self.context.function_name(self.id),
+                    function: self.context.function_name(self.id).to_owned(),
                     action: "calls the code it was given".to_owned(),
                     span: span.clone(),
                 });

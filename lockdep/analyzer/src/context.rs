@@ -43,8 +43,8 @@ pub struct Context<'a> {
     pub known_destructions: RefCell<PerType<Rc<[Destruction]>>>,
 }
 
-/// An answer for each type, as printed by a crate.
-type PerType<T> = HashMap<(usize, Ty), T>;
+/// An answer for each type, by the crate that prints it.
+type PerType<T> = HashMap<usize, HashMap<Ty, T>>;
 
 /// What matters of a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,8 +159,7 @@ impl<'a> Context<'a> {
     }
 
     fn traits_of(&self, krate: usize, ty: &Ty) -> TypeTraits {
-        let key = (krate, ty.clone());
-        if let Some(known) = self.known_types.borrow().get(&key) {
+        if let Some(known) = self.known_types.borrow().get(&krate).and_then(|known| known.get(ty)) {
             return *known;
         }
         let guards = self.guards_within(krate, ty, &mut BTreeSet::new()).min(MANY);
@@ -174,7 +173,7 @@ impl<'a> Context<'a> {
             _ => false,
         });
         let traits = TypeTraits { guards, may_hide };
-        self.known_types.borrow_mut().insert(key, traits);
+        self.known_types.borrow_mut().entry(krate).or_default().insert(ty.clone(), traits);
         traits
     }
 
@@ -236,7 +235,7 @@ impl<'a> Context<'a> {
     }
 
     /// A body as a person would name it.
-    pub fn function_name(&self, body: BodyId) -> String {
+    pub fn function_name(&self, body: BodyId) -> &str {
         self.index.shown(body)
     }
 

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use crate::context::Context;
 use crate::flow::Flow;
-use crate::index::BodyId;
+use crate::index::{BodyId, Field};
 use crate::instantiate::Arguments;
 use crate::mir::ir::{Span, Ty};
 use crate::path::{Path, Step, Value};
@@ -39,8 +39,7 @@ pub(crate) struct Destroying {
 impl Context<'_> {
     /// What happens when a value of type `ty` goes away, outermost first.
     fn destructions(&self, krate: usize, ty: &Ty) -> Rc<[Destruction]> {
-        let key = (krate, ty.clone());
-        if let Some(known) = self.known_destructions.borrow().get(&key) {
+        if let Some(known) = self.known_destructions.borrow().get(&krate).and_then(|known| known.get(ty)) {
             return Rc::clone(known);
         }
         let mut search = Search { context: self, seen: BTreeSet::new(), possible: false, found: Vec::new() };
@@ -48,7 +47,7 @@ impl Context<'_> {
         let mut met = BTreeSet::new();
         search.found.retain(|destruction| met.insert(destruction.clone()));
         let found: Rc<[Destruction]> = search.found.into();
-        self.known_destructions.borrow_mut().insert(key, Rc::clone(&found));
+        self.known_destructions.borrow_mut().entry(krate).or_default().insert(ty.clone(), Rc::clone(&found));
         found
     }
 }
@@ -78,7 +77,7 @@ impl Search<'_, '_> {
                 {
                     self.found.push(Destruction::Runs(body, at.clone(), self.possible));
                 }
-                for field in index.fields(krate, path) {
+                for field in self.fields_of_instance(krate, path, args) {
                     let mut place = at.clone();
                     if let Some(place) = &mut place {
                         if !field.variant.is_empty() {
@@ -88,7 +87,7 @@ impl Search<'_, '_> {
                     }
                     self.visit(field.krate, &field.ty, place);
                 }
-                for arg in args {
+                for arg in args.iter() {
                     self.visit(krate, arg, None);
                 }
             }
@@ -112,6 +111,32 @@ impl Search<'_, '_> {
             },
             _ => {}
         }
+    }
+}
+
+impl<'a> Search<'_, 'a> {
+    /// The fields of a type with these arguments. Uses of other instances show fields, too: where the code of the type
+    /// itself shows one in terms of its parameters, that is the one, and the arguments are visited by themselves.
+    fn fields_of_instance(&self, krate: usize, path: &str, args: &[Ty]) -> Vec<&'a Field> {
+        let index = self.context.index;
+        let fields: Vec<&Field> = index.fields(krate, path).collect();
+        if args.is_empty() {
+            return fields;
+        }
+        let is_generic = |field: &Field| {
+            let parameter =
+                |ty: &Ty| matches!(ty, Ty::Path(path, _) if index.is_parameter(field.krate, path));
+            field.ty.any(&mut |ty| parameter(ty))
+        };
+        let generic: BTreeSet<(&str, u32)> = fields
+            .iter()
+            .filter(|field| is_generic(field))
+            .map(|field| (field.variant.as_str(), field.position))
+            .collect();
+        let is_shown = |field: &&Field| {
+            !generic.contains(&(field.variant.as_str(), field.position)) || is_generic(field)
+        };
+        fields.into_iter().filter(is_shown).collect()
     }
 }
 

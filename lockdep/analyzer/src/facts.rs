@@ -13,6 +13,7 @@ mod fits;
 mod macros;
 mod missing;
 mod paths;
+mod sharing;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -138,7 +139,7 @@ mod tests {
             path: id.into(),
             kind: BodyKind::Fn,
             params: 1,
-            locals: vec![Ty::unit(), Ty::Path("b::T".into(), vec![Ty::Never]), Ty::Never],
+            locals: vec![Ty::unit(), Ty::Path("b::T".into(), [Ty::Never].into()), Ty::Never],
             names: BTreeMap::from([(1, "self".into())]),
             span: span("src/b.rs", 3),
             impl_at: Some(span("spin-0.10.0/src/once.rs", 2)),

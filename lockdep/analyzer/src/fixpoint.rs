@@ -1,7 +1,8 @@
 //! Summaries of all functions, to a fixpoint over the call graph.
 //!
 //! A worklist: it starts with the functions that can reach a lock operation (`callgraph.rs`), takes in what they call,
-//! and analyzes a function again when a summary it used has changed. It ends because after a few rounds a summary only
+//! and analyzes a function again when a summary it used has changed. Functions that call each other take turns, and are
+//! done with before their callers begin. It ends because after a few rounds a summary only
 //! grows, in finite sets (see `summary.rs`). Order affects speed, not the result.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use crate::callgraph;
+use crate::callgraph::{self, Plan};
 use crate::context::Context;
 use crate::flow::{Analyzed, Flow};
 use crate::index::BodyId;
@@ -21,6 +22,44 @@ const FREE_ROUNDS: usize = 4;
 /// After so many rounds less is told apart.
 const PATIENT_ROUNDS: usize = 12;
 
+/// What is to be analyzed next, callees first, and each function of a group once before any a second time.
+struct Turns {
+    plan: Plan,
+    /// Group, round of the group, place in the order.
+    pending: BTreeSet<(usize, usize, usize, BodyId)>,
+    waiting: Vec<bool>,
+    /// Group, round and place of the function whose turn it is.
+    now: (usize, usize, usize),
+}
+
+impl Turns {
+    fn new(plan: Plan) -> Turns {
+        let waiting = vec![false; plan.order.len()];
+        let mut turns = Turns { plan, pending: BTreeSet::new(), waiting, now: (0, 0, 0) };
+        for body in turns.plan.relevant.clone() {
+            turns.ask_for(body);
+        }
+        turns
+    }
+
+    fn next(&mut self) -> Option<BodyId> {
+        let (component, round, order, body) = self.pending.pop_first()?;
+        self.waiting[body] = false;
+        self.now = (component, round, order);
+        Some(body)
+    }
+
+    fn ask_for(&mut self, body: BodyId) {
+        if std::mem::replace(&mut self.waiting[body], true) {
+            return;
+        }
+        let (component, order) = (self.plan.component[body], self.plan.order[body]);
+        let (group, round, place) = self.now;
+        let round = if component == group { round + usize::from(order <= place) } else { 0 };
+        self.pending.insert((component, round, order, body));
+    }
+}
+
 /// Computes `context.summaries`; returns the entry points: functions that matter and that nobody else calls.
 pub fn run(context: &mut Context<'_>) -> BTreeSet<BodyId> {
     let count = context.index.bodies.len();
@@ -30,15 +69,14 @@ pub fn run(context: &mut Context<'_>) -> BTreeSet<BodyId> {
     let mut users: BTreeMap<BodyId, BTreeSet<BodyId>> = BTreeMap::new();
     let mut uses: Vec<Option<BTreeSet<BodyId>>> = vec![None; count];
     let mut rounds = vec![0_usize; count];
-    let mut pending: BTreeSet<(usize, BodyId)> =
-        plan.relevant.iter().map(|body| (plan.order[*body], *body)).collect();
-    while let Some((_, body)) = pending.pop_first() {
+    let mut turns = Turns::new(plan);
+    while let Some(body) = turns.next() {
         let Analyzed { mut summary, used, deferred } = Flow::run(context, body);
         for callee in used.iter().chain(&deferred) {
             users.entry(*callee).or_default().insert(body);
             // A function that touches no lock itself may still lead to one: by what it returns.
             if uses[*callee].is_none() {
-                pending.insert((plan.order[*callee], *callee));
+                turns.ask_for(*callee);
             }
         }
         uses[body] = Some(used);
@@ -52,7 +90,7 @@ pub fn run(context: &mut Context<'_>) -> BTreeSet<BodyId> {
         summary.limit(&context.index.bodies[body].body.span);
         if context.summaries[body] != summary {
             context.summaries[body] = summary;
-            pending.extend(users.get(&body).into_iter().flatten().map(|user| (plan.order[*user], *user)));
+            users.get(&body).into_iter().flatten().for_each(|user| turns.ask_for(*user));
         }
     }
     entry_points(&uses)

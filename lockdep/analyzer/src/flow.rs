@@ -130,7 +130,7 @@ impl<'c, 'a> Flow<'c, 'a> {
                     }
                     state.release(*local);
                     state.clear(&(*local, Vec::new()));
-                    state.moved.remove(local);
+                    state.set_moved(*local, false);
                 }
             }
         }
@@ -362,7 +362,7 @@ impl<'c, 'a> Flow<'c, 'a> {
         if whole {
             state.release(place.local);
             state.clear(&(place.local, Vec::new()));
-            state.moved.insert(place.local);
+            state.set_moved(place.local, true);
         }
     }
 }

@@ -271,7 +271,7 @@ impl Flow<'_, '_> {
         };
         let verb = if attempt { "tries" } else { "acquires" };
         Chain::of(ChainStep {
-            function: self.context.function_name(self.id),
+            function: self.context.function_name(self.id).to_owned(),
             action: format!("{verb} {} ({how})", self.context.class_name(class)),
             span: span.clone(),
         })

@@ -120,7 +120,7 @@ pub(crate) fn solid(context: &Context<'_>, krate: usize, body: &Body) -> BTreeSe
 fn contains_guard(context: &Context<'_>, krate: usize, ty: &Ty) -> bool {
     let Ty::Path(path, args) = ty else { return false };
     let last = path.rsplit("::").next().unwrap_or(path);
-    match (last, args.as_slice()) {
+    match (last, &args[..]) {
         ("Result", [good, bad]) => [good, bad].iter().all(|ty| contains_guard(context, krate, ty)),
         ("PoisonError", [guard]) => contains_guard(context, krate, guard),
         // Entries and references into maps of many locks are no `…Guard`: two of them may be held at once.

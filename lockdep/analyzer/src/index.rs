@@ -3,11 +3,14 @@
 //! Names in MIR text are relative to the crate that printed them; a [`Name`] is a path with its crate. This file
 //! reads the bodies once and answers questions; it knows nothing of locks beyond which types are owners.
 
+mod methods;
 mod read;
 mod visible;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use methods::Methods;
 pub(crate) use read::type_of;
 use read::{impl_group, modules};
 use visible::Definitions;
@@ -29,7 +32,7 @@ pub struct Name {
 impl Name {
     /// The last segment.
     pub fn last(&self) -> &str {
-        self.path.rsplit("::").next().unwrap_or(&self.path)
+        last(&self.path)
     }
 }
 
@@ -40,35 +43,6 @@ pub struct Entry<'a> {
     pub krate: usize,
     /// The body.
     pub body: &'a Body,
-}
-
-/// A method of an `impl`.
-#[derive(Debug)]
-struct Method {
-    this: Option<Name>,
-    of: Of,
-    body: BodyId,
-}
-
-/// What a method's `impl` implements.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Of {
-    /// Nothing: an inherent `impl`.
-    Nothing,
-    /// The trait with this last segment.
-    Trait(String),
-    /// Not known: a macro made the `impl`, and the text at its place is the macro's call.
-    Unread,
-}
-
-impl Of {
-    fn may_be(&self, name: &str) -> bool {
-        match self {
-            Of::Nothing => false,
-            Of::Trait(known) => known == name,
-            Of::Unread => true,
-        }
-    }
 }
 
 /// A field of a type, as some place or construction in the code shows it.
@@ -92,17 +66,23 @@ pub struct Index<'a> {
     /// Bodies of constants and statics.
     pub constants: Vec<Entry<'a>>,
     crates: Vec<&'a str>,
-    modules: Vec<BTreeSet<&'a str>>,
-    by_id: BTreeMap<(usize, &'a str), BodyId>,
-    by_path: BTreeMap<(usize, &'a str), BodyId>,
-    methods: BTreeMap<&'a str, Vec<Method>>,
-    closures: BTreeMap<(usize, String), BodyId>,
+    /// The positions of each crate's units: several units of one package can share a name.
+    units: HashMap<&'a str, Vec<usize>>,
+    modules: Vec<HashSet<&'a str>>,
+    by_id: HashMap<(usize, &'a str), BodyId>,
+    by_path: HashMap<(usize, &'a str), BodyId>,
+    methods: Methods<'a>,
+    closures: Vec<HashMap<&'a str, BodyId>>,
     owners: BTreeSet<Name>,
+    /// Their crates by the last segments of their names: most types are none already by that.
+    owners_called: HashMap<String, HashSet<String>>,
     fields: BTreeMap<Name, BTreeSet<Field>>,
     shown: BTreeMap<(usize, &'a str), String>,
     implementers: BTreeSet<Name>,
     owner_fields: Vec<(usize, Ty)>,
     definitions: Definitions<'a>,
+    /// How bodies are shown, once somebody asked.
+    names: Vec<OnceCell<String>>,
     /// Names of fields: the type, the variant or empty, the position.
     field_names: BTreeMap<(Name, String, u32), &'a str>,
     /// Statics and constants: the crate, the path, the type.
@@ -116,20 +96,26 @@ impl<'a> Index<'a> {
             bodies: Vec::new(),
             constants: Vec::new(),
             crates: programs.iter().map(|program| program.krate.as_str()).collect(),
+            units: HashMap::new(),
             modules: programs.iter().map(modules).collect(),
-            by_id: BTreeMap::new(),
-            by_path: BTreeMap::new(),
-            methods: BTreeMap::new(),
-            closures: BTreeMap::new(),
+            by_id: HashMap::new(),
+            by_path: HashMap::new(),
+            methods: Methods::default(),
+            closures: vec![HashMap::new(); programs.len()],
             owners: BTreeSet::new(),
+            owners_called: HashMap::new(),
             fields: BTreeMap::new(),
             shown: BTreeMap::new(),
             implementers: BTreeSet::new(),
             owner_fields: Vec::new(),
             definitions: Definitions::default(),
+            names: Vec::new(),
             field_names: BTreeMap::new(),
             statics: Vec::new(),
         };
+        for (unit, krate) in index.crates.iter().enumerate() {
+            index.units.entry(krate).or_default().push(unit);
+        }
         index.definitions = Definitions::new(programs, &index);
         for (krate, program) in programs.iter().enumerate() {
             for body in &program.bodies {
@@ -147,8 +133,12 @@ impl<'a> Index<'a> {
                 }
             }
         }
+        index.names.resize(index.bodies.len(), OnceCell::new());
         index.read_closures();
         index.read_impls();
+        for owner in &index.owners {
+            index.owners_called.entry(owner.last().to_owned()).or_default().insert(owner.krate.clone());
+        }
         let fields = index.owners.iter().filter_map(|owner| index.fields.get(owner)).flatten();
         index.owner_fields = fields.map(|field| (field.krate, field.ty.clone())).collect();
         index
@@ -156,12 +146,12 @@ impl<'a> Index<'a> {
 
     /// The name that `path`, printed in crate `krate`, stands for.
     pub fn name(&self, krate: usize, path: &str) -> Name {
-        let first = path.split("::").next().unwrap_or(path);
+        let first = first(path);
         if let Some(rest) = path.strip_prefix(first).and_then(|rest| rest.strip_prefix("::")) {
             if self.modules[krate].contains(first) {
                 return Name { krate: self.crates[krate].to_owned(), path: path.to_owned() };
             }
-            if self.crates.contains(&first) {
+            if self.units.contains_key(first) {
                 let path = self.definitions.path(first, rest).to_owned();
                 return Name { krate: first.to_owned(), path };
             }
@@ -174,17 +164,17 @@ impl<'a> Index<'a> {
         Name { krate, path: path.to_owned() }
     }
 
-    /// Whether two names may be one item: equal, or one a re-export seen from another crate.
-    fn agree(a: &Name, b: &Name) -> bool {
-        a == b || (a.krate == b.krate && !a.krate.is_empty() && a.last() == b.last())
-    }
-
     /// Whether the type, printed in crate `krate`, owns the locks inside it.
     pub fn is_owner(&self, krate: usize, ty: &Ty) -> bool {
         match ty {
-            Ty::Path(path, _) if !self.owners.is_empty() => {
+            Ty::Path(path, _) => {
+                let Some(crates) = self.owners_called.get(last(path)) else { return false };
                 let name = self.name(krate, path);
-                self.owners.contains(&name) || self.owners.iter().any(|owner| Self::agree(owner, &name))
+                if name.krate.is_empty() {
+                    return self.owners.contains(&name);
+                }
+                // Equal, or one a re-export seen from another crate.
+                crates.contains(&name.krate)
             }
             _ => false,
         }
@@ -234,14 +224,12 @@ impl<'a> Index<'a> {
         self.statics.iter().copied()
     }
 
-    /// All methods of a type.
-    pub fn methods_of(&self, this: &Name) -> impl Iterator<Item = BodyId> {
-        let of_it = |method: &&Method| method.this.as_ref() == Some(this);
-        self.methods.values().flatten().filter(of_it).map(|method| method.body)
+    /// A body as a person would name it: `hv_core::p2m::P2mTable::lookup`, `…::lookup::{closure#0}`.
+    pub fn shown(&self, body: BodyId) -> &str {
+        self.names[body].get_or_init(|| self.name_of(body))
     }
 
-    /// A body as a person would name it: `hv_core::p2m::P2mTable::lookup`, `…::lookup::{closure#0}`.
-    pub fn shown(&self, body: BodyId) -> String {
+    fn name_of(&self, body: BodyId) -> String {
         let Entry { krate, body } = self.bodies[body];
         let home = self.crates[krate];
         let known = impl_group(&body.id).and_then(|group| Some((group, self.shown.get(&(krate, group))?)));
@@ -256,14 +244,9 @@ impl<'a> Index<'a> {
         let bare = name.trim_start_matches(['<', '&', '[', '(', ' ']);
         let first = bare.split("::").next().unwrap_or(bare);
         let plain = !first.is_empty() && first.chars().all(|c| c.is_alphanumeric() || c == '_');
-        let ours = self.modules[krate].contains(first) || self.crates.contains(&first);
+        let ours = self.modules[krate].contains(first) || self.units.contains_key(first);
         (plain && bare.contains("::") && !ours && first.starts_with(char::is_lowercase))
             .then(|| first.to_owned())
-    }
-
-    /// Whether any type of the analyzed crates has a destructor.
-    pub fn has_destructors(&self) -> bool {
-        self.destructors().next().is_some()
     }
 
     /// Whether a type, as printed in crate `krate`, is one of the analyzed crates'.
@@ -272,14 +255,9 @@ impl<'a> Index<'a> {
         !name.krate.is_empty() && (self.fields.contains_key(&name) || self.implementers.contains(&name))
     }
 
-    /// The bodies of all destructors.
-    pub fn destructors(&self) -> impl Iterator<Item = BodyId> {
-        self.methods.get("drop").into_iter().flatten().filter(|m| m.of.may_be("Drop")).map(|m| m.body)
-    }
-
     /// The body of a closure type as printed in crate `krate`.
     pub fn closure(&self, krate: usize, text: &str) -> Option<BodyId> {
-        self.closures.get(&(krate, text.to_owned())).copied()
+        self.closures[krate].get(text).copied()
     }
 
     /// Whether code can be run a second time: a future cannot, nor a closure that is consumed by its call.
@@ -300,91 +278,39 @@ impl<'a> Index<'a> {
         self.by_id.get(&(krate, id)).copied()
     }
 
-    /// The body of a free function, inherent method or associated function called by `path` in crate `krate`.
-    pub fn function(&self, krate: usize, path: &str) -> Option<BodyId> {
-        if let Some(&body) = self.by_path.get(&(krate, path)) {
-            return Some(body);
-        }
-        let name = self.name(krate, path);
-        let free = self.homes(&name).find_map(|home| self.by_path.get(&(home, name.path.as_str())));
-        if let Some(&body) = free {
-            return Some(body);
-        }
-        let (ty, method) = path.rsplit_once("::")?;
-        let this = self.name(krate, ty);
-        let candidates = self.methods.get(method)?;
-        let inherent = |exact: bool, here: bool| {
-            let mut found = candidates.iter().filter(|candidate| {
-                matches!(candidate.of, Of::Nothing | Of::Unread)
-                    && (!here || self.bodies[candidate.body].krate == krate)
-                    && candidate
-                        .this
-                        .as_ref()
-                        .is_some_and(|known| if exact { *known == this } else { Self::agree(known, &this) })
-            });
-            // Several `impl` blocks of one type with different arguments: not told apart by name.
-            let first = found.next()?.body;
-            found.next().is_none().then_some(first)
-        };
-        // Two units of one package (library and tests) have the same names: the caller's own come first.
-        inherent(true, true).or_else(|| inherent(true, false)).or_else(|| inherent(false, false))
-    }
-
-    /// Bodies that `<this as of>::method` may be. With a concrete type: its implementation or the trait's default.
-    /// Without one: every implementation in the analyzed crates.
-    pub fn implementations(&self, krate: usize, this: &Ty, of: &Name, method: &str) -> Vec<BodyId> {
-        let candidates = self.methods.get(method).map(Vec::as_slice).unwrap_or_default();
-        let of_trait = |m: &&Method| m.of.may_be(of.last());
-        let default = self.default_method(of, method);
-        match this {
-            Ty::Path(path, _) if !self.is_parameter(krate, path) => {
-                let name = self.name(krate, path);
-                let own: Vec<BodyId> = candidates
-                    .iter()
-                    .filter(of_trait)
-                    .filter(|m| m.this.as_ref().is_some_and(|known| Self::agree(known, &name)))
-                    .map(|m| m.body)
-                    .collect();
-                if own.is_empty() { default.into_iter().collect() } else { own }
-            }
-            Ty::Path(..) | Ty::Dyn(_) | Ty::Opaque(_) | Ty::Projection(_) => {
-                // A foreign trait has implementations nobody listed; only a trait of ours is closed.
-                if of.krate.is_empty() {
-                    return Vec::new();
-                }
-                candidates.iter().filter(of_trait).map(|m| m.body).chain(default).collect()
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    /// Implementations of `Drop` for the type.
-    pub fn drop_impl(&self, krate: usize, path: &str) -> Option<BodyId> {
-        let name = self.name(krate, path);
-        let drops = self.methods.get("drop")?;
-        drops
-            .iter()
-            .find(|m| m.of.may_be("Drop") && m.this.as_ref().is_some_and(|t| Self::agree(t, &name)))
-            .map(|m| m.body)
-    }
-
     /// Whether a path is a generic parameter: one segment, capitalised, and no type seen with fields or methods.
     pub fn is_parameter(&self, krate: usize, path: &str) -> bool {
-        let short = !path.contains("::") && path.starts_with(char::is_uppercase);
+        if path.contains("::") || !path.starts_with(char::is_uppercase) {
+            return false;
+        }
         let name = self.name(krate, path);
-        short && !self.fields.contains_key(&name) && !self.implementers.contains(&name)
+        !self.fields.contains_key(&name) && !self.implementers.contains(&name)
     }
+}
 
-    /// The units that may define a name: several units of one package can share it.
-    fn homes(&self, name: &Name) -> impl Iterator<Item = usize> {
-        let krate = name.krate.clone();
-        self.crates.iter().enumerate().filter(move |(_, known)| **known == krate).map(|(home, _)| home)
+/// The first segment of a path.
+fn first(path: &str) -> &str {
+    let mut from = 0;
+    while let Some(at) = path[from..].find(':') {
+        let at = from + at;
+        if path[at..].starts_with("::") {
+            return &path[..at];
+        }
+        from = at + 1;
     }
+    path
+}
 
-    fn default_method(&self, of: &Name, method: &str) -> Option<BodyId> {
-        let path = format!("{}::{method}", of.path);
-        self.homes(of).find_map(|home| self.by_path.get(&(home, path.as_str()))).copied()
+/// The last segment of a path.
+fn last(path: &str) -> &str {
+    let mut end = path.len();
+    while let Some(at) = path[..end].rfind(':') {
+        if path[..at].ends_with(':') {
+            return &path[at + 1..];
+        }
+        end = at;
     }
+    path
 }
 
 /// What a pointer type points to, as far as the type says.

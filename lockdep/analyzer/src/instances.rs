@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::context::Context;
 use crate::index::{BodyId, Entry, Index, type_of};
-use crate::mir::ir::{Call, Callee, Operand, Rvalue, StatementKind, Terminator, Ty};
+use crate::mir::ir::{Body, Call, Callee, Operand, Rvalue, StatementKind, Terminator, Ty};
 
 /// A type parameter of a body, by its name.
 type Parameter = (BodyId, Arc<str>);
@@ -28,6 +28,7 @@ impl Instances {
         let mut found = Instances::default();
         let mut given_on: BTreeMap<Parameter, BTreeSet<Parameter>> = BTreeMap::new();
         let mut unknown: BTreeSet<Parameter> = BTreeSet::new();
+        let mut methods: BTreeMap<Parameter, Vec<(BodyId, &Call)>> = BTreeMap::new();
         let index = context.index;
         for (caller, Entry { krate, body }) in index.bodies.iter().enumerate() {
             for block in body.blocks.iter().filter(|block| !block.cleanup) {
@@ -46,7 +47,15 @@ impl Instances {
                 }
                 let Terminator::Call(call) = &block.terminator else { continue };
                 let scope = outermost(index, caller);
-                for (parameter, ty) in bindings(context, caller, call) {
+                if let Callee::Qualified { this, of: Some(_), .. } = &call.callee
+                    && let Some(name) = name_of_parameter(index, caller, this)
+                {
+                    // Which bodies these are depends on what the parameter stands for.
+                    methods.entry((scope, name)).or_default().push((caller, call));
+                    continue;
+                }
+                let bodies = context.resolve(*krate, &call.callee).bodies;
+                for (parameter, ty) in bindings(context, caller, call, &bodies, None) {
                     let Some(ty) = ty else {
                         unknown.insert(parameter);
                         continue;
@@ -62,6 +71,7 @@ impl Instances {
                 }
             }
         }
+        found.follow(context, &mut given_on, &methods, &mut unknown);
         found.hand_on(&given_on, unknown);
         found
     }
@@ -76,11 +86,59 @@ impl Instances {
         self.types.get(&(scope, name))
     }
 
-    fn hand_on(
+    /// Follows the methods of parameters into the implementations for what the parameters stand for, which may give
+    /// types to the parameters of those. It ends since every type is a part of one that some code spells out.
+    fn follow(
         &mut self,
-        given_on: &BTreeMap<Parameter, BTreeSet<Parameter>>,
-        mut open: BTreeSet<Parameter>,
+        context: &Context<'_>,
+        given_on: &mut BTreeMap<Parameter, BTreeSet<Parameter>>,
+        methods: &BTreeMap<Parameter, Vec<(BodyId, &Call)>>,
+        unknown: &mut BTreeSet<Parameter>,
     ) {
+        let mut done: BTreeSet<(Parameter, (usize, Ty))> = BTreeSet::new();
+        loop {
+            self.spread(given_on);
+            let fresh: Vec<(Parameter, (usize, Ty))> = methods
+                .keys()
+                .flat_map(|parameter| {
+                    let types = self.types.get(parameter).into_iter().flatten();
+                    types.map(|ty| (parameter.clone(), ty.clone()))
+                })
+                .filter(|instance| !done.contains(instance))
+                .collect();
+            if fresh.is_empty() {
+                return;
+            }
+            for (parameter, (printed, ty)) in fresh {
+                done.insert((parameter.clone(), (printed, ty.clone())));
+                for (caller, call) in methods.get(&parameter).into_iter().flatten() {
+                    let Callee::Qualified { of: Some(Ty::Path(of, _)), method, .. } = &call.callee else {
+                        continue;
+                    };
+                    let krate = context.index.bodies[*caller].krate;
+                    let of = context.index.name(krate, of);
+                    let bodies = context.index.implementations(printed, &ty, &of, method);
+                    for (bound, given) in bindings(context, *caller, call, &bodies, Some(&ty)) {
+                        match given.map(|given| (name_of_parameter(context.index, *caller, &given), given)) {
+                            None => {
+                                unknown.insert(bound);
+                            }
+                            Some((Some(name), _)) => {
+                                let scope = outermost(context.index, *caller);
+                                given_on.entry((scope, name)).or_default().insert(bound);
+                            }
+                            Some((None, given)) => {
+                                self.types.entry(bound).or_default().insert((printed, given));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Hands the types of each parameter on to those that it is given to.
+    fn spread(&mut self, given_on: &BTreeMap<Parameter, BTreeSet<Parameter>>) {
         let mut pending: BTreeSet<Parameter> = given_on.keys().cloned().collect();
         while let Some(parameter) = pending.pop_first() {
             let Some(types) = self.types.get(&parameter).cloned() else { continue };
@@ -93,6 +151,14 @@ impl Instances {
                 }
             }
         }
+    }
+
+    fn hand_on(
+        &mut self,
+        given_on: &BTreeMap<Parameter, BTreeSet<Parameter>>,
+        mut open: BTreeSet<Parameter>,
+    ) {
+        self.spread(given_on);
         // What nobody says of a parameter is not known further down either.
         let unsaid =
             |parameter: &&Parameter| !self.types.contains_key(*parameter) || self.open.contains(&parameter.0);
@@ -108,15 +174,22 @@ impl Instances {
     }
 }
 
-/// What a call says about the parameters of what it calls; none where it does not say which type one stands for.
-fn bindings(context: &Context<'_>, caller: BodyId, call: &Call) -> Vec<(Parameter, Option<Ty>)> {
+/// What a call says about the parameters of the `callees` it may have; none where it does not say which type one stands
+/// for. `this` is what the receiver is known to be.
+fn bindings(
+    context: &Context<'_>,
+    caller: BodyId,
+    call: &Call,
+    callees: &[BodyId],
+    this: Option<&Ty>,
+) -> Vec<(Parameter, Option<Ty>)> {
     let index = context.index;
-    let Entry { krate, body } = index.bodies[caller];
+    let Entry { body, .. } = index.bodies[caller];
     let mut found = Vec::new();
     if matches!(call.callee, Callee::Place(_)) {
         return found;
     }
-    for callee in context.resolve(krate, &call.callee).bodies {
+    for &callee in callees {
         let locals = &index.bodies[callee].body.locals;
         let scope = outermost(index, callee);
         let mut bind = |parameter: &Ty, given: Option<&Ty>| {
@@ -126,7 +199,17 @@ fn bindings(context: &Context<'_>, caller: BodyId, call: &Call) -> Vec<(Paramete
                 true
             });
         };
-        for (operand, parameter) in call.args.iter().zip(locals.iter().skip(1)) {
+        for (at, (operand, parameter)) in call.args.iter().zip(locals.iter().skip(1)).enumerate() {
+            if let Some(this) = this.filter(|_| at == 0) {
+                // By value or behind references.
+                let (mut pattern, mut given) = (parameter, type_of_operand(body, operand));
+                while let (Ty::Ref(_, inner), Some(Ty::Ref(_, outer))) = (pattern, given.clone()) {
+                    pattern = inner;
+                    given = Some(Ty::clone(&outer));
+                }
+                bind(pattern, Some(this));
+                continue;
+            }
             match operand {
                 Operand::Copy(place) | Operand::Move(place) => {
                     bind(parameter, Some(&type_of(&body.locals, place)));
@@ -145,6 +228,10 @@ fn bindings(context: &Context<'_>, caller: BodyId, call: &Call) -> Vec<(Paramete
     found
 }
 
+fn type_of_operand(body: &Body, operand: &Operand) -> Option<Ty> {
+    operand.place().map(|place| type_of(&body.locals, place))
+}
+
 /// Compares two types as far as they agree; `bind` takes what stands where the first has a parameter, and says whether
 /// it has one there.
 fn unify(one: &Ty, other: Option<&Ty>, bind: &mut dyn FnMut(&Ty, Option<&Ty>) -> bool) {
@@ -160,7 +247,7 @@ fn unify(one: &Ty, other: Option<&Ty>, bind: &mut dyn FnMut(&Ty, Option<&Ty>) ->
         (Ty::Path(_, one), Some(Ty::Path(_, other))) | (Ty::Tuple(one), Some(Ty::Tuple(other)))
             if one.len() == other.len() =>
         {
-            one.iter().zip(other).for_each(|(one, other)| unify(one, Some(other), bind));
+            one.iter().zip(other.iter()).for_each(|(one, other)| unify(one, Some(other), bind));
         }
         (Ty::Ref(_, inner) | Ty::Ptr(_, inner) | Ty::Slice(inner) | Ty::Array(inner, _), _) => {
             unify(inner, None, bind);

@@ -87,7 +87,7 @@ impl Flow<'_, '_> {
     pub(crate) fn remembered_item(&self, state: &State, call: &Call) -> Option<Value> {
         let (local, mut steps) = slot_of(call.args.first()?.place()?)?;
         steps.push(ITEM);
-        state.values.get(&(local, steps)).cloned()
+        state.values.get(local, &steps).cloned()
     }
 
     /// What code that is given to a function on this receiver is called with: an element, or the content.

@@ -51,8 +51,10 @@ mod locks;
 mod numbers;
 mod place;
 mod resolve;
+mod shared;
 mod sources;
 mod state;
+mod values;
 
 use std::fmt;
 

@@ -185,7 +185,7 @@ impl Context<'_> {
         let (ty, _) = path.rsplit_once("::")?;
         let at = ty.split("::").count() - 1;
         let args = generics.iter().find(|(segment, _)| *segment == at).map(|(_, args)| args.clone());
-        self.lock_type(krate, &Ty::Path(ty.into(), args.unwrap_or_default()))
+        self.lock_type(krate, &Ty::Path(ty.into(), args.unwrap_or_default().into()))
     }
 
     fn write_type(&self, krate: usize, ty: &Ty, text: &mut String) {
@@ -303,18 +303,21 @@ impl Context<'_> {
 
     /// Whether a lock of type `lock` is in this type only as what another lock protects.
     fn nested_in_lock(&self, krate: usize, ty: &Ty, lock: &Arc<str>) -> bool {
-        let (mut outside, mut inside) = (false, false);
-        ty.any(&mut |outer| {
-            let Some(found) = self.lock_type(krate, outer) else { return false };
-            outside |= found == *lock;
-            if let Ty::Path(_, args) = outer {
-                let same = |inner: &Ty| self.lock_type(krate, inner).is_some_and(|inner| inner == *lock);
-                inside |= args.iter().any(|arg| arg.any(&mut |inner| same(inner)));
-            }
+        let (kind, data) = split(lock);
+        if kind == "cell" {
+            // The cell itself, which is not spelled as a lock.
+            return false;
+        }
+        let (mut outer, mut outside) = (false, false);
+        ty.any(&mut |inner| {
+            let Some(found) = self.lock_type(krate, inner) else { return false };
+            let (other_kind, other) = split(&found);
+            outer = true;
+            outside |= kind == other_kind && (data == other || is_generic(data) || is_generic(other));
             // Only the outermost locks count as outside.
             true
         });
-        inside && !outside
+        outer && !outside
     }
 
     /// A home that was passed on by code that was not read may be that of something else.
@@ -396,7 +399,13 @@ impl Context<'_> {
 
     /// The effect of a call, if the callee is known.
     pub fn effect(&self, krate: usize, callee: &Callee) -> Option<Effect> {
-        self.models.effect(&self.callee_key(krate, callee)?)
+        let known = self.callee_key(krate, callee).and_then(|key| self.models.effect(&key));
+        // What another crate calls spawning is: nobody runs the code before the call is over.
+        known.or_else(|| (starts_code(callee) && self.is_foreign(krate, callee)).then_some(Effect::Spawn))
+    }
+
+    fn is_foreign(&self, krate: usize, callee: &Callee) -> bool {
+        matches!(callee, Callee::Path { path, .. } if self.index.name(krate, path).krate.is_empty())
     }
 
     /// Whether a value of this type, or one inside it, keeps a lock held.
@@ -451,6 +460,13 @@ fn calls_code(body: &Body) -> bool {
         matches!(&block.terminator, Terminator::Call(call)
             if matches!(&call.callee, Callee::Qualified { of: Some(Ty::Path(of, _)), .. } if is_code_trait(of)))
     })
+}
+
+/// Whether a function's name says that it starts a task or a thread.
+fn starts_code(callee: &Callee) -> bool {
+    let Callee::Path { path, .. } = callee else { return false };
+    let last = path.rsplit("::").next().unwrap_or(path);
+    last == "spawn" || last.starts_with("spawn_")
 }
 
 /// Kind and data type of a lock type.

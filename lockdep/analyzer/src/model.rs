@@ -6,13 +6,13 @@ mod own;
 mod table;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, HashSet};
 
 use crate::mir::ir::{Callee, Ty};
 
 pub use effect::{Acquiring, ClassSource, Effect, Exchange, How, Iteration, Waiting};
 pub use own::{ConfigError, Defaults};
-use table::Table;
+use table::{LockModel, Table};
 pub use toml::ser::Error as WriteError;
 
 /// The lookup.
@@ -20,13 +20,17 @@ pub use toml::ser::Error as WriteError;
 pub struct Models {
     table: Table,
     /// The family of each crate.
-    families: BTreeMap<String, String>,
+    families: HashMap<String, String>,
     /// What each known function does.
-    effects: BTreeMap<String, Effect>,
+    effects: HashMap<String, Effect>,
     /// Position in the table of each lock type.
-    locks: BTreeMap<String, usize>,
+    locks: HashMap<String, usize>,
+    /// Types whose values keep a lock held.
+    guards: HashSet<String>,
+    /// Types whose copies point to one object.
+    pointers: HashSet<String>,
     /// What users have named, as they have.
-    own: BTreeSet<String>,
+    own: HashSet<String>,
     /// How many things they have said.
     described: usize,
 }
@@ -43,13 +47,15 @@ impl Models {
     }
 
     fn new(table: Table) -> Models {
-        let mut families = BTreeMap::new();
+        let mut families = HashMap::new();
         for (family, crates) in &table.families {
             families.extend(crates.iter().map(|krate| (krate.clone(), family.clone())));
         }
-        let effects = table.effects();
+        let effects = table.effects().collect();
+        let (guards, pointers) = (&table.guards.types, &table.pointers.types);
+        let (guards, pointers) = (guards.iter().cloned().collect(), pointers.iter().cloned().collect());
         let locks = table.lock.iter().enumerate().map(|(at, lock)| (lock.r#type.clone(), at)).collect();
-        Models { table, families, effects, locks, own: BTreeSet::new(), described: 0 }
+        Models { families, effects, locks, guards, pointers, table, own: HashSet::new(), described: 0 }
     }
 
     /// The table that ships and what the text of a `lockdep.toml` adds to it, and what that says of options.
@@ -92,16 +98,13 @@ impl Models {
     }
 
     /// The functions that acquire, by their [`Models::key`]s.
-    pub fn acquiring(&self) -> impl Iterator<Item = (&str, Acquiring)> {
-        self.effects.iter().filter_map(|(key, effect)| match effect {
-            Effect::Acquire(acquiring) => Some((key.as_str(), *acquiring)),
-            _ => None,
-        })
+    pub fn acquiring(&self) -> impl Iterator<Item = (String, Acquiring)> {
+        self.table.lock.iter().flat_map(LockModel::methods)
     }
 
     /// Whether a value of the type with this key keeps a lock held.
     pub fn is_guard(&self, key: &str) -> bool {
-        self.table.guards.types.contains(key)
+        self.guards.contains(key)
     }
 
     /// Whether no trait object of this trait, printed with its path, keeps a lock held.
@@ -118,7 +121,7 @@ impl Models {
 
     /// Whether copies of a value of the type with this key point to one object.
     pub fn is_pointer(&self, key: &str) -> bool {
-        self.table.pointers.types.contains(key)
+        self.pointers.contains(key)
     }
 
     /// Whether the type with this key is a lock whose class is the place that holds it, or a handle to one lock.

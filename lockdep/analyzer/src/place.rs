@@ -22,7 +22,7 @@ impl Flow<'_, '_> {
         if let Some(slot) = slot_of(place) {
             state.clear(&slot);
             if slot.1.is_empty() {
-                state.moved.insert(place.local);
+                state.set_moved(place.local, true);
             }
         }
     }
@@ -95,7 +95,7 @@ impl Flow<'_, '_> {
         };
         state.clear(&slot);
         if slot.1.is_empty() {
-            state.moved.remove(&slot.0);
+            state.set_moved(slot.0, false);
         }
         state.store(&slot, tree);
     }

@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chain::{Chain, keep};
 use crate::path::{Path, Root, Slot, Step, Value};
+use crate::shared::Shared;
 use crate::summary::HeldLock;
+use crate::values::Values;
 
 /// A lock held, and the local whose drop releases it; none if it got out of sight.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,42 +28,62 @@ pub type Tree = Vec<(Vec<Step>, Value)>;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
     /// Values of locals and of their fields.
-    pub values: BTreeMap<Slot, Value>,
+    pub values: Values,
     /// What may be held.
-    pub held: BTreeMap<Holding, Chain>,
+    pub held: Shared<BTreeMap<Holding, Chain>>,
     /// Of these, those that surely are: by a guard that is in its local on every way here.
-    pub sure: BTreeSet<Holding>,
+    pub sure: Shared<BTreeSet<Holding>>,
     /// Locals that are surely moved out.
-    pub moved: BTreeSet<usize>,
+    pub moved: Shared<BTreeSet<usize>>,
     /// (subject, controller): the second surely controls the first.
     pub roles: BTreeSet<(Path, Path)>,
 }
 
+/// So many slots may be looked into to follow one path. Where a value leads back to its own slot, the way has no end;
+/// what is not found after this many is not known.
+const MAX_LOOKUPS: usize = 256;
+
 impl State {
     /// The value stored at `path`.
     pub fn load(&self, path: Path) -> Value {
+        self.load_within(path, &mut { MAX_LOOKUPS })
+    }
+
+    /// The place at the end of `steps`, which are not empty, from a value.
+    pub fn place_from(&self, value: Value, steps: &[Step]) -> Path {
+        self.place_within(value, steps, &mut { MAX_LOOKUPS })
+    }
+
+    /// The place one step from a place.
+    pub fn step(&self, place: Path, step: &Step) -> Path {
+        self.step_within(place, step, &mut { MAX_LOOKUPS })
+    }
+
+    fn load_within(&self, path: Path, lookups: &mut usize) -> Value {
         let Root::Local(local) = path.root else { return Value::At(path) };
+        let Some(left) = lookups.checked_sub(1) else { return Value::Unknown };
+        *lookups = left;
         for end in (0..=path.steps.len()).rev() {
-            let slot = (local, path.steps[..end].to_vec());
-            match self.values.get(&slot) {
+            let steps = &path.steps[..end];
+            match self.values.get(local, steps) {
                 // A capture that is not known: its slot would be found below the closure's own.
-                Some(Value::Code(_, captures)) if *captures == slot && end < path.steps.len() => {
+                Some(Value::Code(_, (owner, fields)))
+                    if (*owner, fields.as_slice()) == (local, steps) && end < path.steps.len() =>
+                {
                     return Value::Unknown;
                 }
-                Some(value) => return self.walk(value.clone(), &path.steps[end..]),
+                Some(value) if end == path.steps.len() => return value.clone(),
+                Some(value) => {
+                    let place = self.place_within(value.clone(), &path.steps[end..], lookups);
+                    return self.load_within(place, lookups);
+                }
                 None => {}
             }
         }
         Value::At(path)
     }
 
-    /// The value at the end of `steps`, from a value.
-    pub fn walk(&self, value: Value, steps: &[Step]) -> Value {
-        if steps.is_empty() { value } else { self.load(self.place_from(value, steps)) }
-    }
-
-    /// The place at the end of `steps`, which are not empty, from a value.
-    pub fn place_from(&self, value: Value, steps: &[Step]) -> Path {
+    fn place_within(&self, value: Value, steps: &[Step], lookups: &mut usize) -> Path {
         let Some((first, rest)) = steps.split_first() else { return Path::unknown() };
         let mut place = match (first, value) {
             (Step::Deref, value) => value.pointee(),
@@ -73,26 +95,21 @@ impl State {
             _ => Path::unknown(),
         };
         for step in rest {
-            place = self.step(place, step);
+            place = self.step_within(place, step, lookups);
         }
         place
     }
 
-    /// The place one step from a place.
-    pub fn step(&self, place: Path, step: &Step) -> Path {
+    fn step_within(&self, place: Path, step: &Step, lookups: &mut usize) -> Path {
         let below = place.clone().then(step.clone());
         if let Root::Local(local) = below.root
-            && self
-                .values
-                .range((local, below.steps.clone())..)
-                .next()
-                .is_some_and(|((owner, steps), _)| *owner == local && steps.starts_with(&below.steps))
+            && self.values.below(local, &below.steps).next().is_some()
         {
             return below;
         }
         match step {
-            Step::Deref => self.load(place).pointee(),
-            _ => match self.load(place) {
+            Step::Deref => self.load_within(place, lookups).pointee(),
+            _ => match self.load_within(place, lookups) {
                 // A place inside a local that is known by its parts stays a place of the local.
                 Value::At(path) => path.then(step.clone()),
                 Value::Code(_, (local, fields)) => {
@@ -105,16 +122,12 @@ impl State {
 
     /// Everything known of `local` below `fields`, with those fields cut off.
     pub fn subtree(&self, local: usize, fields: &[Step]) -> Tree {
-        self.values
-            .range((local, fields.to_vec())..)
-            .take_while(|((owner, steps), _)| *owner == local && steps.starts_with(fields))
-            .map(|((_, steps), value)| (steps[fields.len()..].to_vec(), value.clone()))
-            .collect()
+        self.values.below(local, fields).map(|(steps, value)| (steps.to_vec(), value.clone())).collect()
     }
 
     /// Forgets everything known of the slot and its parts.
     pub fn clear(&mut self, slot: &Slot) {
-        self.values.retain(|(local, steps), _| *local != slot.0 || !steps.starts_with(&slot.1));
+        self.values.clear(slot);
     }
 
     /// Puts a tree of values into a slot that was cleared.
@@ -136,7 +149,7 @@ impl State {
         let moving: Vec<Holding> = self.held.keys().filter(|h| h.holder == Some(from)).cloned().collect();
         for holding in moving {
             if let Some(chain) = self.held.remove(&holding) {
-                let sure = self.sure.remove(&holding) && to.is_some();
+                let sure = self.sure.contains(&holding) && self.sure.remove(&holding) && to.is_some();
                 let holding = Holding { holder: to, ..holding };
                 if sure {
                     self.sure.insert(holding.clone());
@@ -148,14 +161,35 @@ impl State {
 
     /// Releases what `local` holds.
     pub fn release(&mut self, local: usize) {
-        self.held.retain(|holding, _| holding.holder != Some(local));
-        self.sure.retain(|holding| holding.holder != Some(local));
+        if self.held_by(local).next().is_some() {
+            self.held.retain(|holding, _| holding.holder != Some(local));
+        }
+        self.keep_sure(|holding, _| holding.holder != Some(local));
     }
 
     /// Forgets that something is surely held where it is not held or not by one of the locals for which `keeps`
     /// holds.
     pub fn doubt(&mut self, keeps: impl Fn(usize) -> bool) {
-        self.sure.retain(|holding| self.held.contains_key(holding) && holding.holder.is_some_and(&keeps));
+        self.keep_sure(|holding, held| held.contains_key(holding) && holding.holder.is_some_and(&keeps));
+    }
+
+    /// Forgets that something is surely held unless `keeps` holds of it and of all that is held.
+    fn keep_sure(&mut self, keeps: impl Fn(&Holding, &BTreeMap<Holding, Chain>) -> bool) {
+        if !self.sure.iter().all(|holding| keeps(holding, &self.held)) {
+            self.sure.retain(|holding| keeps(holding, &self.held));
+        }
+    }
+
+    /// Whether the local is surely moved out, from here on.
+    pub fn set_moved(&mut self, local: usize, moved: bool) {
+        if self.moved.contains(&local) == moved {
+            return;
+        }
+        if moved {
+            self.moved.insert(local);
+        } else {
+            self.moved.remove(&local);
+        }
     }
 
     /// What `local` holds.
@@ -165,72 +199,73 @@ impl State {
 
     /// Replaces every path for which `stale` holds by the unknown one.
     pub fn age(&mut self, stale: impl Fn(&Path) -> bool) {
-        for value in self.values.values_mut() {
-            match value {
-                Value::To(path) | Value::At(path) | Value::GuardOf(path) if stale(path) => {
-                    *value = value.forgotten();
-                }
-                _ => {}
+        self.values.exchange(|value| match value {
+            Value::To(path) | Value::At(path) | Value::GuardOf(path) if stale(path) => {
+                Some(value.forgotten())
             }
-        }
+            _ => None,
+        });
         self.roles.retain(|(lower, upper)| !stale(lower) && !stale(upper));
-        let old = std::mem::take(&mut self.held);
-        for (mut holding, chain) in old {
-            if let HeldLock::Known(lock, _) = &mut holding.lock
-                && stale(&lock.path)
-            {
-                lock.path = lock.path.forgotten();
+        let stale = |lock: &HeldLock| matches!(lock, HeldLock::Known(lock, _) if stale(&lock.path));
+        if self.held.keys().any(|holding| stale(&holding.lock)) {
+            for (mut holding, chain) in std::mem::take(&mut *self.held) {
+                let is_stale = stale(&holding.lock);
+                if let HeldLock::Known(lock, _) = &mut holding.lock
+                    && is_stale
+                {
+                    lock.path = lock.path.forgotten();
+                }
+                keep(&mut self.held, holding, chain);
             }
-            keep(&mut self.held, holding, chain);
         }
         // One whose path is forgotten is held still, but nobody knows which it is.
-        let held = &self.held;
-        self.sure.retain(|holding| held.contains_key(holding));
+        self.keep_sure(|holding, held| held.contains_key(holding));
     }
 
     /// Takes in what is known on another way to the same point; whether that changed anything.
     pub fn join(&mut self, other: &State) -> bool {
-        let mut changes: Vec<(Slot, Value)> = Vec::new();
-        for (slot, known) in &self.values {
-            let value = match other.values.get(slot) {
-                Some(there) if there == known => continue,
-                Some(there) if there.forgotten() == known.forgotten() => known.forgotten(),
-                Some(_) => Value::Unknown,
-                // Known on one way only: the other way did not initialise it (then nobody reads it before it is
-                // assigned), unless the other way knows of the whole that this is a part of.
-                None if !other.knows_whole(slot) => continue,
-                None => Value::Unknown,
-            };
-            if value != *known {
-                changes.push((slot.clone(), value));
-            }
-        }
-        for (slot, there) in &other.values {
-            if !self.values.contains_key(slot) {
-                let value = if self.knows_whole(slot) { Value::Unknown } else { there.clone() };
-                changes.push((slot.clone(), value));
-            }
-        }
+        let mut changed = self.values.join(&other.values);
         let surely = self.sure.len();
-        self.sure.retain(|holding| {
+        self.keep_sure(|holding, held| {
             let there = other.sure.contains(holding) && other.held.contains_key(holding);
-            there && self.held.contains_key(holding)
+            there && held.contains_key(holding)
         });
-        let mut changed = !changes.is_empty() || self.sure.len() != surely;
-        self.values.extend(changes);
-        for (holding, chain) in &other.held {
-            if self.held.get(holding).is_none_or(|known| chain < known) {
-                self.held.insert(holding.clone(), chain.clone());
-                changed = true;
+        changed |= self.sure.len() != surely;
+        if !self.held.is(&other.held) {
+            for (holding, chain) in &other.held {
+                if self.held.get(holding).is_none_or(|known| chain < known) {
+                    self.held.insert(holding.clone(), chain.clone());
+                    changed = true;
+                }
             }
         }
-        let before = (self.moved.len(), self.roles.len());
-        self.moved.retain(|local| other.moved.contains(local));
+        let before = self.roles.len();
         self.roles.retain(|role| other.roles.contains(role));
-        changed || before != (self.moved.len(), self.roles.len())
+        changed |= before != self.roles.len();
+        if self.moved.iter().any(|local| !other.moved.contains(local)) {
+            self.moved.retain(|local| other.moved.contains(local));
+            changed = true;
+        }
+        changed
     }
+}
 
-    fn knows_whole(&self, slot: &Slot) -> bool {
-        (0..slot.1.len()).any(|end| self.values.contains_key(&(slot.0, slot.1[..end].to_vec())))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pointer_to_itself_leads_nowhere() {
+        let local = |steps: &[Step]| Path { steps: steps.to_vec(), ..Path::from(Root::Local(3)) };
+        let nowhere = |value: Value| value.path().is_none_or(|path| *path == Path::unknown());
+        let mut state = State::default();
+        state.values.insert((3, Vec::new()), Value::To(local(&[Step::Deref])));
+        assert!(nowhere(state.load(local(&[Step::Deref]))));
+        assert_eq!(state.step(local(&[Step::Deref]), &Step::Field(0)), Path::unknown());
+        // Two that point to each other, further apart.
+        state.values.insert((3, Vec::new()), Value::To(Path::from(Root::Local(4)).then(Step::Deref)));
+        state.values.insert((4, Vec::new()), Value::To(local(&[Step::Deref])));
+        assert!(nowhere(state.load(local(&[Step::Deref, Step::Field(1)]))));
+        assert_eq!(state.load(local(&[])), Value::To(Path::from(Root::Local(4)).then(Step::Deref)));
     }
 }

@@ -1,5 +1,7 @@
 //! The reader of MIR on texts written by hand: what each form becomes, and that nothing is dropped in silence.
 
+use std::sync::Arc;
+
 use lockdep_analyzer::mir::ir::{
     AggregateKind, Body, BodyKind, Callee, Operand, Place, Projection, Rvalue, StatementKind, Terminator, Ty,
 };
@@ -56,7 +58,7 @@ fn call(line: &str) -> (Callee, Vec<Operand>, Option<usize>) {
 }
 
 fn path(name: &str) -> Ty {
-    Ty::Path(name.into(), Vec::new())
+    Ty::Path(name.into(), Arc::default())
 }
 
 fn problems_of(lines: &[&str]) -> Vec<String> {
@@ -97,16 +99,16 @@ fn callees() {
                 -> [return: bb1, unwind: bb1];";
     let declared = Ty::Path(
         "ld::Declared".into(),
-        vec![path("locks::paging"), Ty::Const("64".into()), Ty::Const("true".into())],
+        [path("locks::paging"), Ty::Const("64".into()), Ty::Const("true".into())].into(),
     );
-    let spin = Ty::Path("spin::mutex::Mutex".into(), vec![Ty::unit()]);
+    let spin = Ty::Path("spin::mutex::Mutex".into(), [Ty::unit()].into());
     let generics = vec![(1, vec![spin, path("u32"), declared])];
     assert_eq!(call(lock).0, Callee::Path { path: "ld::Mutex::lock".to_owned(), generics });
 
     let qualified = "_1 = <S<'_, T> as a::Tr<u8>>::go::<'_, X>(copy _2) -> [return: bb1, unwind continue];";
     let expected = Callee::Qualified {
-        this: Ty::Path("S".into(), vec![path("T")]),
-        of: Some(Ty::Path("a::Tr".into(), vec![path("u8")])),
+        this: Ty::Path("S".into(), [path("T")].into()),
+        of: Some(Ty::Path("a::Tr".into(), [path("u8")].into())),
         method: "go".to_owned(),
         generics: vec![path("X")],
     };
@@ -138,12 +140,12 @@ fn callees() {
 fn places() {
     let text = "move ((((*(_1.2: &mut S<'_, [u8; 4]>)) as Some).0: (u8, fn(u8) -> !)).1: fn(u8) -> !)[_3]";
     let array = Ty::Array(path("u8").into(), "4".into());
-    let function = Ty::FnPtr(vec![path("u8")], Ty::Never.into());
+    let function = Ty::FnPtr([path("u8")].into(), Ty::Never.into());
     let projection = vec![
-        Projection::Field(2, Ty::Ref(true, Ty::Path("S".into(), vec![array]).into())),
+        Projection::Field(2, Ty::Ref(true, Ty::Path("S".into(), [array].into()).into())),
         Projection::Deref,
         Projection::Downcast("Some".to_owned()),
-        Projection::Field(0, Ty::Tuple(vec![path("u8"), function.clone()])),
+        Projection::Field(0, Ty::Tuple([path("u8"), function.clone()].into())),
         Projection::Field(1, function),
         Projection::Index,
     ];

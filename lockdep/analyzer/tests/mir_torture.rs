@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::{env, fs};
 
 use lockdep_analyzer::mir::ir::{
@@ -191,7 +191,7 @@ fn facts() {
         })
         .collect();
     let [(None, Operand::Move(borrow)), (None, Operand::Move(whole))] = last[..] else { panic!("{last:?}") };
-    let mutex = Ty::Path("std::sync::Mutex".into(), vec![Ty::Path("u32".into(), vec![])]);
+    let mutex = Ty::Path("std::sync::Mutex".into(), [Ty::Path("u32".into(), Arc::default())].into());
     assert_eq!(captures.locals[borrow.local], Ty::Ref(false, mutex.into()));
     assert_eq!(captures.names.get(&whole.local).map(String::as_str), Some("moves"));
     assert_eq!(closures(body(&program, "{impl#1}::both")), [("{impl#1}::both::{closure#0}", 1)]);
@@ -207,7 +207,7 @@ fn facts() {
     assert_eq!(yields.count(), 3);
     assert!(built.iter().all(|id| program.bodies.iter().any(|body| body.id == *id)));
 
-    let game = Ty::Path("Game".into(), vec![Ty::Path("T".into(), vec![])]);
+    let game = Ty::Path("Game".into(), [Ty::Path("T".into(), Arc::default())].into());
     let square = body(&program, "{impl#0}::square");
     assert_eq!(square.locals[1], Ty::Ref(false, game.into()));
     let source = fs::read_to_string(Path::new(DIRECTORY).join("torture.rs")).expect("the source");

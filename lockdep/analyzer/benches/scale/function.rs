@@ -12,7 +12,7 @@ use lockdep_analyzer::mir::ir::{
 
 /// A path without arguments.
 pub fn path(name: &str) -> Ty {
-    Ty::Path(name.into(), Vec::new())
+    Ty::Path(name.into(), Arc::default())
 }
 
 /// `&T`.

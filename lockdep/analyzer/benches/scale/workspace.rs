@@ -108,14 +108,14 @@ impl Crate<'_> {
 
     /// The type arguments of a lock: raw lock, contents, class.
     fn arguments(&self, krate: usize, field: u32) -> Vec<Ty> {
-        let raw = Ty::Path("spin::mutex::Mutex".into(), vec![Ty::unit()]);
+        let raw = Ty::Path("spin::mutex::Mutex".into(), [Ty::unit()].into());
         let class = if field == KING { "king" } else { "queen" };
         let marker = self.seen(krate, &format!("order{krate}::decl::{class}"));
         // Lower layers have higher levels.
         let level = 2 * (krate % FAMILY) + usize::from(field == QUEEN);
         let number = |value: usize| Ty::Const(value.to_string().into());
         let class =
-            Ty::Path("lockdep::class::Declared".into(), vec![path(&marker), number(level), number(0)]);
+            Ty::Path("lockdep::class::Declared".into(), [path(&marker), number(level), number(0)].into());
         match self.of.locks {
             Locks::Declared => vec![raw, path("u64"), class],
             Locks::Std => vec![path("u64")],
@@ -125,13 +125,13 @@ impl Crate<'_> {
     /// Acquires the lock in a field of the store that `of` points to.
     fn lock(&self, function: &mut Function, of: usize, krate: usize, field: u32) -> usize {
         let arguments = self.arguments(krate, field);
-        let generic = |name: &str| Ty::Path(name.into(), arguments.clone());
+        let generic = |name: &str| Ty::Path(name.into(), arguments.clone().into());
         let (module, result) = match self.of.locks {
             Locks::Declared => ("lockdep", generic("lockdep::MutexGuard")),
             Locks::Std => {
                 let guard = generic("std::sync::MutexGuard");
-                let poison = Ty::Path("std::sync::PoisonError".into(), vec![guard.clone()]);
-                ("std::sync", Ty::Path("std::result::Result".into(), vec![guard, poison]))
+                let poison = Ty::Path("std::sync::PoisonError".into(), [guard.clone()].into());
+                ("std::sync", Ty::Path("std::result::Result".into(), [guard, poison].into()))
             }
         };
         let lock = function.field(of, field, generic(&format!("{module}::Mutex")));
@@ -144,7 +144,7 @@ impl Crate<'_> {
         }
         let unwrap = Callee::Path {
             path: "std::result::Result::unwrap".to_owned(),
-            generics: vec![(1, inside.clone())],
+            generics: vec![(1, inside.to_vec())],
         };
         function.call(inside[0].clone(), unwrap, vec![Operand::Move(Place::local(guard))])
     }
@@ -201,7 +201,7 @@ impl Crate<'_> {
             AggregateKind::Closure("store::{impl#0}::visit::{closure#0}".to_owned(), self.closure_type());
         let fields = vec![(Some("self".to_owned()), function.copy(1))];
         let closure = function.assign(self.closure_type(), Rvalue::Aggregate(Aggregate { kind, fields }));
-        let option = Ty::Path("std::option::Option".into(), vec![path("u64")]);
+        let option = Ty::Path("std::option::Option".into(), [path("u64")].into());
         let callee = Callee::Path {
             path: "std::option::Option::map".to_owned(),
             generics: vec![(1, vec![path("u64")]), (2, vec![path("u64"), self.closure_type()])],

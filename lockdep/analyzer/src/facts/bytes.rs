@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::fits::fits;
+use super::sharing::Sharing;
 use super::{Facts, FactsError, Header, each_span, short_path};
 use crate::mir::ir::{Body, Program};
 
@@ -125,7 +126,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Facts, FactsError> {
         return Err(FactsError::Damaged("trailing bytes".into()));
     }
     let bodies: Result<Vec<Body>, FactsError> = texts.into_par_iter().map(body_of).collect();
-    Ok(Facts { header, program: Program { krate, bodies: bodies? }, problems })
+    let mut bodies = bodies?;
+    let mut sharing = Sharing::default();
+    bodies.iter_mut().for_each(|body| sharing.body(body));
+    Ok(Facts { header, program: Program { krate, bodies }, problems })
 }
 
 fn append(bytes: &mut Vec<u8>, value: &impl Serialize) -> Result<(), FactsError> {

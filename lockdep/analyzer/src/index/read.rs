@@ -2,9 +2,10 @@
 //!
 //! Done once, by `Index::new`; it answers nothing itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 
-use super::{Entry, Field, Index, Method, Name, Of, element, pointee};
+use super::methods::Of;
+use super::{Entry, Field, Index, Name, element, pointee};
 use crate::mir::ir::{Aggregate, AggregateKind, Body, Place, Program, Projection, Rvalue, StatementKind, Ty};
 
 impl<'a> Index<'a> {
@@ -80,7 +81,7 @@ impl<'a> Index<'a> {
                     && let AggregateKind::Closure(id, Ty::Closure(text)) = &aggregate.kind
                     && let Some(&target) = self.by_id.get(&(krate, id.as_str()))
                 {
-                    self.closures.insert((krate, text.to_string()), target);
+                    self.closures[krate].insert(text, target);
                 }
             }
         }
@@ -111,7 +112,7 @@ impl<'a> Index<'a> {
             if method == "owner_id" && of.may_be("LockOwner") {
                 self.owners.extend(this.clone());
             }
-            self.methods.entry(method).or_default().push(Method { this, of, body: id });
+            self.methods.add(method, this, of, id);
         }
     }
 
@@ -218,7 +219,7 @@ fn split_header(header: &str) -> (Of, &str) {
 }
 
 /// First segments of the paths that the crate defines.
-pub(super) fn modules(program: &Program) -> BTreeSet<&str> {
+pub(super) fn modules(program: &Program) -> HashSet<&str> {
     program
         .bodies
         .iter()

@@ -59,7 +59,7 @@ fn path<'a>(cursor: &mut Cursor<'a>, types: &mut Types<'a>) -> Option<Callee> {
                             segments = path.split("::").count();
                             generics.clear();
                             if !arguments.is_empty() {
-                                generics.push((segments - 1, arguments));
+                                generics.push((segments - 1, arguments.to_vec()));
                             }
                         }
                         _ => {

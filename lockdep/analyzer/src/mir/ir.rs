@@ -295,19 +295,19 @@ pub enum Callee {
 pub enum Ty {
     /// `a::b::Name<'_, X, 16>`: path without arguments, arguments without lifetimes. Primitives and type
     /// parameters are paths of one segment.
-    Path(Arc<str>, Vec<Ty>),
+    Path(Arc<str>, Arc<[Ty]>),
     /// `&T`, `&mut T`.
     Ref(bool, Arc<Ty>),
     /// `*const T`, `*mut T`.
     Ptr(bool, Arc<Ty>),
     /// `(A, B)`; unit is the empty one.
-    Tuple(Vec<Ty>),
+    Tuple(Arc<[Ty]>),
     /// `[T]`.
     Slice(Arc<Ty>),
     /// `[T; n]`.
     Array(Arc<Ty>, Arc<str>),
     /// `fn(A) -> B`, with `for<'a>`, `unsafe`, `extern` dropped.
-    FnPtr(Vec<Ty>, Arc<Ty>),
+    FnPtr(Arc<[Ty]>, Arc<Ty>),
     /// `fn(A) -> B {path}`: the type of a function item, by its path as printed.
     FnItem(Arc<str>),
     /// `dyn A + B`, bounds as printed without lifetimes.
@@ -329,7 +329,7 @@ pub enum Ty {
 impl Ty {
     /// The unit type.
     pub fn unit() -> Ty {
-        Ty::Tuple(Vec::new())
+        Ty::Tuple(Arc::default())
     }
 
     /// Whether `test` holds of this type or of a type inside it (through generic arguments, references, tuples,

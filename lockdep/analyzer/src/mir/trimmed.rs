@@ -159,17 +159,17 @@ impl Names {
     fn ty(&self, ty: &mut Ty) {
         match ty {
             Ty::Path(path, arguments) => {
-                arguments.iter_mut().for_each(|argument| self.ty(argument));
+                Arc::make_mut(arguments).iter_mut().for_each(|argument| self.ty(argument));
                 if let Some(longer) = self.longer(path) {
                     *path = longer.into();
                 }
             }
-            Ty::Tuple(types) => types.iter_mut().for_each(|ty| self.ty(ty)),
+            Ty::Tuple(types) => Arc::make_mut(types).iter_mut().for_each(|ty| self.ty(ty)),
             Ty::Ref(_, inner) | Ty::Ptr(_, inner) | Ty::Slice(inner) | Ty::Array(inner, _) => {
                 self.ty(Arc::make_mut(inner));
             }
             Ty::FnPtr(parameters, result) => {
-                parameters.iter_mut().for_each(|ty| self.ty(ty));
+                Arc::make_mut(parameters).iter_mut().for_each(|ty| self.ty(ty));
                 self.ty(Arc::make_mut(result));
             }
             _ => {}

@@ -81,7 +81,7 @@ fn one(cursor: &mut Cursor<'_>, depth: u32) -> Option<Ty> {
             let inner = cursor.bracketed()?;
             let mut types = list(inner, depth)?;
             let is_grouping = types.len() == 1 && !inner.ends_with(',');
-            Some(if is_grouping { types.remove(0) } else { Ty::Tuple(types) })
+            Some(if is_grouping { types.remove(0) } else { Ty::Tuple(types.into()) })
         }
         b'[' => {
             let inner = cursor.bracketed()?;
@@ -137,7 +137,7 @@ fn named(cursor: &mut Cursor<'_>, depth: u32) -> Option<Ty> {
     if matches!(&*path, "true" | "false") {
         return Some(Ty::Const(path));
     }
-    Some(Ty::Path(path, arguments))
+    Some(Ty::Path(path, arguments.into()))
 }
 
 fn path(cursor: &mut Cursor<'_>, depth: u32) -> Option<(Arc<str>, Vec<Ty>)> {
@@ -218,7 +218,7 @@ fn signature(cursor: &mut Cursor<'_>, depth: u32) -> Option<Ty> {
     } else {
         one(cursor, depth)?
     };
-    Some(Ty::FnPtr(parameters, Arc::new(result)))
+    Some(Ty::FnPtr(parameters.into(), Arc::new(result)))
 }
 
 /// `<T as Trait>::Assoc<X>`; or a type declared in a method, `<S as Trait>::method::Local<X>`, which is a path.
@@ -240,7 +240,7 @@ fn projection(cursor: &mut Cursor<'_>, depth: u32) -> Option<Ty> {
         Some(of) => format!("<{this} as {}>::{member}", whole(of, depth)?),
         None => format!("<{this}>::{member}"),
     };
-    Some(Ty::Path(Arc::from(path), arguments))
+    Some(Ty::Path(Arc::from(path), arguments.into()))
 }
 
 /// The text without `'a`, `<'_>`, `for<'a>` and ` + 'static`.

@@ -126,8 +126,8 @@ pub(super) struct Functions {
 
 impl Table {
     /// What each function that it names does.
-    pub(super) fn effects(&self) -> BTreeMap<String, Effect> {
-        let mut effects = BTreeMap::new();
+    pub(super) fn effects(&self) -> impl Iterator<Item = (String, Effect)> {
+        let mut effects = Vec::new();
         let functions = &self.functions;
         let named = [
             (&functions.same, Effect::Exchange(Exchange::Moves)),
@@ -168,9 +168,9 @@ impl Table {
             }
         }
         for model in &self.lock {
-            effects.extend(model.effects());
+            effects.extend(model.methods().map(|(method, how)| (method, Effect::Acquire(how))));
         }
-        effects
+        effects.into_iter()
     }
 }
 
@@ -197,7 +197,8 @@ impl Table {
 }
 
 impl LockModel {
-    pub(super) fn effects(&self) -> impl Iterator<Item = (String, Effect)> {
+    /// How each of its methods acquires.
+    pub(super) fn methods(&self) -> impl Iterator<Item = (String, Acquiring)> {
         let all = [
             (&self.acquire, How::Waits),
             (&self.attempt, How::Tries),
@@ -213,7 +214,7 @@ impl LockModel {
                 };
                 let &LockModel { class, reentrant, cell, composite, .. } = self;
                 let acquiring = Acquiring { class, wanted, held, how, reentrant, cell, composite };
-                (format!("{}::{method}", self.r#type), Effect::Acquire(acquiring))
+                (format!("{}::{method}", self.r#type), acquiring)
             },
         )
     }

@@ -290,7 +290,7 @@ fn unsized_part<'t>(from: &'t Ty, to: &'t Ty) -> Option<(&'t Ty, &'t Ty)> {
             unsized_part(from, to)
         }
         (Ty::Path(one, from), Ty::Path(other, to)) if one == other => {
-            from.iter().zip(to).find_map(|(from, to)| unsized_part(from, to))
+            from.iter().zip(to.iter()).find_map(|(from, to)| unsized_part(from, to))
         }
         _ => None,
     }

@@ -1,0 +1,185 @@
+//! Functions and methods by name: which bodies a path, a trait's method or a destructor may be.
+//!
+//! Methods are kept by name, and those of one name by the type they are of and by the trait they implement, so that a
+//! question costs what its answer does, however many crates there are. It resolves no callee by itself: `context.rs` and
+//! `resolve.rs` ask.
+
+use std::collections::HashMap;
+
+use super::{BodyId, Index, Name};
+use crate::mir::ir::Ty;
+
+/// A method of an `impl`.
+#[derive(Debug)]
+struct Method {
+    this: Option<Name>,
+    of: Of,
+    body: BodyId,
+}
+
+/// What a method's `impl` implements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    /// Nothing: an inherent `impl`.
+    Nothing,
+    /// The trait with this last segment.
+    Trait(String),
+    /// Not known: a macro made the `impl`, and the text at its place is the macro's call.
+    Unread,
+}
+
+impl Of {
+    pub(super) fn may_be(&self, name: &str) -> bool {
+        match self {
+            Of::Nothing => false,
+            Of::Trait(known) => known == name,
+            Of::Unread => true,
+        }
+    }
+}
+
+/// All methods, those of one name together.
+#[derive(Debug, Default)]
+pub(super) struct Methods<'a> {
+    named: HashMap<&'a str, Named>,
+    of_type: HashMap<Name, Vec<BodyId>>,
+}
+
+/// The methods of one name, in the order of bodies.
+#[derive(Debug, Default)]
+struct Named {
+    all: Vec<Method>,
+    /// Positions of those of types by the types' crate and last segment.
+    by_type: HashMap<String, HashMap<String, Vec<usize>>>,
+    /// Positions of those that implement the trait with this last segment.
+    by_trait: HashMap<String, Vec<usize>>,
+    /// Positions of those of which it is not known what they implement.
+    unread: Vec<usize>,
+}
+
+impl Named {
+    /// Those whose type may be the one called `this`: the same, or a re-export of it seen from another crate.
+    fn of_type<'m>(&'m self, this: &'m Name) -> impl Iterator<Item = &'m Method> {
+        let alike = self.by_type.get(&this.krate).and_then(|names| names.get(this.last()));
+        let agree = move |known: &Name| known == this || !this.krate.is_empty();
+        let methods = alike.into_iter().flatten().map(|at| &self.all[*at]);
+        methods.filter(move |method| method.this.as_ref().is_some_and(&agree))
+    }
+
+    /// Those that may implement the trait with this last segment.
+    fn of_trait(&self, last: &str) -> Vec<BodyId> {
+        let known = self.by_trait.get(last).into_iter().flatten();
+        let mut positions: Vec<usize> = known.chain(&self.unread).copied().collect();
+        positions.sort_unstable();
+        positions.into_iter().map(|at| self.all[at].body).collect()
+    }
+}
+
+impl<'a> Methods<'a> {
+    /// Adds a method; bodies come in ascending order.
+    pub(super) fn add(&mut self, method: &'a str, this: Option<Name>, of: Of, body: BodyId) {
+        let named = self.named.entry(method).or_default();
+        let at = named.all.len();
+        if let Some(this) = &this {
+            let names = named.by_type.entry(this.krate.clone()).or_default();
+            names.entry(this.last().to_owned()).or_default().push(at);
+            self.of_type.entry(this.clone()).or_default().push(body);
+        }
+        match &of {
+            Of::Nothing => {}
+            Of::Trait(last) => named.by_trait.entry(last.clone()).or_default().push(at),
+            Of::Unread => named.unread.push(at),
+        }
+        named.all.push(Method { this, of, body });
+    }
+}
+
+impl Index<'_> {
+    /// All methods of a type.
+    pub fn methods_of(&self, this: &Name) -> impl Iterator<Item = BodyId> {
+        self.methods.of_type.get(this).into_iter().flatten().copied()
+    }
+
+    /// The body of a free function, inherent method or associated function called by `path` in crate `krate`.
+    pub fn function(&self, krate: usize, path: &str) -> Option<BodyId> {
+        if let Some(&body) = self.by_path.get(&(krate, path)) {
+            return Some(body);
+        }
+        let name = self.name(krate, path);
+        let free = self.homes(&name).find_map(|home| self.by_path.get(&(home, name.path.as_str())));
+        if let Some(&body) = free {
+            return Some(body);
+        }
+        let (ty, method) = path.rsplit_once("::")?;
+        let candidates = self.methods.named.get(method)?;
+        let this = self.name(krate, ty);
+        let inherent = |exact: bool, here: bool| {
+            let mut found = candidates.of_type(&this).filter(|candidate| {
+                matches!(candidate.of, Of::Nothing | Of::Unread)
+                    && (!here || self.bodies[candidate.body].krate == krate)
+                    && (!exact || candidate.this.as_ref() == Some(&this))
+            });
+            // Several `impl` blocks of one type with different arguments: not told apart by name.
+            let first = found.next()?.body;
+            found.next().is_none().then_some(first)
+        };
+        // Two units of one package (library and tests) have the same names: the caller's own come first.
+        inherent(true, true).or_else(|| inherent(true, false)).or_else(|| inherent(false, false))
+    }
+
+    /// Bodies that `<this as of>::method` may be. With a concrete type: its implementation or the trait's default.
+    /// Without one: every implementation in the analyzed crates.
+    pub fn implementations(&self, krate: usize, this: &Ty, of: &Name, method: &str) -> Vec<BodyId> {
+        let candidates = self.methods.named.get(method);
+        let default = self.default_method(of, method);
+        match this {
+            Ty::Path(path, _) if !self.is_parameter(krate, path) => {
+                let name = self.name(krate, path);
+                let own: Vec<BodyId> = candidates
+                    .into_iter()
+                    .flat_map(|candidates| candidates.of_type(&name))
+                    .filter(|method| method.of.may_be(of.last()))
+                    .map(|method| method.body)
+                    .collect();
+                if own.is_empty() { default.into_iter().collect() } else { own }
+            }
+            Ty::Path(..) | Ty::Dyn(_) | Ty::Opaque(_) | Ty::Projection(_) => {
+                // A foreign trait has implementations nobody listed; only a trait of ours is closed.
+                if of.krate.is_empty() {
+                    return Vec::new();
+                }
+                let known = candidates.map(|candidates| candidates.of_trait(of.last()));
+                known.into_iter().flatten().chain(default).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Implementations of `Drop` for the type.
+    pub fn drop_impl(&self, krate: usize, path: &str) -> Option<BodyId> {
+        let drops = self.methods.named.get("drop")?;
+        let name = self.name(krate, path);
+        drops.of_type(&name).find(|method| method.of.may_be("Drop")).map(|method| method.body)
+    }
+
+    /// Whether any type of the analyzed crates has a destructor.
+    pub fn has_destructors(&self) -> bool {
+        self.destructors().next().is_some()
+    }
+
+    /// The bodies of all destructors.
+    pub fn destructors(&self) -> impl Iterator<Item = BodyId> {
+        let drops = self.methods.named.get("drop").into_iter().flat_map(|drops| &drops.all);
+        drops.filter(|method| method.of.may_be("Drop")).map(|method| method.body)
+    }
+
+    /// The units that may define a name.
+    fn homes(&self, name: &Name) -> impl Iterator<Item = usize> {
+        self.units.get(name.krate.as_str()).into_iter().flatten().copied()
+    }
+
+    fn default_method(&self, of: &Name, method: &str) -> Option<BodyId> {
+        let path = format!("{}::{method}", of.path);
+        self.homes(of).find_map(|home| self.by_path.get(&(home, path.as_str()))).copied()
+    }
+}
