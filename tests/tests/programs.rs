@@ -23,7 +23,8 @@ use lockdep_analyzer::judge::judge;
 use lockdep_tests::analysis::{cargo_lockdep, root};
 
 /// What a program may depend on, as its manifest puts it. The versions are those of the lock file beside the programs.
-const DEPENDENCIES: [(&str, &str); 11] = [
+const DEPENDENCIES: [(&str, &str); 13] = [
+    ("async-executor", r#""1.14.1""#),
     ("async-lock", r#""3.5.0""#),
     ("crossbeam-channel", r#""0.5.17""#),
     ("crossbeam-utils", r#""0.8.23""#),
@@ -35,6 +36,7 @@ const DEPENDENCIES: [(&str, &str); 11] = [
     ("rayon", r#""1.12.0""#),
     ("spin", r#""0.12.3""#),
     ("tokio", r#"{ version = "1.54.1", features = ["rt", "sync"] }"#),
+    ("tracing", r#"{ version = "0.1.44", default-features = false }"#),
 ];
 
 /// A line and what is expected to be found on it.

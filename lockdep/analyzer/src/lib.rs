@@ -90,6 +90,14 @@ impl std::error::Error for AnalyzeError {}
 /// # Errors
 /// [`AnalyzeError::NoLocks`] when there is none to speak of.
 pub fn analyze(facts: Vec<Facts>) -> Result<LockGraph, AnalyzeError> {
+    analyze_with(facts, &Models::shipped())
+}
+
+/// The same with what else is known of code that is not read, or is not to be judged by its text.
+///
+/// # Errors
+/// [`AnalyzeError::NoLocks`] when there is none to speak of.
+pub fn analyze_with(facts: Vec<Facts>, models: &Models) -> Result<LockGraph, AnalyzeError> {
     let mut problems: Vec<String> = Vec::new();
     let mut programs = Vec::new();
     for facts in facts {
@@ -99,9 +107,8 @@ pub fn analyze(facts: Vec<Facts>) -> Result<LockGraph, AnalyzeError> {
     }
     programs.sort_by(|a, b| a.krate.cmp(&b.krate));
     let index = Index::new(&programs);
-    let models = Models::shipped();
-    let classes = context::classes(&programs, &index, &models);
-    let mut context = Context::new(&index, &models, &classes);
+    let classes = context::classes(&programs, &index, models);
+    let mut context = Context::new(&index, models, &classes);
     let entries = fixpoint::run(&mut context);
     let graph = link::run(&context, &entries, &problems, context::roles(&programs));
     let given = graph.assumptions.iter().any(|assumption| assumption.kind == "given-lock");
