@@ -21,10 +21,12 @@ use lockdep_analyzer::Options;
 use lockdep_analyzer::facts::Facts;
 use lockdep_analyzer::finding::{Code, Finding, Verdict};
 use lockdep_analyzer::judge::judge;
+use lockdep_analyzer::model::Models;
 use lockdep_tests::analysis::{cargo_lockdep, root};
 
 /// What a program may depend on, as its manifest puts it. The versions are those of the lock file beside the programs.
-const DEPENDENCIES: [(&str, &str); 11] = [
+const DEPENDENCIES: [(&str, &str); 13] = [
+    ("async-executor", r#""1.14.1""#),
     ("async-lock", r#""3.5.0""#),
     ("crossbeam-channel", r#""0.5.17""#),
     ("crossbeam-utils", r#""0.8.23""#),
@@ -36,6 +38,7 @@ const DEPENDENCIES: [(&str, &str); 11] = [
     ("rayon", r#""1.12.0""#),
     ("spin", r#""0.12.3""#),
     ("tokio", r#"{ version = "1.54.1", features = ["rt", "sync"] }"#),
+    ("tracing", r#"{ version = "0.1.44", default-features = false }"#),
 ];
 
 /// A line and what is expected to be found on it.
@@ -202,7 +205,7 @@ fn lines(finding: &Finding) -> BTreeSet<Mark> {
 fn disagreement(program: &Program, facts: &Path) -> Option<String> {
     let facts = fs::read(facts).expect("readable facts");
     let facts = Facts::decode(&facts).expect("facts of this version");
-    let graph = match lockdep_analyzer::analyze_with(vec![facts], program.options) {
+    let graph = match lockdep_analyzer::analyze_with(vec![facts], &Models::shipped(), program.options) {
         Ok(graph) => graph,
         Err(error) => return Some(error.to_string()),
     };

@@ -21,7 +21,7 @@ impl Flow<'_, '_> {
         path: &Path,
         span: &Span,
     ) -> Option<ClassId> {
-        if acquiring.class == ClassSource::Place {
+        if acquiring.class != ClassSource::LastArgument {
             let lock = self.context.locked_type(self.krate, callee)?;
             return Some(self.context.placed_class(path, &lock, acquiring.reentrant));
         }
@@ -43,7 +43,12 @@ impl Flow<'_, '_> {
         block: usize,
         span: &Span,
     ) {
-        let mut path = self.lock_path(state, call);
+        let mut path = match (&call.callee, acquiring.class) {
+            (Callee::Path { path, .. }, ClassSource::Static) => {
+                self.static_path(path.rsplit_once("::").map_or(path, |(handle, _)| handle))
+            }
+            _ => self.lock_path(state, call),
+        };
         path.alone = self.is_alone(&path);
         let Some(class) = self.class_of(&call.callee, acquiring, &path, span) else {
             return self.set_unknown(state, &call.dest, block);
@@ -144,6 +149,7 @@ impl Flow<'_, '_> {
             let (HeldLock::Known(lock, _), Some(_)) = (&holding.lock, holding.holder) else { continue };
             if let Some(acquired) = chain.start()
                 && !self.context.is_of_tasks(lock.class)
+                && !self.context.is_solitary(lock.class)
             {
                 self.note(Note::Slept(lock.class, acquired.clone(), span.clone()));
             }

@@ -12,6 +12,7 @@ use crate::index::BodyId;
 use crate::mir::ir::{Body, Callee, Operand, Place, Projection, Rvalue, StatementKind, Terminator, Ty};
 use crate::model::Effect;
 use crate::path::{Path, Root, Step};
+use crate::summary::ClassId;
 
 impl Flow<'_, '_> {
     /// Whether only this function can reach the lock at `path`.
@@ -33,6 +34,11 @@ impl Flow<'_, '_> {
 }
 
 impl Context<'_> {
+    /// Whether no other thread can ever reach a lock of the class.
+    pub(crate) fn is_solitary(&self, class: ClassId) -> bool {
+        self.placed.is_solitary(class)
+    }
+
     /// The locals of a body whose address goes anywhere but into a lock's own functions; none if the body starts code
     /// that runs beside it.
     fn find_lent(&self, id: BodyId) -> Option<BTreeSet<usize>> {

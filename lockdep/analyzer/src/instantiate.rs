@@ -263,7 +263,7 @@ impl Flow<'_, '_> {
         if self.output.is_none() {
             return;
         }
-        let alone = |lock: &Lock| lock.path.alone;
+        let alone = |lock: &Lock| lock.path.alone || self.context.is_solitary(lock.class);
         let again = |lock: &Lock| lock.class == acquire.lock.class && lock.path.same_way(&acquire.lock.path);
         if matches!(held, HeldLock::Known(lock, _) if (alone(lock) || alone(&acquire.lock)) && !again(lock))
             || (alone(&acquire.lock) && !matches!(held, HeldLock::Known(..)))

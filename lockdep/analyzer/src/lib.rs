@@ -99,14 +99,15 @@ pub struct Options {
 /// # Errors
 /// [`AnalyzeError::NoLocks`] when there is none to speak of.
 pub fn analyze(facts: Vec<Facts>) -> Result<LockGraph, AnalyzeError> {
-    analyze_with(facts, Options::default())
+    analyze_with(facts, &Models::shipped(), Options::default())
 }
 
-/// The same, with what is looked for besides.
+/// The same with what else is known of code that is not read, or is not to be judged by its text, and with what is
+/// looked for besides.
 ///
 /// # Errors
 /// [`AnalyzeError::NoLocks`] when there is none to speak of.
-pub fn analyze_with(facts: Vec<Facts>, options: Options) -> Result<LockGraph, AnalyzeError> {
+pub fn analyze_with(facts: Vec<Facts>, models: &Models, options: Options) -> Result<LockGraph, AnalyzeError> {
     let mut problems: Vec<String> = Vec::new();
     let mut programs = Vec::new();
     for facts in facts {
@@ -116,9 +117,8 @@ pub fn analyze_with(facts: Vec<Facts>, options: Options) -> Result<LockGraph, An
     }
     programs.sort_by(|a, b| a.krate.cmp(&b.krate));
     let index = Index::new(&programs);
-    let models = Models::shipped();
-    let classes = context::classes(&programs, &index, &models);
-    let mut context = Context::new(&index, &models, &classes);
+    let classes = context::classes(&programs, &index, models);
+    let mut context = Context::new(&index, models, &classes);
     context.callbacks = options.callbacks;
     let entries = fixpoint::run(&mut context);
     let graph = link::run(&context, &entries, &problems, context::roles(&programs));

@@ -183,6 +183,11 @@ fn assumptions(
             .to_owned(),
         Vec::new(),
     );
+    let described = context.models.described();
+    if described > 0 {
+        let text = format!("{described} names in `lockdep.toml` do what is said of them there, and no more");
+        add("described-code", text, Vec::new());
+    }
     let mut roles: BTreeSet<Span> = BTreeSet::new();
     let mut waits: BTreeSet<Span> = BTreeSet::new();
     let mut unfollowed: BTreeSet<Span> = BTreeSet::new();

@@ -30,6 +30,15 @@ pub struct Placed {
     /// The homes of each lock type whose data type is known, as fields and statics show them.
     by_type: BTreeMap<Arc<str>, BTreeSet<HomeId>>,
     transparent: BTreeSet<Name>,
+    /// Classes of locks that only one thread can reach.
+    solitary: RefCell<BTreeSet<ClassId>>,
+}
+
+impl Placed {
+    /// Whether no two threads can reach one lock of the class.
+    pub(crate) fn is_solitary(&self, class: ClassId) -> bool {
+        self.solitary.borrow().contains(&class)
+    }
 }
 
 impl Context<'_> {
@@ -218,7 +227,11 @@ impl Context<'_> {
             },
         };
         let class = self.number(key, recursive);
-        if self.models.is_of_tasks(lock) {
+        let (kind, _) = split(lock);
+        if self.models.is_solitary(kind) {
+            self.placed.solitary.borrow_mut().insert(class);
+        }
+        if self.models.is_of_tasks(kind) {
             self.placed.of_tasks.borrow_mut().insert(class);
         }
         class

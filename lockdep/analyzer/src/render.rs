@@ -3,6 +3,7 @@
 //! Each child is one format. Nothing here judges; nothing here prints: the caller brings the writer, and the way to
 //! look up source text. No output has a clock, an absolute path or the order of a hash map in it.
 
+mod config;
 mod disciplines;
 mod dot;
 mod json;
@@ -15,6 +16,7 @@ use std::fmt;
 
 use crate::disciplines::Row;
 use crate::judge::Judgement;
+use crate::model::ConfigError;
 use crate::smt;
 
 pub use json::SCHEMA;
@@ -60,6 +62,11 @@ pub fn render(
         Format::List => list::render(&judgement.graph, w),
         Format::Smt => smt::deadlock_exists(&judgement.graph, w),
     }
+}
+
+/// What is wrong with `text`, which users call `file`: to follow the word `error`, without a line end after it.
+pub fn config_error(error: &ConfigError, file: &str, text: &str) -> String {
+    config::render(error, file, text)
 }
 
 /// Writes the table of disciplines as Markdown to `w`.

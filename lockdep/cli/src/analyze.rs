@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use lockdep_analyzer::facts::Facts;
 use lockdep_analyzer::finding::Verdict;
 use lockdep_analyzer::judge::{self, Judgement};
+use lockdep_analyzer::model::Models;
 use lockdep_analyzer::proof::Decision;
 use lockdep_analyzer::{AnalyzeError, Options, certificate_file, graph_file, render};
 use thiserror::Error;
@@ -16,6 +17,7 @@ use thiserror::Error;
 use crate::args::{Analyze, Terminal};
 use crate::cargo::{self, Artifact, CargoError, Project};
 use crate::collect::{self, CollectError, Collected};
+use crate::config::{self, ConfigError};
 use crate::output::{self, OutputError};
 use crate::packages::Package;
 use crate::reading;
@@ -38,6 +40,12 @@ pub enum Failure {
     /// Nothing was compiled, or nothing could be read of it.
     #[error(transparent)]
     Collect(#[from] CollectError),
+    /// What the workspace says of its locks makes no sense.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The table of known locks cannot be written.
+    #[error("cannot write what is known of locks: {0}")]
+    Models(#[from] lockdep_analyzer::model::WriteError),
     /// A text cannot be laid out.
     #[error("cannot lay out the report, the graph or the proof")]
     Render(#[from] std::fmt::Error),
@@ -50,8 +58,8 @@ pub enum Failure {
     /// There are no locks.
     #[error(
         "nothing to prove: no lock is acquired in {packages}\n\
-         Locks are those of std, of the crates that README.md lists, and those declared with `lockdep::lock_order!`. To \
-         look at other packages, select them with `--package` or `--workspace`."
+         Locks are those of std, of the crates that README.md lists, those declared with `lockdep::lock_order!`, and those \
+         that `lockdep.toml` describes. To look at other packages, select them with `--package` or `--workspace`."
     )]
     NoLocks {
         /// What was looked at.
@@ -80,9 +88,11 @@ impl Failure {
     /// The exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Failure::NoLocks { .. } | Failure::NoCode | Failure::Settings(_) | Failure::Read(_) => {
-                crate::USAGE
-            }
+            Failure::NoLocks { .. }
+            | Failure::NoCode
+            | Failure::Settings(_)
+            | Failure::Config(_)
+            | Failure::Read(_) => crate::USAGE,
             Failure::Collect(CollectError::Cargo(CargoError::Dependency(_))) => crate::USAGE,
             _ => crate::FAILED,
         }
@@ -93,13 +103,16 @@ impl Failure {
 pub fn run(analyze: Box<Analyze>, terminal: &Terminal, shell: &Shell) -> Result<u8, Failure> {
     let settings = Settings::resolve(analyze, terminal)?;
     let project = cargo::project(&settings, shell)?;
+    let (models, defaults) = config::read(settings.analyze.config.as_deref(), project.root())?;
+    let settings = settings.with(&defaults);
+    let models = if settings.analyze.refcell { models.with_refcells() } else { models };
     let collected = collect::collect(&settings, &project, shell)?;
     if collected.facts.is_empty() {
         return Err(Failure::NoCode);
     }
     note_untested(&collected.facts, shell);
     let directories = directories(&collected.artifacts);
-    let judgement = judge(&settings, collected, shell)?;
+    let judgement = judge(&settings, &models, collected, shell)?;
     write_proof(&settings, shell, &judgement)?;
     let sources = |file: &str| source(&project, &directories, file);
     let report = report(&settings, &sources, shell, &judgement)?;
@@ -114,7 +127,12 @@ pub fn run(analyze: Box<Analyze>, terminal: &Terminal, shell: &Shell) -> Result<
     }
 }
 
-fn judge(settings: &Settings, collected: Collected, shell: &Shell) -> Result<Judgement, Failure> {
+fn judge(
+    settings: &Settings,
+    models: &Models,
+    collected: Collected,
+    shell: &Shell,
+) -> Result<Judgement, Failure> {
     let packages = packages(&collected.artifacts);
     for (package, targets) in &packages {
         shell.status("Analyzing", format_args!("{package} ({})", targets.join(", ")));
@@ -122,7 +140,8 @@ fn judge(settings: &Settings, collected: Collected, shell: &Shell) -> Result<Jud
     let count = collected.facts.len();
     shell.status("Linking", format_args!("{count} facts file{}", if count == 1 { "" } else { "s" }));
     let options = Options { callbacks: settings.analyze.callbacks };
-    let graph = shell.while_busy("linking", || lockdep_analyzer::analyze_with(collected.facts, options));
+    let graph =
+        shell.while_busy("linking", || lockdep_analyzer::analyze_with(collected.facts, models, options));
     let graph = graph.map_err(|AnalyzeError::NoLocks(_)| {
         let names: Vec<&str> = packages.iter().map(|(package, _)| package.as_str()).collect();
         Failure::NoLocks { packages: names.join(", ") }

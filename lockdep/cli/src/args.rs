@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use clap::{Args, ColorChoice, Parser, Subcommand, ValueHint};
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum, ValueHint};
 use lockdep::order::Discipline;
 use lockdep_analyzer::render::Format;
 
@@ -73,8 +73,8 @@ pub enum Command {
     Analyze(Box<Analyze>),
     /// Explain a finding code: what it means, an example, and what to do
     Explain(Explain),
-    /// List the finding codes
-    List,
+    /// List the finding codes, or what is known of code that is not read
+    List(List),
     /// Check a certificate against a graph, independently of how it was found
     Verify(Verify),
 }
@@ -105,14 +105,13 @@ pub struct Analyze {
         value_parser = PossibleValuesParser::new(Format::ALL.map(|(name, format)| described(name, format)))
     )]
     pub format: String,
-    /// The policy to judge by
+    /// The policy to judge by [default: hierarchy]
     #[arg(
         long,
         value_name = "POLICY",
-        default_value = Discipline::ALL[0].name,
         value_parser = PossibleValuesParser::new(Discipline::ALL.map(|discipline| discipline.name))
     )]
-    pub discipline: String,
+    pub discipline: Option<String>,
     /// Where the report goes, instead of the standard output
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
@@ -128,6 +127,12 @@ pub struct Analyze {
     /// Find locks that are held while code of the callers of these packages runs, too
     #[arg(long)]
     pub callbacks: bool,
+    /// Take a `RefCell` for a lock of one thread: to borrow it again is a `recursion`, and panics
+    #[arg(long)]
+    pub refcell: bool,
+    /// What the workspace says of its own locks and of these options [default: `lockdep.toml` at its root]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
     /// Which packages.
     #[command(flatten, next_help_heading = "Package Selection")]
     pub packages: clap_cargo::Workspace,
@@ -215,6 +220,27 @@ pub struct Resolution {
 pub struct Explain {
     /// A finding code, such as `lock-order-cycle`; `cargo lockdep list` prints them all
     pub code: String,
+}
+
+/// `cargo lockdep list [WHAT]`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// What to list
+    #[arg(value_enum, default_value_t)]
+    pub what: Listed,
+    /// What is said of locks of one's own, for `models` [default: `lockdep.toml` in this directory]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+}
+
+/// What can be listed.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum Listed {
+    /// The finding codes
+    #[default]
+    Codes,
+    /// Lock types, guards and functions, in the form of `lockdep.toml`
+    Models,
 }
 
 /// `cargo lockdep verify CERTIFICATE GRAPH`.

@@ -1,10 +1,14 @@
-//! `explain` and `list`: the registry of finding codes for people.
+//! `explain` and `list`: the registry of finding codes, and the table of known locks, for people.
 //!
-//! The words are the registry's; this file only looks them up and lays them out.
+//! The words are theirs; this file only looks them up and lays them out.
+
+use std::path::Path;
 
 use lockdep_analyzer::finding::Code;
 
 use crate::analyze::Failure;
+use crate::args::{List, Listed};
+use crate::config;
 use crate::output;
 use crate::shell::Shell;
 
@@ -20,9 +24,16 @@ pub fn explain(id: &str, shell: &Shell) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// `cargo lockdep list`.
-pub fn list() -> Result<u8, Failure> {
-    output::write(&table(), None)?;
+/// `cargo lockdep list [WHAT]`.
+pub fn list(list: &List) -> Result<u8, Failure> {
+    let text = match list.what {
+        Listed::Codes => table(),
+        Listed::Models => {
+            let (models, _) = config::read(list.config.as_deref(), Path::new(""))?;
+            models.to_toml()?
+        }
+    };
+    output::write(&text, None)?;
     Ok(0)
 }
 

@@ -8,6 +8,7 @@ mod analyze;
 mod args;
 mod cargo;
 mod collect;
+mod config;
 mod explain;
 mod output;
 mod packages;
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
     let result = match line.command {
         Command::Analyze(analyze) => analyze::run(analyze, &line.terminal, &shell),
         Command::Explain(explain) => explain::explain(&explain.code, &shell),
-        Command::List => explain::list(),
+        Command::List(list) => explain::list(&list),
         Command::Verify(verify) => verify::verify(&verify, &shell),
     };
     ExitCode::from(result.unwrap_or_else(|failure| {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::ColorChoice;
 use lockdep::order::Discipline;
 use lockdep_analyzer::mir::Stage;
+use lockdep_analyzer::model::Defaults;
 use lockdep_analyzer::render::Format;
 use thiserror::Error;
 
@@ -58,10 +59,10 @@ pub struct Settings {
 impl Settings {
     /// Resolves what was typed.
     pub fn resolve(analyze: Box<Analyze>, terminal: &Terminal) -> Result<Settings, SettingsError> {
-        let discipline = Discipline::ALL
-            .iter()
-            .find(|discipline| discipline.name == analyze.discipline)
-            .ok_or_else(|| SettingsError::Discipline(analyze.discipline.clone()))?;
+        let discipline = analyze.discipline.as_deref().map(|name| {
+            let known = Discipline::ALL.iter().find(|discipline| discipline.name == name);
+            known.ok_or_else(|| SettingsError::Discipline(name.to_owned()))
+        });
         let (_, format) = Format::ALL
             .into_iter()
             .find(|(name, _)| *name == analyze.format)
@@ -79,12 +80,23 @@ impl Settings {
                 .or_else(|| variable("CARGO_BUILD_RUSTC"))
                 .unwrap_or_else(|| "rustc".into()),
             stage: reading::stage(&analyze.compilation.mir).unwrap_or_default(),
-            discipline,
+            discipline: discipline.transpose()?.unwrap_or(&Discipline::HIERARCHY),
             format,
             target_dir,
             terminal: terminal_options(terminal),
             analyze,
         })
+    }
+
+    /// The same with what the workspace takes where nothing else was typed.
+    pub fn with(mut self, defaults: &Defaults) -> Settings {
+        if let (None, Some(discipline)) = (&self.analyze.discipline, defaults.discipline) {
+            self.discipline = discipline;
+        }
+        self.analyze.include_dep.extend_from_slice(&defaults.include_dep);
+        self.analyze.allow_possible |= defaults.allow_possible;
+        self.analyze.refcell |= defaults.refcell;
+        self
     }
 
     /// Where the report goes, if not to the standard output.

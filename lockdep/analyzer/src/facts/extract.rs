@@ -304,11 +304,14 @@ fn keep(mut body: Body, headers: &Headers<'_>) -> Result<Kept, FactsError> {
 }
 
 /// The headers of impls in source text, each looked up once.
+/// Where the macros of a file are defined; none if its text cannot be had.
+type Definitions = Option<Arc<[macros::Range]>>;
+
 struct Headers<'s> {
     sources: Texts<'s>,
     texts: Mutex<BTreeMap<Arc<str>, Option<Arc<str>>>>,
     known: Mutex<BTreeMap<Span, Option<String>>>,
-    macros: Mutex<BTreeMap<Arc<str>, Option<Arc<[macros::Range]>>>>,
+    macros: Mutex<BTreeMap<Arc<str>, Definitions>>,
 }
 
 impl<'s> Headers<'s> {
@@ -331,7 +334,7 @@ impl<'s> Headers<'s> {
     }
 
     /// Where the macros of a file are defined, if its text can be had.
-    fn definitions(&self, file: &Arc<str>) -> Option<Arc<[macros::Range]>> {
+    fn definitions(&self, file: &Arc<str>) -> Definitions {
         let known =
             |this: &Self| this.macros.lock().unwrap_or_else(PoisonError::into_inner).get(file).cloned();
         known(self).unwrap_or_else(|| {
