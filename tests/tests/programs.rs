@@ -205,7 +205,8 @@ fn lines(finding: &Finding) -> BTreeSet<Mark> {
 fn disagreement(program: &Program, facts: &Path) -> Option<String> {
     let facts = fs::read(facts).expect("readable facts");
     let facts = Facts::decode(&facts).expect("facts of this version");
-    let graph = match lockdep_analyzer::analyze_with(vec![facts], &Models::shipped(), program.options) {
+    let models = Models::shipped();
+    let graph = match lockdep_analyzer::analyze_with(vec![facts], &models, program.options) {
         Ok(graph) => graph,
         Err(error) => return Some(error.to_string()),
     };

@@ -148,9 +148,9 @@ impl Flow<'_, '_> {
         if !self.context.callbacks || self.output.is_none() {
             return;
         }
-        let function = self.context.function_name(self.id).to_owned();
+        let function = self.context.function_name(self.id);
         let action = format!("runs {what}, which is the caller's");
-        let mut chain = Chain::of(ChainStep { function, action, span: span.clone() });
+        let mut chain = Chain::of(ChainStep { function: function.to_owned(), action, span: span.clone() });
         chain.possible = possible;
         // One that every function sees from the same place: who holds what is then for the callers to say.
         let lock =

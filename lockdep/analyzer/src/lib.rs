@@ -42,13 +42,16 @@ mod fixpoint;
 mod flow;
 mod foreign;
 mod gates;
+mod inside;
 mod instances;
 mod instantiate;
 mod iterate;
+mod known;
 mod lazy;
 mod limits;
 mod link;
 mod locks;
+mod nest;
 mod numbers;
 mod place;
 mod resolve;
@@ -102,8 +105,8 @@ pub fn analyze(facts: Vec<Facts>) -> Result<LockGraph, AnalyzeError> {
     analyze_with(facts, &Models::shipped(), Options::default())
 }
 
-/// The same with what else is known of code that is not read, or is not to be judged by its text, and with what is
-/// looked for besides.
+/// The same with what else is known of code that is not read, or is not to be judged by its text, and with what is looked
+/// for besides.
 ///
 /// # Errors
 /// [`AnalyzeError::NoLocks`] when there is none to speak of.

@@ -12,7 +12,7 @@ use crate::mir::ir::{Callee, Ty};
 
 pub use effect::{Acquiring, ClassSource, Effect, Exchange, How, Iteration, Waiting};
 pub use own::{ConfigError, Defaults};
-use table::{LockModel, Table};
+use table::{LockModel, Table, WaitModel};
 pub use toml::ser::Error as WriteError;
 
 /// The lookup.
@@ -175,7 +175,8 @@ impl Models {
 
     /// Whether the type with this [`Models::key`] is a condition variable or a barrier.
     pub fn is_signal(&self, key: &str) -> bool {
-        self.table.wait.iter().any(|model| model.r#type == key && model.opens.is_empty())
+        let waits = |model: &&WaitModel| model.r#type == key && model.opens.is_empty();
+        self.table.wait.iter().any(|model| waits(&model))
             || self.table.functions.meet.contains(&format!("{key}::wait"))
     }
 

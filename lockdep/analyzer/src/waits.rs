@@ -102,8 +102,8 @@ impl Flow<'_, '_> {
             return;
         }
         let action = format!("{verb} the {}", self.context.waited_name(waited));
-        let function = self.context.function_name(self.id).to_owned();
-        let chain = Chain::of(ChainStep { function, action, span: span.clone() });
+        let function = self.context.function_name(self.id);
+        let chain = Chain::of(ChainStep { function: function.to_owned(), action, span: span.clone() });
         let acquire = Acquire { lock, wanted: Wanted::Exclusive };
         self.acquire(state, &acquire, &chain);
     }
@@ -145,9 +145,9 @@ impl Flow<'_, '_> {
         let arguments = self.code_arguments(code, body, Vec::new());
         self.instantiate(&mut alone, body, &arguments, None, &Chain::default());
         let within = self.output.replace(output).unwrap_or_default();
-        let function = self.context.function_name(self.id).to_owned();
+        let function = self.context.function_name(self.id);
         let action = format!("starts {}", self.context.function_name(body));
-        let started = Chain::of(ChainStep { function, action, span: span.clone() });
+        let started = Chain::of(ChainStep { function: function.to_owned(), action, span: span.clone() });
         let node = HeldLock::Known(self.context.node(Waited::End(body)), Held::Exclusive);
         let callers = self.context.callbacks.then(|| self.context.class_of_callers());
         for (acquire, wanted) in within.acquires {
@@ -224,9 +224,6 @@ fn is_scoped(callee: &Callee) -> bool {
     matches!(callee, Callee::Path { path, .. } if path.contains("Scope") || path.ends_with("_scoped"))
 }
 
-/// What is held at a place, by class.
-type Under<'s> = BTreeMap<ClassId, (&'s ClosedNesting, &'s Grounds)>;
-
 /// The nodes of a program.
 #[derive(Debug, Default)]
 pub(crate) struct Nodes {
@@ -243,7 +240,8 @@ impl Nodes {
     pub(crate) fn new(context: &Context<'_>, summaries: &[Cow<'_, Summary>]) -> Nodes {
         let mut nodes = Nodes::default();
         let mut waits: BTreeMap<HomeId, (ClassId, Waited)> = BTreeMap::new();
-        let mut notifies: BTreeMap<HomeId, BTreeMap<Waited, Under<'_>>> = BTreeMap::new();
+        let mut notifies: BTreeMap<HomeId, BTreeMap<Waited, BTreeMap<ClassId, (&ClosedNesting, &Grounds)>>> =
+            BTreeMap::new();
         let (mut entered, mut left) = (BTreeSet::new(), BTreeSet::new());
         for summary in summaries {
             for acquire in summary.acquires.keys() {

@@ -124,15 +124,15 @@ pub struct Analyze {
     /// Succeed if there are only possible findings: those that rest on calls not resolved to one function
     #[arg(long)]
     pub allow_possible: bool,
-    /// Find locks that are held while code of the callers of these packages runs, too
-    #[arg(long)]
-    pub callbacks: bool,
     /// Take a `RefCell` for a lock of one thread: to borrow it again is a `recursion`, and panics
     #[arg(long)]
     pub refcell: bool,
     /// What the workspace says of its own locks and of these options [default: `lockdep.toml` at its root]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
+    /// Find locks that are held while code of the callers of these packages runs, too
+    #[arg(long)]
+    pub callbacks: bool,
     /// Which packages.
     #[command(flatten, next_help_heading = "Package Selection")]
     pub packages: clap_cargo::Workspace,
