@@ -91,7 +91,7 @@ pub fn run(context: &mut Context<'_>) -> BTreeSet<BodyId> {
         if rounds[body] > PATIENT_ROUNDS {
             summary.hasten();
         }
-        summary.limit(&context.index.bodies[body].body.span);
+        summary.limit(&context.index.bodies[body].body.span, context.classes.len());
         if context.summaries[body] != summary {
             context.summaries[body] = summary;
             users.get(&body).into_iter().flatten().for_each(|user| turns.ask_for(*user));

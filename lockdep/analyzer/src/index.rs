@@ -146,14 +146,23 @@ impl<'a> Index<'a> {
 
     /// The name that `path`, printed in crate `krate`, stands for.
     pub fn name(&self, krate: usize, path: &str) -> Name {
+        let printed = self.printed(krate, path);
+        if printed.krate.is_empty() || printed.krate == self.crates[krate] {
+            return printed;
+        }
+        let path = self.definitions.path(&printed.krate, &printed.path).into_owned();
+        Name { path, ..printed }
+    }
+
+    /// The same, without looking for where an item that is seen by a re-export is defined.
+    pub fn printed(&self, krate: usize, path: &str) -> Name {
         let first = first(path);
         if let Some(rest) = path.strip_prefix(first).and_then(|rest| rest.strip_prefix("::")) {
             if self.modules[krate].contains(first) {
                 return Name { krate: self.crates[krate].to_owned(), path: path.to_owned() };
             }
             if self.units.contains_key(first) {
-                let path = self.definitions.path(first, rest).to_owned();
-                return Name { krate: first.to_owned(), path };
+                return Name { krate: first.to_owned(), path: rest.to_owned() };
             }
             if first.starts_with(char::is_lowercase) {
                 return Name { krate: String::new(), path: path.to_owned() };

@@ -63,7 +63,8 @@ pub fn callee_key(index: &Index<'_>, models: &Models, krate: usize, callee: &Cal
 }
 
 fn key(index: &Index<'_>, models: &Models, krate: usize, path: &str, segments: usize) -> Option<String> {
-    let name = index.name(krate, path);
+    // The tables know items by where their users see them.
+    let name = index.printed(krate, path);
     models.key(&name.krate, &name.path, segments)
 }
 

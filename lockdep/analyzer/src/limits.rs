@@ -15,6 +15,9 @@ use crate::summary::{Acquire, ClassId, CodeCall, HeldLock, Lock, Note, OpenNesti
 /// More different paths to locks of one class than this are not told apart.
 const MAX_PATHS: usize = 8;
 
+/// The same for a declared class: its paths say whose the locks are.
+const MAX_DECLARED_PATHS: usize = 256;
+
 /// More different calls of parameters than this are not told apart by what they are given.
 const MAX_CALLS: usize = 16;
 
@@ -87,10 +90,10 @@ impl Summary {
         self.coarse.ways = true;
     }
 
-    /// Gives up what is too much; `span` is where the function is.
-    pub fn limit(&mut self, span: &Span) {
+    /// Gives up what is too much; `span` is where the function is, and the first `declared` classes are declared.
+    pub fn limit(&mut self, span: &Span, declared: usize) {
         self.limit_codes(span);
-        self.limit_paths();
+        self.limit_paths(declared);
         self.limit_calls();
         self.limit_writes();
         self.coarse.result |= self.result.len() > MAX_RESULT;
@@ -99,7 +102,7 @@ impl Summary {
         }
     }
 
-    fn limit_paths(&mut self) {
+    fn limit_paths(&mut self, declared: usize) {
         let mut paths: BTreeMap<ClassId, BTreeSet<&Path>> = BTreeMap::new();
         let acquired = self.acquires.keys().chain(self.open.keys().map(|open| &open.acquire));
         for acquire in acquired {
@@ -115,7 +118,9 @@ impl Summary {
         for (class, from, to) in self.pairs.keys() {
             paths.entry(*class).or_default().extend([from, to]);
         }
-        let many = paths.into_iter().filter(|(_, paths)| paths.len() > MAX_PATHS).map(|(class, _)| class);
+        let most = |class: ClassId| if class < declared { MAX_DECLARED_PATHS } else { MAX_PATHS };
+        let many =
+            paths.into_iter().filter(|(class, paths)| paths.len() > most(*class)).map(|(class, _)| class);
         let many: Vec<ClassId> = many.collect();
         self.coarse.classes.extend(many);
         if self.coarse.classes.is_empty() {

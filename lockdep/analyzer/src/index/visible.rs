@@ -4,6 +4,7 @@
 //! makes the two differ. An item of an analyzed crate that is not defined at the path it is printed by is taken to be
 //! the one with the same last segment, if there is only one. Built once, by `Index::new`.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::Index;
@@ -50,11 +51,26 @@ impl<'a> Definitions<'a> {
     }
 
     /// The path at which the item that is seen at `path` of `krate` is defined, as far as names say.
-    pub(super) fn path<'p>(&'p self, krate: &'p str, path: &'p str) -> &'p str {
-        if self.known.contains(&(krate, path)) {
-            return path;
+    pub(super) fn path<'p>(&'p self, krate: &'p str, path: &'p str) -> Cow<'p, str> {
+        if self.known.is_empty() || self.known.contains(&(krate, path)) {
+            return Cow::Borrowed(path);
         }
-        let last = path.rsplit("::").next().unwrap_or(path);
+        let Some((outer, last)) = path.rsplit_once("::") else {
+            return Cow::Borrowed(self.unique(krate, path, path));
+        };
+        let is_type =
+            |path: &str| path.rsplit("::").next().is_some_and(|last| last.starts_with(char::is_uppercase));
+        if is_type(outer) && !is_type(last) {
+            // A method goes with its type.
+            return match self.path(krate, outer) {
+                Cow::Borrowed(same) if same == outer => Cow::Borrowed(path),
+                outer => Cow::Owned(format!("{outer}::{last}")),
+            };
+        }
+        Cow::Borrowed(self.unique(krate, last, path))
+    }
+
+    fn unique<'p>(&'p self, krate: &'p str, last: &'p str, path: &'p str) -> &'p str {
         self.by_last.get(&(krate, last)).copied().flatten().unwrap_or(path)
     }
 }
