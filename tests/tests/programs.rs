@@ -9,7 +9,7 @@
 //! where the analysis is known to be wrong: the day it is right, the test says that the line must go.
 //!
 //! The files become packages of a workspace that is made for the test and compiled in one run; each is then analyzed
-//! alone, in this process. `LOCKDEP_ONLY=PART` runs those with `PART` in their names.
+//! alone, in this process; `//@ callbacks: yes` as with `--callbacks`. `LOCKDEP_ONLY=PART` runs those with `PART` in their names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,9 +17,11 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use lockdep::order::Discipline;
+use lockdep_analyzer::Options;
 use lockdep_analyzer::facts::Facts;
 use lockdep_analyzer::finding::{Code, Finding, Verdict};
 use lockdep_analyzer::judge::judge;
+use lockdep_analyzer::model::Models;
 use lockdep_tests::analysis::{cargo_lockdep, root};
 
 /// What a program may depend on, as its manifest puts it. The versions are those of the lock file beside the programs.
@@ -55,6 +57,7 @@ struct Program {
     edition: String,
     dependencies: Vec<String>,
     expected: Expected,
+    options: Options,
     marks: BTreeSet<Mark>,
     gap: Option<String>,
 }
@@ -78,7 +81,7 @@ fn read(path: &Path) -> Result<Program, String> {
     let mut directives = BTreeMap::new();
     for line in source.lines().filter_map(|line| line.strip_prefix("//@ ")) {
         let (key, value) = line.split_once(": ").ok_or("`//@ ` without a value")?;
-        if !["verdict", "edition", "deps", "known-gap"].contains(&key) {
+        if !["verdict", "edition", "deps", "callbacks", "known-gap"].contains(&key) {
             return Err(format!("nothing is called {key:?}"));
         }
         if directives.insert(key.to_owned(), value.to_owned()).is_some() {
@@ -105,8 +108,9 @@ fn read(path: &Path) -> Result<Program, String> {
     }
     let dependencies =
         directives.get("deps").map_or_else(Vec::new, |deps| deps.split(' ').map(str::to_owned).collect());
+    let options = Options { callbacks: directives.contains_key("callbacks") };
     let edition = directives.remove("edition").unwrap_or_else(|| "2024".to_owned());
-    Ok(Program { name, edition, dependencies, expected, marks, gap, source })
+    Ok(Program { name, edition, dependencies, expected, options, marks, gap, source })
 }
 
 fn marks(source: &str) -> BTreeSet<Mark> {
@@ -201,7 +205,8 @@ fn lines(finding: &Finding) -> BTreeSet<Mark> {
 fn disagreement(program: &Program, facts: &Path) -> Option<String> {
     let facts = fs::read(facts).expect("readable facts");
     let facts = Facts::decode(&facts).expect("facts of this version");
-    let graph = match lockdep_analyzer::analyze(vec![facts]) {
+    let models = Models::shipped();
+    let graph = match lockdep_analyzer::analyze_with(vec![facts], &models, program.options) {
         Ok(graph) => graph,
         Err(error) => return Some(error.to_string()),
     };

@@ -90,7 +90,7 @@ impl Flow<'_, '_> {
     }
 
     /// The path of the lock itself: some methods take a reference to a counted pointer to it.
-    fn lock_path(&self, state: &State, call: &Call) -> Path {
+    pub(crate) fn lock_path(&self, state: &State, call: &Call) -> Path {
         let Some(first) = call.args.first() else { return Path::unknown() };
         let value = self.value(state, first);
         let mut path = value.pointee();
@@ -124,6 +124,11 @@ impl Flow<'_, '_> {
                 let guard = Value::GuardOf(lock.path.clone());
                 self.put(state, &call.dest, vec![(at, guard)], block * 4096);
                 keep(&mut state.held, Holding { lock: HeldLock::Known(lock, held), holder }, chain);
+                true
+            }
+            Value::Running(body) => {
+                self.ends(state, body, span);
+                self.set_unknown(state, &call.dest, block);
                 true
             }
             Value::Code(body, _) => {
@@ -178,6 +183,9 @@ impl Flow<'_, '_> {
             .collect();
         let mut others = state.clone();
         holder.iter().for_each(|local| others.release(*local));
+        if waiting != Waiting::Opens {
+            self.waiting_for_condvar(&others, call, span);
+        }
         for (lock, _) in &waited {
             if let HeldLock::Known(lock, held) = lock {
                 let chain = self.acquisition(lock.class, *held, false, span);
@@ -228,16 +236,19 @@ impl Flow<'_, '_> {
 
     /// Runs the code among the arguments, if there is any, with nothing known of what it is given.
     fn run_given_code(&mut self, state: &mut State, call: &Call, span: &Span) {
-        let codes: Vec<Value> = call.args.iter().flat_map(|operand| self.codes_in(state, operand)).collect();
-        let site = CodeSite { calling: Calling::Perhaps, what: "the code it is given", span, others: &[] };
-        for code in &codes {
-            self.apply_code(state, code, Vec::new(), &site);
+        let calling = Calling::Perhaps;
+        for operand in &call.args {
+            let outside = self.is_callers_code(call, operand);
+            let site = CodeSite { calling, what: "the code it is given", span, others: &[], outside };
+            for code in &self.codes_in(state, operand) {
+                self.apply_code(state, code, Vec::new(), &site);
+            }
         }
     }
 }
 
 /// Where the guard is in the result of an acquisition: the result itself, or a variant of it.
-fn guard_slots(ty: &Ty) -> impl Iterator<Item = Vec<Step>> {
+pub(crate) fn guard_slots(ty: &Ty) -> impl Iterator<Item = Vec<Step>> {
     let variant = |name: &str| vec![Step::Variant(name.into()), Step::Field(0)];
     let last = match ty {
         Ty::Path(path, _) => path.rsplit("::").next().unwrap_or_default(),

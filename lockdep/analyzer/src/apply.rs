@@ -37,6 +37,7 @@ impl Flow<'_, '_> {
         {
             return;
         }
+        self.call_back_by_method(state, call, span);
         if let Callee::Qualified { of: Some(Ty::Path(of, _)), method, .. } = &call.callee
             && is_code_trait(of)
             && method.starts_with("call")
@@ -141,7 +142,12 @@ impl Flow<'_, '_> {
                 }
                 self.put(state, &call.dest, to(path), made);
             }
-            Some(Effect::Forget | Effect::Spawn) => {
+            Some(Effect::Spawn) => self.spawning(state, call, block, span),
+            Some(Effect::Join) => self.joining(state, call, block, span),
+            Some(Effect::Scope) => self.scope(state, call, block, span),
+            Some(Effect::Meet) => self.meeting(state, call, block, span),
+            Some(Effect::Notify) => self.notifying(state, call, block, span),
+            Some(Effect::Forget) => {
                 for operand in &call.args {
                     if let Operand::Move(place) = operand {
                         self.move_out(state, place, None);

@@ -16,6 +16,7 @@ use crate::state::State;
 impl Flow<'_, '_> {
     /// Runs the methods that the function with this key runs, of all types of ours that it is given.
     pub(crate) fn run_methods(&mut self, state: &mut State, call: &Call, key: &str, span: &Span) {
+        self.call_back_by_printing(state, call, key, span);
         let context = self.context;
         let methods: Vec<&str> = context.models.methods_run_by(key).collect();
         if methods.is_empty() {
@@ -103,7 +104,7 @@ impl Flow<'_, '_> {
         }
         let place = call.args.first().and_then(Operand::place);
         if let Some(Ty::Ref(true, inner)) = place.map(|place| self.type_of(place)) {
-            let destroying = Destroying { holder: None, perhaps };
+            let destroying = Destroying { holder: None, perhaps, ours: false };
             self.destroy(state, &inner, &Path::unknown(), destroying, span);
         }
         true

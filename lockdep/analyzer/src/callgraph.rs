@@ -19,6 +19,8 @@ use crate::model::Effect;
 pub struct Plan {
     /// Functions that may reach a lock operation.
     pub relevant: BTreeSet<BodyId>,
+    /// Functions that others call, as far as names say.
+    pub called: BTreeSet<BodyId>,
     /// Position of each function in an order with callees first.
     pub order: Vec<usize>,
     /// Number of the group of functions that call each other which each function is in, callees first.
@@ -49,6 +51,9 @@ pub fn plan(context: &Context<'_>) -> Plan {
             callers.entry(callee).or_default().insert(id);
         }
     }
+    let by_others =
+        |(body, by): (&BodyId, &BTreeSet<BodyId>)| by.iter().any(|by| by != body).then_some(*body);
+    let called = callers.iter().filter_map(by_others).collect();
     let mut relevant = reach(&callers, touching);
     if context.index.destructors().any(|body| relevant.contains(&body)) {
         // Which drops run them is found out in the flow; by name, any drop may.
@@ -63,7 +68,7 @@ pub fn plan(context: &Context<'_>) -> Plan {
         order[member.index()] = position;
         component[member.index()] = number;
     }
-    Plan { relevant, order, component }
+    Plan { relevant, called, order, component }
 }
 
 fn reach(callers: &BTreeMap<BodyId, BTreeSet<BodyId>>, from: BTreeSet<BodyId>) -> BTreeSet<BodyId> {
@@ -131,7 +136,10 @@ impl Calls<'_, '_> {
 
     fn callee(&mut self, callee: &Callee, args: &[Operand]) {
         let effect = self.context.effect(self.krate, callee);
-        self.touches |= matches!(effect, Some(Effect::Acquire(_) | Effect::Wait(_) | Effect::Roles));
+        self.touches |= matches!(
+            effect,
+            Some(Effect::Acquire(_) | Effect::Wait(_) | Effect::Notify | Effect::Meet | Effect::Roles)
+        );
         self.callees.extend(self.context.callees(self.id, callee, args).bodies);
     }
 }

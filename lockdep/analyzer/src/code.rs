@@ -41,6 +41,8 @@ pub(crate) struct CodeSite<'s> {
     pub span: &'s Span,
     /// What it may be if it is not known here.
     pub others: &'s [BodyId],
+    /// It may be code of the callers of all that is analyzed then.
+    pub outside: bool,
 }
 
 impl Flow<'_, '_> {
@@ -64,8 +66,8 @@ impl Flow<'_, '_> {
             _ => code,
         };
         let others = self.context.codes_called(self.id, call);
-        let what = describe(&call.callee);
-        let site = CodeSite { calling: Calling::Surely, what: &what, span, others: &others };
+        let (what, outside) = (describe(&call.callee), self.may_be_callers(call));
+        let site = CodeSite { calling: Calling::Surely, what: &what, span, others: &others, outside };
         let produced = self.apply_code(state, &code, args, &site);
         self.pass_through(state, call, produced);
         self.set_unknown(state, &call.dest, block);
@@ -83,7 +85,8 @@ impl Flow<'_, '_> {
         let value = state.load(self.lvalue(state, place));
         let args = call.args.iter().map(|arg| self.value(state, arg)).collect();
         let others = self.context.codes_called(self.id, call);
-        let site = CodeSite { calling: Calling::Surely, what: "a function pointer", span, others: &others };
+        let (calling, outside) = (Calling::Surely, self.may_be_callers(call));
+        let site = CodeSite { calling, what: "a function pointer", span, others: &others, outside };
         let produced = self.apply_code(state, &value, args, &site);
         self.pass_through(state, call, produced);
         self.written_by_foreign(state, call);
@@ -130,18 +133,20 @@ impl Flow<'_, '_> {
                     span: span.clone(),
                 });
                 let held = state.held.iter().map(|(h, chain)| (h.lock.clone(), chain.clone())).collect();
-                let called = calling == Calling::Surely;
+                let (called, outside) = (calling == Calling::Surely, site.outside);
+                let call =
+                    CodeCall { code: path.bare(), args, called, others: site.others.to_vec(), outside };
                 if let Some(output) = &mut self.output {
-                    output.add_call(
-                        CodeCall { code: path.bare(), args, called, others: site.others.to_vec() },
-                        held,
-                        &chain,
-                    );
+                    output.add_call(call, held, &chain);
                 }
                 vec![(HeldLock::FromCode(path.bare()), chain)]
             }
             _ => {
-                if calling == Calling::Surely && site.others.is_empty() {
+                let nobodys = calling == Calling::Surely && site.others.is_empty();
+                if nobodys || site.outside {
+                    self.call_back(state, &format!("`{}`", site.what), false, span);
+                }
+                if nobodys {
                     self.note(Note::Unresolved(site.what.to_owned(), span.clone()));
                 }
                 self.apply_others(state, args, site)
@@ -170,7 +175,7 @@ impl Flow<'_, '_> {
         produced
     }
 
-    fn code_arguments(&self, code: &Value, body: BodyId, args: Vec<Value>) -> Arguments {
+    pub(crate) fn code_arguments(&self, code: &Value, body: BodyId, args: Vec<Value>) -> Arguments {
         // A closure's body gets the closure first; a function item has nothing to get.
         let closure = self.context.index.bodies[body].body.id.contains("{closure#");
         let values: Vec<Value> = closure.then(|| code.clone()).into_iter().chain(args).collect();
@@ -234,7 +239,11 @@ impl Flow<'_, '_> {
                 keep(&mut state.held, Holding { lock: lock.clone(), holder: None }, chain.clone());
             }
             let span = occurrence.chain.end().cloned().unwrap_or_default();
-            let site = CodeSite { calling: Calling::Perhaps, what: "", span: &span, others: &call.others };
+            if call.outside || (call.called && call.others.is_empty()) {
+                self.call_back(&state, "the code it was given", false, &span);
+            }
+            let (calling, others) = (Calling::Perhaps, call.others.as_slice());
+            let site = CodeSite { calling, what: "", span: &span, others, outside: false };
             self.apply_others(&mut state, call.args.clone(), &site);
         }
     }

@@ -10,7 +10,8 @@ use crate::destroy::Destruction;
 use crate::graph::{Class, Ownership};
 use crate::index::{BodyId, Index};
 use crate::instances::Instances;
-use crate::locks::{Placed, callee_key};
+use crate::known::callee_key;
+use crate::locks::Placed;
 use crate::mir::ir::{Callee, Program, StatementKind, Terminator, Ty};
 use crate::model::{Acquiring, Effect, Models};
 use crate::sources::Sources;
@@ -31,6 +32,10 @@ pub struct Context<'a> {
     pub summaries: Vec<Summary>,
     /// Destructors that may come upon a lock.
     pub destructors: BTreeSet<BodyId>,
+    /// Whether code of the callers that runs while something is held is looked for.
+    pub callbacks: bool,
+    /// Traits whose objects functions that nobody calls are given, if it is.
+    pub from_outside: BTreeSet<String>,
     /// Where code and trait objects come from.
     pub sources: Sources<'a>,
     /// What type parameters stand for.
@@ -98,6 +103,8 @@ impl<'a> Context<'a> {
             placed,
             summaries,
             destructors,
+            callbacks: false,
+            from_outside: BTreeSet::new(),
             sources: Sources::default(),
             instances: Instances::default(),
             known_types,

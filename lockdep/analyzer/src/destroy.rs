@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use crate::callers::owns_arguments;
 use crate::context::Context;
 use crate::flow::Flow;
 use crate::index::{BodyId, Field};
@@ -23,6 +24,8 @@ pub enum Destruction {
     /// A destructor runs, on the part at the end of these steps; none if it is not known which part that is. It may be
     /// only one of several that could.
     Runs(BodyId, Option<Vec<Step>>, bool),
+    /// A value of a parameter or a trait object goes away, whose destructor may be the caller's.
+    Callers(Ty),
     /// A trait object goes away, of which it is not known what it may be.
     Dynamic(String),
 }
@@ -34,6 +37,8 @@ pub(crate) struct Destroying {
     pub holder: Option<usize>,
     /// It may be that nothing is destroyed.
     pub perhaps: bool,
+    /// Nothing of the caller's is destroyed.
+    pub ours: bool,
 }
 
 impl Context<'_> {
@@ -42,7 +47,8 @@ impl Context<'_> {
         if let Some(known) = self.known_destructions.borrow().get(&krate).and_then(|known| known.get(ty)) {
             return Rc::clone(known);
         }
-        let mut search = Search { context: self, seen: BTreeSet::new(), possible: false, found: Vec::new() };
+        let mut search =
+            Search { context: self, seen: BTreeSet::new(), possible: false, lent: false, found: Vec::new() };
         search.visit(krate, ty, Some(Vec::new()));
         let mut met = BTreeSet::new();
         search.found.retain(|destruction| met.insert(destruction.clone()));
@@ -57,6 +63,8 @@ struct Search<'c, 'a> {
     seen: BTreeSet<String>,
     /// What is visited may be something else.
     possible: bool,
+    /// What is visited is named by a type that need not own it.
+    lent: bool,
     found: Vec<Destruction>,
 }
 
@@ -68,16 +76,23 @@ impl Search<'_, '_> {
                 if self.context.is_guard(krate, ty) {
                     return self.found.push(Destruction::Guard);
                 }
+                let index = self.context.index;
+                if index.is_parameter(krate, path) {
+                    self.callers(ty);
+                }
                 if !self.seen.insert(ty.to_string()) {
                     return;
                 }
-                let index = self.context.index;
+                let lent = self.lent;
                 if let Some(body) = index.drop_impl(krate, path)
                     && self.context.destructors.contains(&body)
                 {
                     self.found.push(Destruction::Runs(body, at.clone(), self.possible));
                 }
+                let mut owns = owns_arguments(path);
                 for field in self.fields_of_instance(krate, path, args) {
+                    owns |= self.owns_parameter(field.krate, &field.ty);
+                    self.lent = true;
                     let mut place = at.clone();
                     if let Some(place) = &mut place {
                         if !field.variant.is_empty() {
@@ -87,9 +102,11 @@ impl Search<'_, '_> {
                     }
                     self.visit(field.krate, &field.ty, place);
                 }
+                self.lent = lent || !owns;
                 for arg in args.iter() {
                     self.visit(krate, arg, None);
                 }
+                self.lent = lent;
             }
             Ty::Tuple(types) => {
                 for (field, ty) in types.iter().enumerate() {
@@ -99,6 +116,7 @@ impl Search<'_, '_> {
             Ty::Slice(inner) | Ty::Array(inner, _) => self.visit(krate, inner, below(Step::Index)),
             Ty::Dyn(bounds) => match self.context.objects_of(ty) {
                 Some(types) if self.seen.insert(ty.to_string()) => {
+                    self.callers(ty);
                     let before = self.possible;
                     self.possible |= types.len() > 1;
                     for (krate, ty) in &types {
@@ -107,9 +125,34 @@ impl Search<'_, '_> {
                     self.possible = before;
                 }
                 Some(_) => {}
-                None => self.found.push(Destruction::Dynamic(bounds.to_string())),
+                None => {
+                    self.callers(ty);
+                    self.found.push(Destruction::Dynamic(bounds.to_string()));
+                }
             },
+            Ty::Opaque(_) => self.callers(ty),
             _ => {}
+        }
+    }
+
+    /// Something goes away that may be the caller's. The fields of a type of ours name its own parameters.
+    fn callers(&mut self, ty: &Ty) {
+        if self.context.callbacks && (!self.lent || matches!(ty, Ty::Dyn(_))) {
+            self.found.push(Destruction::Callers(ty.clone()));
+        }
+    }
+
+    /// Whether a value of a parameter goes away with a field of this type.
+    fn owns_parameter(&self, krate: usize, ty: &Ty) -> bool {
+        match ty {
+            Ty::Path(path, _) if self.context.index.is_parameter(krate, path) => true,
+            Ty::Path(path, args) => {
+                let ours = self.context.index.is_ours(krate, path);
+                (ours || owns_arguments(path)) && args.iter().any(|arg| self.owns_parameter(krate, arg))
+            }
+            Ty::Tuple(types) => types.iter().any(|ty| self.owns_parameter(krate, ty)),
+            Ty::Slice(inner) | Ty::Array(inner, _) => self.owns_parameter(krate, inner),
+            _ => false,
         }
     }
 }
@@ -157,7 +200,7 @@ impl Flow<'_, '_> {
         holder: Option<usize>,
         span: &Span,
     ) {
-        self.destroy(state, ty, target, Destroying { holder, perhaps: false }, span);
+        self.destroy(state, ty, target, Destroying { holder, perhaps: false, ours: false }, span);
     }
 
     /// The same, of what perhaps is not destroyed.
@@ -169,7 +212,7 @@ impl Flow<'_, '_> {
         destroying: Destroying,
         span: &Span,
     ) {
-        let Destroying { holder, perhaps } = destroying;
+        let Destroying { holder, perhaps, ours } = destroying;
         for destruction in self.context.destructions(self.krate, ty).iter() {
             match destruction {
                 Destruction::Runs(body, at, possible) => {
@@ -186,6 +229,11 @@ impl Flow<'_, '_> {
                 Destruction::Guard => {
                     if let Some(local) = holder.filter(|_| self.context.holds_one_guard(self.krate, ty)) {
                         state.release(local);
+                    }
+                }
+                Destruction::Callers(of) => {
+                    if !ours && self.context.is_callers(self.id, of) {
+                        self.call_back(state, &format!("the destructor of `{of}`"), perhaps, span);
                     }
                 }
                 Destruction::Dynamic(bounds) => {

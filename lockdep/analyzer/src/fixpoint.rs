@@ -64,7 +64,11 @@ impl Turns {
 pub fn run(context: &mut Context<'_>) -> BTreeSet<BodyId> {
     let count = context.index.bodies.len();
     let plan = callgraph::plan(context);
-    context.destructors = context.index.destructors().filter(|body| plan.relevant.contains(body)).collect();
+    let matters = |body: &BodyId| context.callbacks || plan.relevant.contains(body);
+    context.destructors = context.index.destructors().filter(matters).collect();
+    if context.callbacks {
+        context.find_objects_from_outside(|body| plan.called.contains(&body));
+    }
     context.summaries = vec![Summary::default(); count];
     let mut users: BTreeMap<BodyId, BTreeSet<BodyId>> = BTreeMap::new();
     let mut uses: Vec<Option<BTreeSet<BodyId>>> = vec![None; count];

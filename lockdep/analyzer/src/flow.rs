@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chain::Chain;
 use crate::context::Context;
+use crate::destroy::Destroying;
 use crate::index::BodyId;
 use crate::mir::ir::{
     Aggregate, AggregateKind, Body, Operand, Place, Rvalue, Span, StatementKind, Terminator, Ty,
@@ -26,6 +27,8 @@ pub struct Flow<'c, 'a> {
     pub(crate) body: &'a Body,
     /// Locals whose guards are surely there.
     pub(crate) solid: BTreeSet<usize>,
+    /// Locals whose content is moved out somewhere; looked for with `--callbacks` only.
+    pub(crate) emptied: BTreeSet<usize>,
     /// Where effects go; none while the fixpoint is sought.
     pub(crate) output: Option<Summary>,
     /// Bodies whose summaries were used.
@@ -60,7 +63,8 @@ impl<'c, 'a> Flow<'c, 'a> {
         let entry = context.index.bodies[id];
         let (used, deferred) = (BTreeSet::new(), BTreeSet::new());
         let solid = crate::gates::solid(context, entry.krate, entry.body);
-        Flow { context, id, krate: entry.krate, body: entry.body, solid, output, used, deferred }
+        let emptied = if context.callbacks { crate::callers::emptied(entry.body) } else { BTreeSet::new() };
+        Flow { context, id, krate: entry.krate, body: entry.body, solid, emptied, output, used, deferred }
     }
 
     /// The summary of an entry point: what it leaves open is closed.
@@ -331,6 +335,7 @@ impl<'c, 'a> Flow<'c, 'a> {
                 }
                 // Code that is returned with what it captured, which stands below it.
                 Value::Code(body, (0, _)) => Some((steps, Value::Code(*body, (0, Vec::new())))),
+                Value::Running(_) => Some((steps, value)),
                 Value::Code(..) | Value::Pending(_) | Value::Unknown => None,
             })
             .collect();
@@ -358,7 +363,9 @@ impl<'c, 'a> Flow<'c, 'a> {
             return;
         }
         let (ty, target) = (self.type_of(place), self.lvalue(state, place));
-        self.run_destructors(state, &ty, &target, whole.then_some(place.local), span);
+        let ours = self.emptied.contains(&place.local);
+        let destroying = Destroying { holder: whole.then_some(place.local), perhaps: false, ours };
+        self.destroy(state, &ty, &target, destroying, span);
         if whole {
             state.release(place.local);
             state.clear(&(place.local, Vec::new()));

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use crate::apply::describe;
 use crate::chain::{Chain, keep};
 use crate::code::{Calling, CodeSite};
+use crate::destroy::Destroying;
 use crate::flow::Flow;
 use crate::graph::{Held, Step as ChainStep};
 use crate::home::{Home, HomeId};
@@ -17,6 +18,15 @@ use crate::path::{Path, Root, Step, Value};
 use crate::place::slot_of;
 use crate::state::{Holding, State, Tree};
 use crate::summary::{Acquire, ClassId, HeldLock, Lock, Note};
+
+/// Code among the arguments.
+struct Given {
+    code: Value,
+    /// It is kept and not called.
+    kept: bool,
+    /// It may be the caller's.
+    outside: bool,
+}
 
 impl Flow<'_, '_> {
     /// A call of a body that was not read.
@@ -28,40 +38,39 @@ impl Flow<'_, '_> {
             Some(krate) => self.note(Note::Foreign(krate, name.clone())),
             None => self.note(Note::Unresolved(describe(&call.callee), span.clone())),
         }
-        let given: Vec<(bool, Value)> = call
+        let given: Vec<Given> = call
             .args
             .iter()
             .flat_map(|operand| {
-                let kept = self.is_kept(call, operand);
-                self.codes_in(state, operand).into_iter().map(move |code| (kept, code))
+                let (kept, outside) = (self.is_kept(call, operand), self.is_callers_code(call, operand));
+                self.codes_in(state, operand).into_iter().map(move |code| Given { code, kept, outside })
             })
             .collect();
-        let codes: Vec<Value> =
-            given.iter().filter(|(kept, _)| !kept).map(|(_, code)| code.clone()).collect();
+        let codes: Vec<&Given> = given.iter().filter(|given| !given.kept).collect();
         let key = self.context.callee_key(self.krate, &call.callee).unwrap_or_default();
         let once = self.context.models.calls_once(&key);
         let remembered = self.remembered_item(state, call);
         let item = if self.context.models.gives_items(&key) { self.item(state, call) } else { None };
         let items: Vec<Value> = remembered.clone().or_else(|| item.clone()).into_iter().collect();
         let calling = if once { Calling::PerhapsOnce } else { Calling::Perhaps };
-        let site = CodeSite { calling, what: &name, span, others: &[] };
+        let site = |outside| CodeSite { calling, what: &name, span, others: &[], outside };
         let mut produced = Vec::new();
         if self.context.models.runs_instead(&key) {
             let mut without = state.clone();
             self.empty(&mut without, call);
-            for code in &codes {
-                produced.extend(self.apply_code(&mut without, code, Vec::new(), &site));
+            for Given { code, outside, .. } in codes {
+                produced.extend(self.apply_code(&mut without, code, Vec::new(), &site(*outside)));
             }
         } else {
-            for code in &codes {
-                produced.extend(self.apply_code(state, code, items.clone(), &site));
+            for Given { code, outside, .. } in codes {
+                produced.extend(self.apply_code(state, code, items.clone(), &site(*outside)));
             }
         }
         let home = self.made_home(state, call, block);
         self.acquires_in_arguments(state, call, span);
         let captures: Vec<Tree> = given
             .iter()
-            .filter_map(|(_, code)| match code {
+            .filter_map(|Given { code, .. }| match code {
                 Value::Code(_, (usize::MAX, _)) | Value::At(_) => Some(vec![(Vec::new(), code.clone())]),
                 Value::Code(_, (local, steps)) => Some(state.subtree(*local, steps)),
                 _ => None,
@@ -114,7 +123,7 @@ impl Flow<'_, '_> {
     /// Moved arguments that find no room anywhere are destroyed. What a foreign function destroys behind a mutable
     /// reference is assumed not to matter, and noted.
     fn dropped_by_foreign(&mut self, state: &mut State, call: &Call, name: &str, span: &Span) {
-        if !self.context.index.has_destructors() {
+        if !self.context.index.has_destructors() && !self.context.callbacks {
             return;
         }
         let types: Vec<Ty> = call.args.iter().filter_map(Operand::place).map(|p| self.type_of(p)).collect();
@@ -137,7 +146,15 @@ impl Flow<'_, '_> {
                 self.shares_type(&ty, &result) || behind.iter().any(|inner| self.shares_type(&ty, inner));
             if !kept {
                 let target = self.lvalue(state, place);
-                self.run_destructors(state, &ty, &target, None, span);
+                let others = call.args.iter().filter(|other| *other != operand).filter_map(Operand::place);
+                let types: Vec<Ty> = others.map(|place| self.type_of(place)).collect();
+                let ours = self.context.callbacks
+                    && ty.any(&mut |part| {
+                        let named = matches!(part, Ty::Dyn(_) | Ty::Opaque(_) | Ty::Path(..));
+                        let named = named && self.context.is_callers(self.id, part);
+                        named && types.iter().chain([&result]).any(|ty| ty.any(&mut |there| there == part))
+                    });
+                self.destroy(state, &ty, &target, Destroying { holder: None, perhaps: false, ours }, span);
             }
         }
     }
@@ -280,6 +297,7 @@ impl Flow<'_, '_> {
     /// Notes that a lock of a class is acquired here, if the class is known.
     pub(crate) fn meet(&mut self, class: ClassId, held: Held, span: &Span) {
         if !self.context.is_open(class)
+            && !self.context.is_wait(class)
             && let Some(output) = &mut self.output
         {
             output.met.insert((class, held, span.clone()));

@@ -201,6 +201,9 @@ pub struct Assumption {
     pub sites: Vec<Span>,
 }
 
+/// What stands in the place of the wanted class where code of the callers runs. No class has this number.
+pub const CALLERS: usize = usize::MAX;
+
 /// The lock graph of a program.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LockGraph {
@@ -213,6 +216,10 @@ pub struct LockGraph {
     pub roles: Vec<String>,
     /// Locks of threads that are held while a task sleeps: class and where it is acquired, and where the task sleeps.
     pub slept: BTreeMap<(usize, Span), BTreeSet<Span>>,
+    /// Classes that are no locks but other things that are waited for, and whether they are condition variables.
+    pub waits: BTreeMap<usize, bool>,
+    /// Code of the callers that runs while a class is held, and where: each with the best way there.
+    pub called_back: BTreeMap<(usize, Span), (Nesting, Evidence)>,
     /// What was assumed, sorted.
     pub assumptions: Vec<Assumption>,
     /// Distinct acquisitions in the code: (class, where).
@@ -229,7 +236,8 @@ impl LockGraph {
 
     /// The name of a class, for text.
     pub fn name(&self, class: usize) -> &str {
-        self.classes.get(class).map_or("(unknown class)", |class| class.name.as_str())
+        let other = if class == CALLERS { crate::callers::NAME } else { "(unknown class)" };
+        self.classes.get(class).map_or(other, |class| class.name.as_str())
     }
 
     /// Whether no instance of a class belongs to a domain. A class of unknown ownership may have an owner.
@@ -245,6 +253,16 @@ impl LockGraph {
             (false, false) if nesting.is_recursion() => Relation::Same,
             (false, false) => nesting.relation,
             _ => Relation::Other,
+        }
+    }
+
+    /// Adds code of the callers that runs while something is held, keeping the better evidence of a place.
+    pub fn add_called_back(&mut self, nesting: Nesting, evidence: Evidence) {
+        let Some(at) = evidence.wanted.last().map(|step| step.span.clone()) else { return };
+        let weight = |e: &Evidence| (e.possible, e.held.len() + e.wanted.len(), e.clone());
+        let known = self.called_back.entry((nesting.held, at)).or_insert_with(|| (nesting, evidence.clone()));
+        if weight(&evidence) < weight(&known.1) {
+            *known = (nesting, evidence);
         }
     }
 

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::index::{BodyId, Name};
+use crate::waits::Waited;
 
 /// The part of a home that is not in the value but around it: the lock of a cell whose content is made once.
 pub const CELL: u32 = u32::MAX;
@@ -40,6 +41,10 @@ pub enum Key {
     Open(Arc<str>),
     /// Nobody knows; all locks of this type that are met so are one class.
     Lost(Arc<str>),
+    /// No lock, but whatever the callers' code does where it runs (`callers.rs`).
+    Callers,
+    /// No lock, but something else that is waited for (`waits.rs`).
+    Waited(Waited),
 }
 
 /// All homes met so far.

@@ -257,6 +257,11 @@ fn unify(one: &Ty, other: Option<&Ty>, bind: &mut dyn FnMut(&Ty, Option<&Ty>) ->
     }
 }
 
+/// Whether the type is a parameter of a body, or of the function it is in.
+pub(crate) fn is_parameter_of(index: &Index<'_>, body: BodyId, ty: &Ty) -> bool {
+    name_of_parameter(index, body, ty).is_some()
+}
+
 /// The name of the parameter of a body, or of the function it is in, that the type is.
 fn name_of_parameter(index: &Index<'_>, body: BodyId, ty: &Ty) -> Option<Arc<str>> {
     match ty {

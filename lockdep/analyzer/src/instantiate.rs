@@ -2,20 +2,17 @@
 //!
 //! Here nestings are made, and their owners' relation is decided or left to the callers. Used by `apply.rs` only.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use lockdep::order::Relation;
+use std::collections::BTreeMap;
 
 use crate::chain::{Chain, keep};
 use crate::code::{Calling, CodeSite, MAX_CODE_DEPTH};
 use crate::flow::Flow;
-use crate::graph::{Gates, Held, Instances, Nesting, Wanted};
-use crate::home::Key;
+use crate::graph::{Held, Wanted};
 use crate::index::BodyId;
-use crate::mir::ir::{Place, Ty};
+use crate::mir::ir::Place;
 use crate::path::{Path, Root, Step, Value};
 use crate::state::{Holding, State, Tree};
-use crate::summary::{Acquire, ClosedNesting, Grounds, HeldLock, Lock, Note, OpenNesting, Ways};
+use crate::summary::{Acquire, HeldLock, Lock, Ways};
 
 /// What a callee is given.
 pub(crate) struct Arguments {
@@ -66,6 +63,7 @@ impl Arguments {
                 param.checked_sub(1).and_then(|at| self.values.get(at)).cloned().unwrap_or(Value::Unknown)
             }
             Value::At(path) => state.load(self.path(state, path)),
+            Value::Running(body) => Value::Running(*body),
             Value::Code(..) | Value::Pending(_) | Value::Unknown => Value::Unknown,
         }
     }
@@ -147,9 +145,12 @@ impl Flow<'_, '_> {
                 let span = occurrence.chain.end().cloned().unwrap_or(span);
                 let calling = if code_call.called { Calling::Surely } else { Calling::Perhaps };
                 let (what, others) = ("the code a parameter holds", code_call.others.as_slice());
-                let site = CodeSite { calling, what, span: &span, others };
+                let site = CodeSite { calling, what, span: &span, others, outside: code_call.outside };
                 self.apply_code(&mut during, &code, args, &site);
             }
+        }
+        if let Some(output) = &mut self.output {
+            output.scoped.extend(&summary.scoped);
         }
         let returned: Vec<_> = summary.returned.iter().flat_map(|(h, c)| translate(self, h, c)).collect();
         let sure: Vec<HeldLock> = (summary.sure.iter().flatten().filter(|_| !call.possible))
@@ -224,194 +225,12 @@ impl Flow<'_, '_> {
     }
 
     fn translated(&self, state: &State, arguments: &Arguments, acquire: &Acquire) -> Acquire {
+        let handle = |path: &Path| arguments.value(state, &Value::At(path.clone()));
+        if let Some(joined) = self.context.joined(acquire, &handle) {
+            return joined;
+        }
         let path = arguments.path(state, &acquire.lock.path);
         let class = self.context.reclassed(acquire.lock.class, &path);
         Acquire { lock: Lock { class, path }, wanted: acquire.wanted }
-    }
-
-    /// A lock is waited for: it nests in everything held.
-    pub(crate) fn acquire(&mut self, state: &State, acquire: &Acquire, chain: &Chain) {
-        let path = &acquire.lock.path;
-        let owned_already = self.context.is_recursive(acquire.lock.class)
-            && path.is_definite()
-            && state.held.keys().any(|holding| {
-                matches!(&holding.lock, HeldLock::Known(lock, Held::Exclusive)
-                    if lock.class == acquire.lock.class && lock.path.same_way(path))
-            });
-        if owned_already {
-            return;
-        }
-        for (holding, held_chain) in &state.held {
-            let (held, wanted) = (held_chain.clone(), chain.clone());
-            self.nest(state, &holding.lock, acquire, Ways { held, wanted, gates: Gates::default() });
-        }
-        if let Some(output) = self.output.as_mut().filter(|_| !path.alone) {
-            keep(&mut output.acquires, acquire.clone(), chain.clone());
-        }
-    }
-
-    /// A nesting, come by in `ways`; what is surely held here are gates besides.
-    fn nest(&mut self, state: &State, held: &HeldLock, acquire: &Acquire, mut ways: Ways) {
-        if self.output.is_none() {
-            return;
-        }
-        let alone = |lock: &Lock| lock.path.alone || self.context.is_solitary(lock.class);
-        let again = |lock: &Lock| lock.class == acquire.lock.class && lock.path.same_way(&acquire.lock.path);
-        if matches!(held, HeldLock::Known(lock, _) if (alone(lock) || alone(&acquire.lock)) && !again(lock))
-            || (alone(&acquire.lock) && !matches!(held, HeldLock::Known(..)))
-        {
-            return;
-        }
-        ways.gates.extend(self.gates(state, held, &acquire.lock));
-        let decided = match held {
-            HeldLock::Argument(_) | HeldLock::FromCode(_) => None,
-            // Which class it is, only a caller knows.
-            HeldLock::Known(lock, _)
-                if self.context.is_open(lock.class) || self.context.is_open(acquire.lock.class) =>
-            {
-                None
-            }
-            HeldLock::Known(lock, _) => decide(state, lock, &acquire.lock).or_else(|| {
-                // Two elements that one function goes through: what it does with them is decided here.
-                let here = again(lock) && self.context.placed_key(lock.class).is_some();
-                here.then_some((Relation::Other, Instances::Any))
-            }),
-        };
-        match (held, decided) {
-            (HeldLock::Known(lock, how), Some((relation, instances))) => {
-                let closed = close(lock, *how, acquire, relation, instances);
-                let grounds = self.grounds(lock, acquire, ways);
-                if let Some(output) = &mut self.output {
-                    output.add_closed(closed, grounds);
-                }
-            }
-            _ => {
-                self.pair(held, acquire, &ways);
-                let open = OpenNesting { held: held.clone(), acquire: acquire.clone() };
-                if let Some(output) = &mut self.output {
-                    output.add_open(open, ways);
-                }
-            }
-        }
-    }
-
-    /// Two parameters whose locks of one undeclared class are both taken: swapped, they close a circle.
-    fn pair(&mut self, held: &HeldLock, acquire: &Acquire, ways: &Ways) {
-        let HeldLock::Known(lock, how) = held else { return };
-        let (from, to) = (&lock.path, &acquire.lock.path);
-        let alike = lock.class == acquire.lock.class && from.steps == to.steps && from.root != to.root;
-        let named = |path: &Path| path.is_open() && path.is_definite();
-        if !alike || !named(from) || !named(to) || self.context.placed_key(lock.class).is_none() {
-            return;
-        }
-        let nesting = close(lock, *how, acquire, Relation::Other, Instances::Any).nesting;
-        // Pairs of several places are not told apart, so none of them says what is surely held.
-        let grounds = self.grounds(lock, acquire, Ways { gates: Gates::default(), ..ways.clone() });
-        if let Some(output) = &mut self.output {
-            output.pairs.entry((lock.class, from.bare(), to.bare())).or_insert((nesting, grounds));
-        }
-    }
-
-    fn grounds(&self, held: &Lock, acquire: &Acquire, ways: Ways) -> Grounds {
-        let owner = |lock: &Lock| {
-            let names = |local: usize| self.body.names.get(&local).cloned();
-            lock.path.owner_path().map_or_else(String::new, |path| path.describe(&names))
-        };
-        let owners = (owner(held), owner(&acquire.lock));
-        Grounds { ways, owners }
-    }
-
-    /// Nestings of an entry point that nobody calls: what is open stays a meeting of strangers.
-    pub(crate) fn close_entry(&mut self) {
-        if let Some(calls) = self.output.as_ref().map(|output| output.calls.clone()) {
-            self.close_calls(&calls);
-        }
-        let Some(mut output) = self.output.take() else { return };
-        for acquire in output.acquires.keys() {
-            if let Some((Key::Open(lock), _)) = self.context.placed_key(acquire.lock.class) {
-                output.notes.insert(Note::Given(lock.to_string(), self.body.span.clone()));
-            }
-        }
-        for (open, ways) in std::mem::take(&mut output.open) {
-            // Without a class there is no nesting to speak of; the note above stands for it.
-            let open_class = |lock: &Lock| self.context.is_open(lock.class);
-            let known = matches!(&open.held, HeldLock::Known(lock, _) if !open_class(lock));
-            if open_class(&open.acquire.lock) || !(known || matches!(open.held, HeldLock::Argument(_))) {
-                continue;
-            }
-            let mut locks = Vec::new();
-            match &open.held {
-                HeldLock::Known(lock, how) => locks.push((lock.clone(), *how)),
-                HeldLock::Argument(param) => {
-                    // A guard from outside: its type says the class, nothing says the instance.
-                    let ty = self.body.locals.get(*param).cloned().unwrap_or(Ty::Never);
-                    for class in self.context.classes_of_guards(self.krate, &ty).into_iter().flatten() {
-                        locks.push((Lock { class, path: Path::unknown() }, Held::Exclusive));
-                    }
-                }
-                // Nobody analyzed calls this, so nobody gives it code.
-                HeldLock::FromCode(_) => {}
-            }
-            for (lock, how) in locks {
-                let closed = close(&lock, how, &open.acquire, Relation::Other, Instances::Any);
-                let grounds = self.grounds(&lock, &open.acquire, ways.clone());
-                output.add_closed(closed, grounds);
-            }
-        }
-        self.output = Some(output);
-    }
-}
-
-fn close(
-    held: &Lock,
-    how: Held,
-    acquire: &Acquire,
-    relation: Relation,
-    instances: Instances,
-) -> ClosedNesting {
-    let nesting = Nesting {
-        held: held.class,
-        wanted: acquire.lock.class,
-        relation,
-        held_as: how,
-        wanted_as: acquire.wanted,
-        instances,
-    };
-    let ownerless = (held.path.owner.is_none(), acquire.lock.path.owner.is_none());
-    ClosedNesting { nesting, ownerless }
-}
-
-/// The relation of two owners and of the two instances, unless a caller may know more.
-fn decide(state: &State, held: &Lock, wanted: &Lock) -> Option<(Relation, Instances)> {
-    let (from, to) = (&held.path, &wanted.path);
-    if held.class == wanted.class && (from.same_way(to) && from.is_definite() || from.meets(to)) {
-        return Some((Relation::Same, Instances::SameOne));
-    }
-    let replaceable = |path: &Path| matches!(path.root, Root::Param(_) | Root::Static(_));
-    let open = (from.is_open() || to.is_open()) && replaceable(from) && replaceable(to);
-    let relation = match (from.owner_path(), to.owner_path()) {
-        (Some(from), Some(to)) if from.same_way(&to) && from.is_definite() => Relation::Same,
-        (Some(from), Some(to)) if controls(state, &to, &from) => Relation::Up,
-        (Some(from), Some(to)) if controls(state, &from, &to) => Relation::Down,
-        _ if open => return None,
-        _ => Relation::Other,
-    };
-    Some((relation, Instances::Any))
-}
-
-/// Whether roles established here make `upper` control `lower`.
-fn controls(state: &State, upper: &Path, lower: &Path) -> bool {
-    let mut reached = BTreeSet::from([lower.clone()]);
-    loop {
-        let next: Vec<Path> = state
-            .roles
-            .iter()
-            .filter(|(below, above)| reached.contains(below) && !reached.contains(above))
-            .map(|(_, above)| above.clone())
-            .collect();
-        if next.is_empty() {
-            return reached.contains(upper) && upper != lower;
-        }
-        reached.extend(next);
     }
 }

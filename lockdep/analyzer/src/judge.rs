@@ -15,7 +15,7 @@ use lockdep::order::{Discipline, Level as OrderLevel, Rank, Relation, permits};
 
 use crate::certificate;
 use crate::finding::{Code, Finding, Level, Link, Refusal, Verdict};
-use crate::graph::{Instances, LockGraph, Nesting, Ownership};
+use crate::graph::{Evidence, Instances, LockGraph, Nesting, Ownership};
 use crate::proof::{self, Decision};
 use crate::witness::Witness;
 
@@ -80,6 +80,7 @@ pub fn judge(graph: LockGraph, discipline: &'static Discipline) -> Judgement {
     findings.extend(graph.slept.iter().map(|((class, acquired), slept)| {
         phrases::Phrases { graph: &graph, discipline }.slept(*class, acquired, slept)
     }));
+    findings.extend(judge.called_back());
     findings.extend(graph.assumptions.iter().map(phrases::assumption));
     findings.sort_by_key(|finding| finding.level);
 
@@ -186,6 +187,10 @@ fn is_recursion(code: Code) -> bool {
     matches!(code, Code::Recursion | Code::ReaderRecursion)
 }
 
+fn is_wait(code: Code) -> bool {
+    matches!(code, Code::WaitWhileHolding | Code::CondvarWaitWhileHolding)
+}
+
 /// Held class, wanted class, relation: nestings that differ in kinds only are reported once.
 type Group = (usize, usize, Relation);
 
@@ -216,13 +221,38 @@ impl Judge<'_> {
         // The refused one is the one to change, and comes first; else the walk's first step is the cause.
         links.sort_by_key(|link| link.refused.is_none());
         let code = code_of(self.graph, witness);
+        if is_wait(code) {
+            // The wait is what is wrong, and comes first.
+            links.sort_by_key(|link| !self.graph.waits.contains_key(&link.nesting.wanted));
+        }
         let level = match gated {
             true => Level::Note,
             false if witness.is_possible(self.graph) => Level::Warning,
             false => code.level(),
         };
         let phrases = phrases::Phrases { graph: self.graph, discipline: self.discipline };
-        phrases.circle(code, level, links, witness)
+        match is_wait(code) {
+            true => phrases.wait(code, level, links, witness),
+            false => phrases.circle(code, level, links, witness),
+        }
+    }
+
+    /// One finding per class that is held while code of the callers runs.
+    fn called_back(&self) -> Vec<Finding> {
+        let mut places: BTreeMap<usize, Vec<(&Nesting, &Evidence)>> = BTreeMap::new();
+        for ((class, _), (nesting, evidence)) in &self.graph.called_back {
+            places.entry(*class).or_default().push((nesting, evidence));
+        }
+        let phrases = phrases::Phrases { graph: self.graph, discipline: self.discipline };
+        let found = places.into_values().map(|mut places| {
+            places.sort_by_key(|(_, evidence)| {
+                (evidence.possible, evidence.held.len() + evidence.wanted.len(), *evidence)
+            });
+            let (nesting, evidence) = places[0];
+            let link = Link { nesting: *nesting, evidence: evidence.clone(), refused: None, variants: 0 };
+            phrases.called_back(link, places[1..].iter().filter_map(|(_, more)| more.wanted.last()))
+        });
+        found.collect()
     }
 
     /// One finding per group of refused nestings that no circle explains.
@@ -257,6 +287,11 @@ fn code_of(graph: &LockGraph, witness: &Witness) -> Code {
     let between_instances =
         |nesting: &Nesting| nesting.held == nesting.wanted && graph.relation(nesting) == Relation::Same;
     let nestings = witness.nestings();
+    let mut waits = nestings.iter().filter_map(|nesting| graph.waits.get(&nesting.held)).peekable();
+    if waits.peek().is_some() {
+        let condvar = waits.any(|condvar| *condvar);
+        return if condvar { Code::CondvarWaitWhileHolding } else { Code::WaitWhileHolding };
+    }
     match nestings.first() {
         Some(nesting) if recursion(nesting) && proof::is_reader_recursion(nesting) => Code::ReaderRecursion,
         Some(nesting) if recursion(nesting) => Code::Recursion,

@@ -31,7 +31,13 @@ impl Flow<'_, '_> {
             let holding = Holding { lock: HeldLock::Known(lock, Held::Exclusive), holder: None };
             keep(&mut during.held, holding, chain);
         }
-        let site = CodeSite { calling: Calling::PerhapsOnce, what: "a lazy value", span, others: &codes };
+        let site = CodeSite {
+            calling: Calling::PerhapsOnce,
+            what: "a lazy value",
+            span,
+            others: &codes,
+            outside: false,
+        };
         let code = match codes[..] {
             [code] => Value::Code(code, (usize::MAX, Vec::new())),
             _ => Value::Unknown,

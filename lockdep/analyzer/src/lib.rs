@@ -2,7 +2,7 @@
 //!
 //! The pipeline, one module each, in this order: read ([`mir`], [`facts`]) → find names ([`index`]) and classes
 //! ([`context`], [`home`], `locks`) → flow inside a function (`flow`, `place`, `state`, [`path`]) → who is called (`sources`,
-//! `instances`, `resolve`) → calls (`apply`, `code`, `foreign`, `callbacks`, `lazy`, `destroy`, `instantiate`, [`model`]) →
+//! `instances`, `resolve`) → calls (`apply`, `code`, `foreign`, `callbacks`, `callers`, `lazy`, `destroy`, `instantiate`, [`model`]) →
 //! summaries to a fixpoint (`fixpoint`, `summary`) → graph (`link`, [`graph`]) → prove ([`proof`]), check the
 //! certificate ([`certificate`]), show the deadlock ([`witness`]) → findings ([`judge`], [`finding`]) → text
 //! ([`render`]). [`certificate_file`] and [`graph_file`] let others check the proof again; [`disciplines`] compares policies. Library only: it starts no process, reads no file, never prints and never exits.
@@ -32,6 +32,7 @@ mod acquire;
 mod alone;
 mod apply;
 mod callbacks;
+mod callers;
 mod callgraph;
 mod code;
 mod defer;
@@ -41,13 +42,16 @@ mod fixpoint;
 mod flow;
 mod foreign;
 mod gates;
+mod inside;
 mod instances;
 mod instantiate;
 mod iterate;
+mod known;
 mod lazy;
 mod limits;
 mod link;
 mod locks;
+mod nest;
 mod numbers;
 mod place;
 mod resolve;
@@ -55,6 +59,7 @@ mod shared;
 mod sources;
 mod state;
 mod values;
+mod waits;
 
 use std::fmt;
 
@@ -85,19 +90,27 @@ impl fmt::Display for AnalyzeError {
 
 impl std::error::Error for AnalyzeError {}
 
+/// What is looked for besides deadlocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Locks that are held while code of the callers of these crates runs.
+    pub callbacks: bool,
+}
+
 /// The lock graph of the crates in `facts`, taken as one program.
 ///
 /// # Errors
 /// [`AnalyzeError::NoLocks`] when there is none to speak of.
 pub fn analyze(facts: Vec<Facts>) -> Result<LockGraph, AnalyzeError> {
-    analyze_with(facts, &Models::shipped())
+    analyze_with(facts, &Models::shipped(), Options::default())
 }
 
-/// The same with what else is known of code that is not read, or is not to be judged by its text.
+/// The same with what else is known of code that is not read, or is not to be judged by its text, and with what is looked
+/// for besides.
 ///
 /// # Errors
 /// [`AnalyzeError::NoLocks`] when there is none to speak of.
-pub fn analyze_with(facts: Vec<Facts>, models: &Models) -> Result<LockGraph, AnalyzeError> {
+pub fn analyze_with(facts: Vec<Facts>, models: &Models, options: Options) -> Result<LockGraph, AnalyzeError> {
     let mut problems: Vec<String> = Vec::new();
     let mut programs = Vec::new();
     for facts in facts {
@@ -109,6 +122,7 @@ pub fn analyze_with(facts: Vec<Facts>, models: &Models) -> Result<LockGraph, Ana
     let index = Index::new(&programs);
     let classes = context::classes(&programs, &index, models);
     let mut context = Context::new(&index, models, &classes);
+    context.callbacks = options.callbacks;
     let entries = fixpoint::run(&mut context);
     let graph = link::run(&context, &entries, &problems, context::roles(&programs));
     let given = graph.assumptions.iter().any(|assumption| assumption.kind == "given-lock");

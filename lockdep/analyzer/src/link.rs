@@ -10,12 +10,13 @@ use lockdep::order::Relation;
 
 use crate::context::Context;
 use crate::flow::Flow;
-use crate::graph::{Assumption, Held, Instances, LockGraph, Nesting, Ownership, Wanted};
+use crate::graph::{Assumption, CALLERS, Held, Instances, LockGraph, Nesting, Ownership, Wanted};
 use crate::index::BodyId;
 use crate::mir::ir::Span;
 use crate::numbers::Numbers;
 use crate::path::Root;
 use crate::summary::{ClosedNesting, Note, Summary};
+use crate::waits::Nodes;
 
 /// Puts the graph together.
 pub fn run(
@@ -30,17 +31,28 @@ pub fn run(
             false => Cow::Borrowed(&context.summaries[body]),
         })
         .collect();
-    let numbers = Numbers::new(context, &settled);
+    let nodes = Nodes::new(context, &settled);
+    let numbers = Numbers::new(context, &settled, &nodes);
     let ownership = ownership(context);
     let mut graph = LockGraph { roles, bodies: context.index.bodies.len(), ..LockGraph::default() };
+    graph.waits.clone_from(&numbers.waits);
     graph.classes = numbers.classes(context, &ownership);
     let mut sites: BTreeSet<(usize, Span)> = BTreeSet::new();
     let mut writers: BTreeSet<usize> = BTreeSet::new();
     let mut instances: BTreeMap<usize, BTreeSet<Span>> = BTreeMap::new();
+    for (closed, grounds) in &nodes.notified {
+        if let Some(nesting) = numbers.nesting(&closed.nesting, settle(closed, &ownership)) {
+            graph.add(nesting, numbers.evidence(grounds));
+        }
+    }
     for summary in &settled {
         for (closed, grounds) in &summary.closed {
             let relation = settle(closed, &ownership);
             let Some(nesting) = numbers.nesting(&closed.nesting, relation) else { continue };
+            if nesting.wanted == CALLERS {
+                graph.add_called_back(nesting, numbers.evidence(grounds));
+                continue;
+            }
             let undeclared = context.placed_key(closed.nesting.held).is_some();
             if undeclared && nesting.held == nesting.wanted && nesting.instances == Instances::Any {
                 let site = grounds.ways.wanted.end().cloned();
@@ -81,6 +93,14 @@ pub fn run(
     graph.assumptions = assumptions(context, &settled, entries, problems);
     graph.assumptions.extend(unordered(&graph, instances));
     graph.assumptions.extend(numbers.lost(context, &graph));
+    graph.assumptions.extend((nodes.unknown > 0).then(|| Assumption {
+        kind: "unknown-wait".to_owned(),
+        text: format!(
+            "{} condition variables that are waited for with another lock held are notified without that lock",
+            nodes.unknown
+        ),
+        sites: Vec::new(),
+    }));
     graph.assumptions.sort();
     graph
 }
@@ -150,7 +170,7 @@ fn assumptions(
         format!(
             "the code that takes these locks is the code analyzed: {} bodies, entered through {} functions that none \
              of it calls; code outside neither nests these locks nor combines their guards; locks that no model knows, waits for \
-             anything but locks, and unwinding are left out",
+             anything but locks, threads, condition variables and barriers, and unwinding are left out",
             context.index.bodies.len(),
             entries.len()
         ),
@@ -169,6 +189,7 @@ fn assumptions(
         add("described-code", text, Vec::new());
     }
     let mut roles: BTreeSet<Span> = BTreeSet::new();
+    let mut waits: BTreeSet<Span> = BTreeSet::new();
     let mut unfollowed: BTreeSet<Span> = BTreeSet::new();
     let mut foreign: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut unresolved: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
@@ -180,6 +201,9 @@ fn assumptions(
         match note {
             // A finding, not an assumption.
             Note::Slept(..) => {}
+            Note::Waits(span) => {
+                waits.insert(span.clone());
+            }
             Note::Roles(span) => {
                 roles.insert(span.clone());
             }
@@ -213,6 +237,13 @@ fn assumptions(
             roles.len()
         );
         add("roles", text, roles.into_iter().collect());
+    }
+    if !waits.is_empty() {
+        let text = format!(
+            "{} waits for threads or notifications with a lock held end without that lock",
+            waits.len()
+        );
+        add("unknown-wait", text, waits.into_iter().collect());
     }
     if !unfollowed.is_empty() {
         let text = format!(

@@ -11,12 +11,12 @@ use std::sync::Arc;
 
 use crate::context::Context;
 use crate::home::{CELL, Home, HomeId, Homes, Key};
-use crate::index::{Index, Name};
+use crate::index::Name;
 use crate::mir::ir::{Body, Callee, Terminator, Ty};
-use crate::model::{Effect, Models};
-use crate::path::{Path, Root, Step};
+use crate::path::{Path, Root};
 use crate::resolve::is_code_trait;
 use crate::summary::ClassId;
+use crate::waits::Waited;
 
 /// Classes that are found while functions are analyzed.
 #[derive(Debug, Default)]
@@ -34,6 +34,16 @@ pub struct Placed {
 }
 
 impl Placed {
+    /// The home of a number.
+    pub(crate) fn home(&self, number: HomeId) -> Home {
+        self.homes.borrow().get(number)
+    }
+
+    /// Whether the locks of a type live where it does.
+    pub(crate) fn is_transparent(&self, name: &Name) -> bool {
+        self.transparent.contains(name)
+    }
+
     /// Whether no two threads can reach one lock of the class.
     pub(crate) fn is_solitary(&self, class: ClassId) -> bool {
         self.solitary.borrow().contains(&class)
@@ -131,7 +141,8 @@ impl Context<'_> {
     fn mentions_lock(&self, krate: usize, ty: &Ty) -> bool {
         ty.any(&mut |inner| match inner {
             Ty::Path(path, _) => {
-                self.key(krate, path, 1).is_some_and(|key| self.models.is_placed_lock(&key))
+                self.key(krate, path, 1)
+                    .is_some_and(|key| self.models.is_placed_lock(&key) || self.models.is_signal(&key))
                     || self.placed.transparent.contains(&self.index.name(krate, path))
             }
             Ty::Opaque(_) | Ty::Projection(_) | Ty::Dyn(_) => true,
@@ -243,13 +254,23 @@ impl Context<'_> {
 
     /// Whether only the callers know the class.
     pub fn is_open(&self, class: ClassId) -> bool {
-        matches!(self.placed_key(class), Some((Key::Open(_), _)))
+        matches!(self.placed_key(class), Some((Key::Open(_), _))) || self.is_open_wait(class)
     }
 
     /// What a placed class is known by, and whether its holder is let in again.
     pub fn placed_key(&self, class: ClassId) -> Option<(Key, bool)> {
         let at = class.checked_sub(self.classes.len())?;
         self.placed.classes.borrow().get(at).cloned()
+    }
+
+    /// What stands for code of the callers.
+    pub(crate) fn class_of_callers(&self) -> ClassId {
+        self.number(Key::Callers, false)
+    }
+
+    /// The node for what is waited for.
+    pub(crate) fn class_of_waited(&self, waited: Waited) -> ClassId {
+        self.number(Key::Waited(waited), false)
     }
 
     fn number(&self, key: Key, recursive: bool) -> ClassId {
@@ -261,90 +282,6 @@ impl Context<'_> {
         })
     }
 
-    /// Where a path ends in a part of the tuple that lives at `home`, which the caller that knows the home did not see:
-    /// that part.
-    fn part(&self, home: HomeId, path: &Path, lock: &Arc<str>) -> HomeId {
-        let Some(Step::Field(last)) = path.steps.last() else { return home };
-        let known = self.placed.homes.borrow().get(home);
-        let mut is_part = false;
-        let mut look = |krate: usize, ty: &Ty| {
-            ty.any(&mut |inner| {
-                let Ty::Tuple(types) = inner else { return false };
-                let part = types.get(*last as usize).and_then(|part| self.lock_type(krate, part));
-                is_part |= part.is_some_and(|part| part == *lock);
-                is_part
-            });
-        };
-        match &known {
-            Home::Field(name, variant, position) => {
-                let fields = self.index.fields_of(name);
-                fields
-                    .filter(|field| field.position == *position && field.variant == *variant)
-                    .for_each(|field| look(field.krate, &field.ty));
-            }
-            Home::Static(name) => {
-                let statics =
-                    self.index.statics().filter(|(krate, path, _)| self.static_name(*krate, path) == *name);
-                statics.for_each(|(krate, _, ty)| look(krate, ty));
-            }
-            _ => {}
-        }
-        if is_part { self.home(Home::Part(home, *last)) } else { home }
-    }
-
-    /// The home of a lock of type `lock` that is found on the way to `home`: that, or the inside of another lock in it.
-    fn within(&self, home: HomeId, lock: &Arc<str>) -> HomeId {
-        let known = self.placed.homes.borrow().get(home);
-        let Home::Field(name, variant, position) = known else { return home };
-        let here = self.index.fields_of(&name).filter(|f| f.position == position && f.variant == variant);
-        let inside = here.map(|field| self.nested_in_lock(field.krate, &field.ty, lock)).max();
-        if inside == Some(true) { self.home(Home::Inside(home)) } else { home }
-    }
-
-    /// Whether a lock of type `lock` is in this type only as what another lock protects.
-    fn nested_in_lock(&self, krate: usize, ty: &Ty, lock: &Arc<str>) -> bool {
-        let (kind, data) = split(lock);
-        if kind == "cell" {
-            // The cell itself, which is not spelled as a lock.
-            return false;
-        }
-        let (mut outer, mut outside) = (false, false);
-        ty.any(&mut |inner| {
-            let Some(found) = self.lock_type(krate, inner) else { return false };
-            let (other_kind, other) = split(&found);
-            outer = true;
-            outside |= kind == other_kind && (data == other || is_generic(data) || is_generic(other));
-            // Only the outermost locks count as outside.
-            true
-        });
-        outer && !outside
-    }
-
-    /// A home that was passed on by code that was not read may be that of something else.
-    fn fits(&self, home: HomeId, path: &Path, lock: &Arc<str>) -> bool {
-        if matches!(path.root, Root::Param(_) | Root::Static(_) | Root::Local(_)) {
-            return true;
-        }
-        let home_known = self.placed.homes.borrow().get(home);
-        let Home::Field(name, variant, position) = home_known else { return true };
-        let (kind, data) = split(lock);
-        self.index.fields_of(&name).filter(|f| f.position == position && f.variant == variant).any(|field| {
-            field.ty.any(&mut |inner| match inner {
-                Ty::Dyn(_) | Ty::Opaque(_) | Ty::Projection(_) => true,
-                Ty::Path(path, _) if self.index.is_parameter(field.krate, path) => true,
-                Ty::Path(path, _) => match self.lock_type(field.krate, inner) {
-                    Some(other) => {
-                        let (other_kind, other) = split(&other);
-                        kind == other_kind && (data == other || is_generic(data) || is_generic(other))
-                    }
-                    // A type of ours: what it holds has homes of its own, unless it is transparent.
-                    None => self.placed.transparent.contains(&self.index.name(field.krate, path)),
-                },
-                _ => false,
-            })
-        })
-    }
-
     /// The class's name.
     pub fn class_name(&self, class: ClassId) -> String {
         match self.placed_key(class) {
@@ -352,7 +289,14 @@ impl Context<'_> {
             Some((Key::Home(home), _)) => self.home_name(self.placed.homes.borrow().first(home)),
             Some((Key::Open(lock), _)) => format!("a {}", split(&lock).0),
             Some((Key::Lost(lock), _)) => format!("some {lock}"),
+            Some((Key::Waited(waited), _)) => self.waited_name(waited),
+            Some((Key::Callers, _)) => crate::callers::NAME.to_owned(),
         }
+    }
+
+    /// Whether tasks wait for the locks of a class, and not threads.
+    pub fn is_of_tasks(&self, class: ClassId) -> bool {
+        self.placed.of_tasks.borrow().contains(&class)
     }
 
     /// Whether the holder of such a lock is let in again.
@@ -373,7 +317,7 @@ impl Context<'_> {
         self.placed.homes.borrow().first(home)
     }
 
-    fn home_name(&self, home: HomeId) -> String {
+    pub(crate) fn home_name(&self, home: HomeId) -> String {
         let known = self.placed.homes.borrow().get(home);
         match known {
             Home::Static(path) => path.to_string(),
@@ -391,68 +335,6 @@ impl Context<'_> {
             }
         }
     }
-
-    /// How the model tables call a callee, if they may know it.
-    pub fn callee_key(&self, krate: usize, callee: &Callee) -> Option<String> {
-        callee_key(self.index, self.models, krate, callee)
-    }
-
-    /// The effect of a call, if the callee is known.
-    pub fn effect(&self, krate: usize, callee: &Callee) -> Option<Effect> {
-        let known = self.callee_key(krate, callee).and_then(|key| self.models.effect(&key));
-        // What another crate calls spawning is: nobody runs the code before the call is over.
-        known.or_else(|| (starts_code(callee) && self.is_foreign(krate, callee)).then_some(Effect::Spawn))
-    }
-
-    fn is_foreign(&self, krate: usize, callee: &Callee) -> bool {
-        matches!(callee, Callee::Path { path, .. } if self.index.name(krate, path).krate.is_empty())
-    }
-
-    /// Whether a value of this type, or one inside it, keeps a lock held.
-    pub fn is_guard(&self, krate: usize, ty: &Ty) -> bool {
-        let Ty::Path(path, _) = ty else { return false };
-        self.key(krate, path, 1).is_some_and(|key| self.models.is_guard(&key))
-    }
-
-    /// Whether tasks wait for the locks of a class, and not threads.
-    pub fn is_of_tasks(&self, class: ClassId) -> bool {
-        self.placed.of_tasks.borrow().contains(&class)
-    }
-
-    /// Whether copies of a value of this type point to one object.
-    pub fn is_pointer(&self, krate: usize, ty: &Ty) -> bool {
-        match ty {
-            Ty::Ref(..) => true,
-            Ty::Path(path, _) => self.key(krate, path, 1).is_some_and(|key| self.models.is_pointer(&key)),
-            _ => false,
-        }
-    }
-
-    fn key(&self, krate: usize, path: &str, segments: usize) -> Option<String> {
-        key(self.index, self.models, krate, path, segments)
-    }
-}
-
-/// How the model tables call a callee that is printed in crate `krate`, if they may know it.
-pub fn callee_key(index: &Index<'_>, models: &Models, krate: usize, callee: &Callee) -> Option<String> {
-    match callee {
-        Callee::Path { path, .. } => key(index, models, krate, path, 2),
-        Callee::Qualified { of: Some(Ty::Path(of, _)), method, .. } => {
-            let known = key(index, models, krate, of, 1).map(|of| format!("{of}::{method}"));
-            known.filter(|key| models.effect(key).is_some()).or_else(|| {
-                // A trait is printed by its visible path, which may be another crate's `__Deref`.
-                let name = index.name(krate, of);
-                let last = name.last().trim_start_matches('_');
-                name.krate.is_empty().then(|| format!("std::{last}::{method}"))
-            })
-        }
-        _ => None,
-    }
-}
-
-fn key(index: &Index<'_>, models: &Models, krate: usize, path: &str, segments: usize) -> Option<String> {
-    let name = index.name(krate, path);
-    models.key(&name.krate, &name.path, segments)
 }
 
 fn calls_code(body: &Body) -> bool {
@@ -462,18 +344,12 @@ fn calls_code(body: &Body) -> bool {
     })
 }
 
-/// Whether a function's name says that it starts a task or a thread.
-fn starts_code(callee: &Callee) -> bool {
-    let Callee::Path { path, .. } = callee else { return false };
-    let last = path.rsplit("::").next().unwrap_or(path);
-    last == "spawn" || last.starts_with("spawn_")
-}
-
 /// Kind and data type of a lock type.
-fn split(lock: &str) -> (&str, &str) {
+pub(crate) fn split(lock: &str) -> (&str, &str) {
     lock.split_once('<').map_or((lock, ""), |(kind, data)| (kind, data.strip_suffix('>').unwrap_or(data)))
 }
 
-fn is_generic(ty: &str) -> bool {
+/// Whether a lock type leaves its data type open.
+pub(crate) fn is_generic(ty: &str) -> bool {
     ty.contains('?')
 }

@@ -12,7 +12,7 @@ use crate::mir::ir::{Callee, Ty};
 
 pub use effect::{Acquiring, ClassSource, Effect, Exchange, How, Iteration, Waiting};
 pub use own::{ConfigError, Defaults};
-use table::{LockModel, Table};
+use table::{LockModel, Table, WaitModel};
 pub use toml::ser::Error as WriteError;
 
 /// The lookup.
@@ -171,6 +171,13 @@ impl Models {
     /// Whether the function with this [`Models::key`] destroys nothing that it is given a reference to.
     pub fn only_moves(&self, key: &str) -> bool {
         self.table.functions.moves.contains(key)
+    }
+
+    /// Whether the type with this [`Models::key`] is a condition variable or a barrier.
+    pub fn is_signal(&self, key: &str) -> bool {
+        let waits = |model: &&WaitModel| model.r#type == key && model.opens.is_empty();
+        self.table.wait.iter().any(|model| waits(&model))
+            || self.table.functions.meet.contains(&format!("{key}::wait"))
     }
 
     /// Whether the crate's functions are modelled here wherever they matter.

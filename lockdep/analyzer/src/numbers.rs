@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use lockdep::order::Relation;
 
 use crate::context::Context;
-use crate::graph::{Assumption, Class, Evidence, LockGraph, Nesting, Ownership};
+use crate::graph::{Assumption, CALLERS, Class, Evidence, LockGraph, Nesting, Ownership};
 use crate::home::Key;
 use crate::mir::ir::Span;
 use crate::summary::{ClassId, Grounds, Summary};
+use crate::waits::{Nodes, Waited};
 
 /// The final number of each class, by the number it had.
 #[derive(Debug)]
@@ -21,11 +22,13 @@ pub struct Numbers {
     /// Undeclared classes: name, whether the holder is let in again.
     placed: Vec<(String, bool)>,
     lost: BTreeSet<usize>,
+    /// Those that are no locks but other waits, and whether for a condition variable.
+    pub waits: BTreeMap<usize, bool>,
 }
 
 impl Numbers {
     /// Numbers the classes that `summaries` acquire.
-    pub fn new(context: &Context<'_>, summaries: &[Cow<'_, Summary>]) -> Numbers {
+    pub fn new(context: &Context<'_>, summaries: &[Cow<'_, Summary>], nodes: &Nodes) -> Numbers {
         let mut met: BTreeSet<ClassId> = BTreeSet::new();
         for summary in summaries {
             met.extend(summary.met.iter().map(|(class, ..)| *class));
@@ -35,24 +38,42 @@ impl Numbers {
         let declared = context.classes.len();
         let mut of: BTreeMap<ClassId, usize> = (0..declared).map(|class| (class, class)).collect();
         let mut names: BTreeMap<(String, Key), Vec<(ClassId, bool)>> = BTreeMap::new();
+        let mut callers = None;
         for class in met {
             let Some((key, recursive)) = context.placed_key(class) else { continue };
             let key = match key {
                 Key::Open(_) => continue,
+                Key::Waited(_) => match nodes.of(context, class) {
+                    Some(waited) => Key::Waited(waited),
+                    None => continue,
+                },
+                Key::Callers => {
+                    callers = Some(class);
+                    continue;
+                }
                 Key::Home(home) => Key::Home(context.first_home(home)),
                 lost => lost,
             };
             names.entry((context.class_name(class), key)).or_default().push((class, recursive));
         }
-        let mut numbers = Numbers { of: BTreeMap::new(), placed: Vec::new(), lost: BTreeSet::new() };
+        let mut numbers = Numbers {
+            of: BTreeMap::new(),
+            placed: Vec::new(),
+            lost: BTreeSet::new(),
+            waits: BTreeMap::new(),
+        };
         for ((name, key), classes) in names {
             let number = declared + numbers.placed.len();
             if matches!(key, Key::Lost(_)) {
                 numbers.lost.insert(number);
             }
             of.extend(classes.iter().map(|(class, _)| (*class, number)));
+            if let Key::Waited(waited) = key {
+                numbers.waits.insert(number, matches!(waited, Waited::Condvar(_)));
+            }
             numbers.placed.push((name, classes.iter().all(|(_, recursive)| *recursive)));
         }
+        of.extend(callers.map(|class| (class, CALLERS)));
         numbers.of = of;
         numbers
     }

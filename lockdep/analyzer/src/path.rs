@@ -192,6 +192,8 @@ pub enum Value {
     GuardOf(Path),
     /// A future that acquires a lock when it is awaited.
     Pending(Arc<Acquiring>),
+    /// What stands for a thread or task that runs this body, and is waited for by.
+    Running(usize),
     /// Nothing.
     Unknown,
 }
@@ -214,7 +216,7 @@ impl Value {
             Value::To(path) => path.clone(),
             Value::At(path) => path.clone().then(Step::Deref),
             Value::GuardOf(lock) => lock.clone().then(Step::Deref),
-            Value::Code(..) | Value::Pending(_) | Value::Unknown => Path::unknown(),
+            Value::Code(..) | Value::Pending(_) | Value::Running(_) | Value::Unknown => Path::unknown(),
         }
     }
 
@@ -222,7 +224,7 @@ impl Value {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Value::To(path) | Value::At(path) | Value::GuardOf(path) => Some(path),
-            Value::Code(..) | Value::Pending(_) | Value::Unknown => None,
+            Value::Code(..) | Value::Pending(_) | Value::Running(_) | Value::Unknown => None,
         }
     }
 

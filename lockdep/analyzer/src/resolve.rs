@@ -117,7 +117,7 @@ impl Context<'_> {
     }
 
     /// The types with what is behind trait objects among them; none if a parameter is left.
-    fn concrete(&self, types: &BTreeSet<Printed>) -> Option<BTreeSet<Printed>> {
+    pub(crate) fn concrete(&self, types: &BTreeSet<Printed>) -> Option<BTreeSet<Printed>> {
         let mut found = BTreeSet::new();
         let mut seen = BTreeSet::new();
         let mut pending: Vec<Printed> = types.iter().cloned().collect();

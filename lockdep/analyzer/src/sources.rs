@@ -190,7 +190,7 @@ fn kind(ty: &Ty) -> Option<String> {
 }
 
 /// `Shape` of `shapes::Shape<u32> + Send`, without the binder in front.
-fn principal(bounds: &str) -> String {
+pub(crate) fn principal(bounds: &str) -> String {
     let text = match bounds.strip_prefix("for<").and_then(|rest| rest.split_once("> ")) {
         Some((_, rest)) => rest,
         None => bounds,

@@ -66,6 +66,8 @@ pub struct CodeCall {
     pub called: bool,
     /// What it may be if no caller knows.
     pub others: Vec<BodyId>,
+    /// It may be code of the callers of all that is analyzed, if no caller here knows.
+    pub outside: bool,
 }
 
 /// How a [`CodeCall`] happens, all its occurrences together.
@@ -103,6 +105,8 @@ pub struct Summary {
     /// Two instances of one undeclared class that two parameters of this function or its callers stand for: class,
     /// the held lock's path, the wanted one's.
     pub pairs: BTreeMap<(ClassId, Path, Path), (Nesting, Grounds)>,
+    /// Code that runs in threads for which a scope further out waits.
+    pub scoped: BTreeSet<BodyId>,
     /// What could not be followed.
     pub notes: BTreeSet<Note>,
     /// What is not told apart any more.
@@ -162,6 +166,7 @@ impl Summary {
         }
         earlier.writes.iter().for_each(|place| self.add_write(place));
         self.met.extend(earlier.met.iter().cloned());
+        self.scoped.extend(&earlier.scoped);
         self.notes.extend(earlier.notes.iter().cloned());
         self.coarse.widen(&earlier.coarse);
         self.result.retain(|steps, value| earlier.result.get(steps) == Some(value));
@@ -268,6 +273,8 @@ pub struct ClosedNesting {
 pub enum Note {
     /// A task sleeps and holds a lock of threads: its class, where it was acquired, and where the task sleeps.
     Slept(ClassId, Span, Span),
+    /// Something is held while something is waited for of which it is not known who ends it.
+    Waits(Span),
     /// Roles were taken from a check on entry.
     Roles(Span),
     /// A function of another crate, whose body was not read.

@@ -11,7 +11,7 @@ use lockdep_analyzer::finding::Verdict;
 use lockdep_analyzer::judge::{self, Judgement};
 use lockdep_analyzer::model::Models;
 use lockdep_analyzer::proof::Decision;
-use lockdep_analyzer::{AnalyzeError, certificate_file, graph_file, render};
+use lockdep_analyzer::{AnalyzeError, Options, certificate_file, graph_file, render};
 use thiserror::Error;
 
 use crate::args::{Analyze, Terminal};
@@ -139,7 +139,9 @@ fn judge(
     }
     let count = collected.facts.len();
     shell.status("Linking", format_args!("{count} facts file{}", if count == 1 { "" } else { "s" }));
-    let graph = shell.while_busy("linking", || lockdep_analyzer::analyze_with(collected.facts, models));
+    let options = Options { callbacks: settings.analyze.callbacks };
+    let graph =
+        shell.while_busy("linking", || lockdep_analyzer::analyze_with(collected.facts, models, options));
     let graph = graph.map_err(|AnalyzeError::NoLocks(_)| {
         let names: Vec<&str> = packages.iter().map(|(package, _)| package.as_str()).collect();
         Failure::NoLocks { packages: names.join(", ") }

@@ -130,6 +130,9 @@ pub struct Analyze {
     /// What the workspace says of its own locks and of these options [default: `lockdep.toml` at its root]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
+    /// Find locks that are held while code of the callers of these packages runs, too
+    #[arg(long)]
+    pub callbacks: bool,
     /// Which packages.
     #[command(flatten, next_help_heading = "Package Selection")]
     pub packages: clap_cargo::Workspace,

@@ -43,6 +43,12 @@ pub enum Code {
     UnorderedInstances,
     /// A task sleeps with a lock of threads.
     HeldAcrossAwait,
+    /// Something that is no lock is waited for under a lock that holds up whoever would end the wait.
+    WaitWhileHolding,
+    /// The same of a condition variable.
+    CondvarWaitWhileHolding,
+    /// Code of the callers runs under a lock that these crates take.
+    CallsBackUnderLock,
     /// Against the declared order.
     OrderViolation,
     /// What the proof rests on.
@@ -51,14 +57,17 @@ pub enum Code {
 
 impl Code {
     /// Every code there is.
-    pub const ALL: [Code; 8] = [
+    pub const ALL: [Code; 11] = [
         Code::LockOrderCycle,
         Code::CrossDomainNesting,
         Code::Recursion,
         Code::ReaderRecursion,
         Code::UnorderedInstances,
         Code::HeldAcrossAwait,
+        Code::WaitWhileHolding,
+        Code::CondvarWaitWhileHolding,
         Code::OrderViolation,
+        Code::CallsBackUnderLock,
         Code::Assumption,
     ];
 
@@ -76,6 +85,9 @@ impl Code {
             Code::ReaderRecursion => "reader-recursion",
             Code::UnorderedInstances => "unordered-instances",
             Code::HeldAcrossAwait => "held-across-await",
+            Code::WaitWhileHolding => "wait-while-holding",
+            Code::CondvarWaitWhileHolding => "condvar-wait-while-holding",
+            Code::CallsBackUnderLock => "calls-back-under-lock",
             Code::OrderViolation => "order-violation",
             Code::Assumption => "assumption",
         }
@@ -85,6 +97,7 @@ impl Code {
     pub const fn level(self) -> Level {
         match self {
             Code::Assumption => Level::Note,
+            Code::CallsBackUnderLock => Level::Warning,
             _ => Level::Error,
         }
     }
@@ -98,6 +111,11 @@ impl Code {
             Code::ReaderRecursion => "a fair read lock is acquired again by its reader",
             Code::UnorderedInstances => "two locks of one class and domain are held in no declared order",
             Code::HeldAcrossAwait => "a lock that threads wait for is held while its task sleeps",
+            Code::WaitWhileHolding => "something is waited for with a lock that whoever ends the wait needs",
+            Code::CondvarWaitWhileHolding => {
+                "a notification is waited for with a lock that whoever notifies needs"
+            }
+            Code::CallsBackUnderLock => "a lock is held while code of the caller runs (`--callbacks`)",
             Code::OrderViolation => "a nesting that the declared order refuses",
             Code::Assumption => "something that the analysis could not check",
         }
@@ -112,6 +130,9 @@ impl Code {
             Code::ReaderRecursion => READER_RECURSION,
             Code::UnorderedInstances => UNORDERED_INSTANCES,
             Code::HeldAcrossAwait => HELD_ACROSS_AWAIT,
+            Code::WaitWhileHolding => WAIT_WHILE_HOLDING,
+            Code::CondvarWaitWhileHolding => CONDVAR_WAIT_WHILE_HOLDING,
+            Code::CallsBackUnderLock => CALLS_BACK_UNDER_LOCK,
             Code::OrderViolation => ORDER_VIOLATION,
             Code::Assumption => ASSUMPTION,
         }
@@ -192,6 +213,38 @@ Example: `let v = self.value.lock().unwrap(); self.changed.notified().await; use
 
 Fix: let the guard end before the `.await` (with a block of its own, or by `drop`), or use a lock that tasks wait for,
 such as `tokio::sync::Mutex`, if the value must not change meanwhile.";
+
+const WAIT_WHILE_HOLDING: &str = "\
+A thread waits for the end of another one or of a task, or at a barrier, and holds a lock that the other acquires. If the other
+one has not acquired it by then, it waits for the lock, and the lock's holder for it. The end of a thread is a node of
+the graph like a lock: the lock is held while it is waited for, and whatever the thread acquires is waited for in it.
+
+Example: `let held = value.lock(); let t = spawn(|| *value.lock() += 1); t.join(); drop(held);`
+
+Fix: end the guard before the join (or before the end of the scope), or have the thread return what it has found out
+and store it after the join. What a thread that is kept in a field runs is not followed; such waits under a lock are
+counted as the assumption `unknown-wait`.";
+
+const CONDVAR_WAIT_WHILE_HOLDING: &str = "\
+A thread waits for a condition variable and holds another lock than the one that the wait releases. Every place that
+notifies this condition variable holds that lock (or one that is acquired under it) and so never gets there.
+
+Example: `let turn = self.turn.lock(); let open = self.open.lock(); self.opened.wait(open);`, while `open()` locks `turn`
+before it calls `self.opened.notify_all()`.
+
+Fix: release the other lock before the wait, or notify without it. A wait with a time limit is none of these.";
+
+const CALLS_BACK_UNDER_LOCK: &str = "\
+A lock of these crates is held while code runs that their callers gave: a closure, a method, destructor or formatting
+of a type parameter or trait object. If that code comes back and takes the lock, or waits for somebody who does, it
+waits for ever. Whether it does is up to callers that were not read, so this is looked for with `--callbacks` only, is a
+warning, and leaves the verdict undecided.
+
+Example: `pub fn each(&self, f: impl Fn(&Item)) { for item in self.items.read().iter() { f(item) } }`, where `f` adds an
+item. Or `self.map.lock().insert(key, value)`, where the old value's destructor removes another entry.
+
+Fix: take out what the code needs, end the guard, and only then run it; move what is replaced or removed out of the
+guard's scope before it is dropped. If the callers must not come back, say so in the documentation of the function.";
 
 const ORDER_VIOLATION: &str = "\
 The order declared with `lock_order!` refuses this nesting. There need not be a deadlock today: the graph as a

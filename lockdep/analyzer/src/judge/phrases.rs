@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use lockdep::order::{Discipline, Relation};
 
 use crate::finding::{Code, Finding, Level, Link, Refusal};
-use crate::graph::{Assumption, Gate, Held, LockGraph, Nesting, Wanted, Which};
+use crate::graph::{Assumption, Gate, Held, LockGraph, Nesting, Step, Wanted, Which};
 use crate::mir::ir::Span;
 use crate::witness::Witness;
 
@@ -194,6 +194,64 @@ impl Phrases<'_> {
             notes: vec![format!("acquired at {acquired}")],
             help: format!("end the guard of `{name}` before the `.await`, or use a lock that tasks wait for"),
             sites: slept.iter().chain([acquired]).cloned().collect(),
+        }
+    }
+
+    /// The finding of a circle through something that is no lock. What those do who would end the wait is said in
+    /// words: no lock of theirs is in the wrong place.
+    pub fn wait(&self, code: Code, level: Level, mut links: Vec<Link>, witness: &Witness) -> Finding {
+        let is_wait = |link: &Link| self.graph.waits.contains_key(&link.nesting.wanted);
+        let mut notes = Vec::new();
+        for link in links.iter().filter(|link| !is_wait(link)) {
+            let (held, wanted) = (self.held(&link.nesting), self.wanted(&link.nesting));
+            let site = |steps: &[Step]| {
+                let step = steps.last();
+                step.map_or_else(String::new, |step| format!(" ({}, {})", step.function, step.span))
+            };
+            let (from, to) = (site(&link.evidence.held), site(&link.evidence.wanted));
+            notes.push(format!("{held}{from} comes only after {wanted}{to} is acquired"));
+        }
+        notes.extend(self.gates(level, witness));
+        if level == Level::Warning {
+            notes.push("merely possible: a call on the way could not be resolved to one function".to_owned());
+        }
+        links.retain(is_wait);
+        let (held, wanted) = match links.first() {
+            Some(link) => (self.held(&link.nesting), self.wanted(&link.nesting)),
+            None => Default::default(),
+        };
+        Finding {
+            code,
+            level,
+            title: format!("the {wanted} is waited for while {held} is held, and needs it"),
+            links,
+            witness: Some(witness.clone()),
+            rule: "whoever waits holds nothing that the end of the wait depends on".to_owned(),
+            notes,
+            help: format!("release {held} before the wait"),
+            sites: Vec::new(),
+        }
+    }
+
+    /// The finding of a lock that is held while code of the callers runs: `link` the best of the places, `more` the
+    /// others.
+    pub fn called_back<'s>(&self, link: Link, more: impl Iterator<Item = &'s Step>) -> Finding {
+        let held = self.held(&link.nesting);
+        let mut notes: Vec<String> =
+            link.evidence.wanted.last().map(|step| step.action.clone()).into_iter().collect();
+        notes.extend(
+            more.map(|step| format!("{} {} under it, too ({})", step.function, step.action, step.span)),
+        );
+        Finding {
+            code: Code::CallsBackUnderLock,
+            level: Code::CallsBackUnderLock.level(),
+            title: format!("{held} is held while code of the caller runs"),
+            links: vec![link],
+            witness: None,
+            rule: "code that is not known runs while no lock is held".to_owned(),
+            notes,
+            help: format!("release {held} before that code runs, or document that it must not come back"),
+            sites: Vec::new(),
         }
     }
 

@@ -118,6 +118,14 @@ pub enum Effect {
     Forget,
     /// Runs its argument on a stack of its own.
     Spawn,
+    /// Waits for the thread that the first argument stands for.
+    Join,
+    /// Runs its argument, and waits for the threads that it has started.
+    Scope,
+    /// Ends waits for a condition variable, the first argument.
+    Notify,
+    /// Waits at a barrier, the first argument.
+    Meet,
     /// The guard that is the first argument waits for the other holders of its lock.
     Upgrade,
     /// Acquires a lock whose class is not known before it runs.

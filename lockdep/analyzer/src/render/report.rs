@@ -11,7 +11,7 @@ use annotate_snippets::{
 };
 
 use crate::finding::{Finding, Level, Link};
-use crate::graph::{LockGraph, Step};
+use crate::graph::{CALLERS, LockGraph, Step};
 use crate::mir::ir::Span;
 use crate::witness::{CpuStep, Witness};
 
@@ -70,7 +70,14 @@ fn sites<'a>(graph: &LockGraph, finding: &'a Finding) -> Vec<Site<'a>> {
         let (held, wanted) = (&link.nesting.held, &link.nesting.wanted);
         if let Some(span) = link.primary() {
             let lock = lock(graph, *wanted, &link.evidence.owners.1, wanted_word(link.nesting.wanted_as));
-            sites.push(Site { span, label: format!("({second}) acquires {lock}"), primary: number == 0 });
+            let label = match *wanted {
+                CALLERS => format!("({second}) runs {}", graph.name(CALLERS)),
+                _ if graph.waits.contains_key(wanted) => {
+                    format!("({second}) waits for the {}", graph.name(*wanted))
+                }
+                _ => format!("({second}) acquires {lock}"),
+            };
+            sites.push(Site { span, label, primary: number == 0 });
         }
         if let Some(span) = link.secondary() {
             let lock = lock(graph, *held, &link.evidence.owners.0, held_word(link.nesting.held_as));

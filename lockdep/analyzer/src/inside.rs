@@ -1,0 +1,98 @@
+//! Which of the locks at one home is meant: a part of a tuple, a lock inside another, or none of them.
+//!
+//! The home is the field or static that a path remembers; the type that is written there says what locks it has room
+//! for. This file extends [`Context`]; classes are given in `locks.rs`.
+
+use std::sync::Arc;
+
+use crate::context::Context;
+use crate::home::{Home, HomeId};
+use crate::locks::{is_generic, split};
+use crate::mir::ir::Ty;
+use crate::path::{Path, Root, Step};
+
+impl Context<'_> {
+    /// Where a path ends in a part of the tuple that lives at `home`, which the caller that knows the home did not see:
+    /// that part.
+    pub(crate) fn part(&self, home: HomeId, path: &Path, lock: &Arc<str>) -> HomeId {
+        let Some(Step::Field(last)) = path.steps.last() else { return home };
+        let known = self.placed.home(home);
+        let mut is_part = false;
+        let mut look = |krate: usize, ty: &Ty| {
+            ty.any(&mut |inner| {
+                let Ty::Tuple(types) = inner else { return false };
+                let part = types.get(*last as usize).and_then(|part| self.lock_type(krate, part));
+                is_part |= part.is_some_and(|part| part == *lock);
+                is_part
+            });
+        };
+        match &known {
+            Home::Field(name, variant, position) => {
+                let fields = self.index.fields_of(name);
+                fields
+                    .filter(|field| field.position == *position && field.variant == *variant)
+                    .for_each(|field| look(field.krate, &field.ty));
+            }
+            Home::Static(name) => {
+                let statics =
+                    self.index.statics().filter(|(krate, path, _)| self.static_name(*krate, path) == *name);
+                statics.for_each(|(krate, _, ty)| look(krate, ty));
+            }
+            _ => {}
+        }
+        if is_part { self.home(Home::Part(home, *last)) } else { home }
+    }
+
+    /// The home of a lock of type `lock` that is found on the way to `home`: that, or the inside of another lock in it.
+    pub(crate) fn within(&self, home: HomeId, lock: &Arc<str>) -> HomeId {
+        let known = self.placed.home(home);
+        let Home::Field(name, variant, position) = known else { return home };
+        let here = self.index.fields_of(&name).filter(|f| f.position == position && f.variant == variant);
+        let inside = here.map(|field| self.nested_in_lock(field.krate, &field.ty, lock)).max();
+        if inside == Some(true) { self.home(Home::Inside(home)) } else { home }
+    }
+
+    /// Whether a lock of type `lock` is in this type only as what another lock protects.
+    fn nested_in_lock(&self, krate: usize, ty: &Ty, lock: &Arc<str>) -> bool {
+        let (kind, data) = split(lock);
+        if kind == "cell" {
+            // The cell itself, which is not spelled as a lock.
+            return false;
+        }
+        let (mut outer, mut outside) = (false, false);
+        ty.any(&mut |inner| {
+            let Some(found) = self.lock_type(krate, inner) else { return false };
+            let (other_kind, other) = split(&found);
+            outer = true;
+            outside |= kind == other_kind && (data == other || is_generic(data) || is_generic(other));
+            // Only the outermost locks count as outside.
+            true
+        });
+        outer && !outside
+    }
+
+    /// A home that was passed on by code that was not read may be that of something else.
+    pub(crate) fn fits(&self, home: HomeId, path: &Path, lock: &Arc<str>) -> bool {
+        if matches!(path.root, Root::Param(_) | Root::Static(_) | Root::Local(_)) {
+            return true;
+        }
+        let home_known = self.placed.home(home);
+        let Home::Field(name, variant, position) = home_known else { return true };
+        let (kind, data) = split(lock);
+        self.index.fields_of(&name).filter(|f| f.position == position && f.variant == variant).any(|field| {
+            field.ty.any(&mut |inner| match inner {
+                Ty::Dyn(_) | Ty::Opaque(_) | Ty::Projection(_) => true,
+                Ty::Path(path, _) if self.index.is_parameter(field.krate, path) => true,
+                Ty::Path(path, _) => match self.lock_type(field.krate, inner) {
+                    Some(other) => {
+                        let (other_kind, other) = split(&other);
+                        kind == other_kind && (data == other || is_generic(data) || is_generic(other))
+                    }
+                    // A type of ours: what it holds has homes of its own, unless it is transparent.
+                    None => self.placed.is_transparent(&self.index.name(field.krate, path)),
+                },
+                _ => false,
+            })
+        })
+    }
+}
