@@ -120,7 +120,7 @@ fn a_proof_is_repeated_from_the_facts_byte_for_byte() {
 /// Who is called through a trait object is possible and not certain.
 #[test]
 fn possible_findings_alone_leave_it_undecided() {
-    let source = include_str!("../fixtures/programs/dyn-callback-refuted.rs");
+    let source = include_str!("cli/possible.rs");
     let project = Project::library("undecided", source);
     let undecided = project.analyze(&["-q"]);
     assert_eq!(undecided.code, Some(1), "{}", undecided.stderr);

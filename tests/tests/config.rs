@@ -101,34 +101,7 @@ types = ["own_locks::raw::SpinGuard"]
 "#;
 
 /// Whether the lock is taken again depends on who calls.
-const POSSIBLE: &str = r"
-use std::sync::Mutex;
-
-static BOARD: Mutex<u32> = Mutex::new(0);
-
-pub trait Observer {
-    fn tell(&self);
-}
-
-pub struct Careless;
-
-impl Observer for Careless {
-    fn tell(&self) {
-        *BOARD.lock().unwrap() += 1;
-    }
-}
-
-pub struct Deaf;
-
-impl Observer for Deaf {
-    fn tell(&self) {}
-}
-
-pub fn tell(observer: &dyn Observer) {
-    let _board = BOARD.lock();
-    observer.tell();
-}
-";
+const POSSIBLE: &str = include_str!("cli/possible.rs");
 
 #[test]
 fn locks_of_ones_own_are_seen_when_they_are_described() {

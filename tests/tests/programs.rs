@@ -162,7 +162,7 @@ fn extract(programs: &[Program], wanted: &[&Program]) -> PathBuf {
     }
     let target = workspace.join("target");
     let mut command = cargo_lockdep();
-    command.current_dir(&workspace).args(["analyze", "--offline", "-q", "--format", "list", "--target-dir"]);
+    command.current_dir(&workspace).args(["analyze", "-q", "--format", "list", "--target-dir"]);
     command.arg(&target);
     if wanted.len() == programs.len() {
         command.arg("--workspace");

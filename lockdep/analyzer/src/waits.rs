@@ -235,13 +235,15 @@ pub(crate) struct Nodes {
     pub unknown: usize,
 }
 
+/// What is held where a wait is ended, and how that was found.
+type Holders<'s> = BTreeMap<ClassId, (&'s ClosedNesting, &'s Grounds)>;
+
 impl Nodes {
     /// Finds the nodes of which both sides are known.
     pub(crate) fn new(context: &Context<'_>, summaries: &[Cow<'_, Summary>]) -> Nodes {
         let mut nodes = Nodes::default();
         let mut waits: BTreeMap<HomeId, (ClassId, Waited)> = BTreeMap::new();
-        let mut notifies: BTreeMap<HomeId, BTreeMap<Waited, BTreeMap<ClassId, (&ClosedNesting, &Grounds)>>> =
-            BTreeMap::new();
+        let mut notifies: BTreeMap<HomeId, BTreeMap<Waited, Holders<'_>>> = BTreeMap::new();
         let (mut entered, mut left) = (BTreeSet::new(), BTreeSet::new());
         for summary in summaries {
             for acquire in summary.acquires.keys() {

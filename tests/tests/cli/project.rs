@@ -160,7 +160,7 @@ impl Project {
 
     /// `cargo lockdep analyze` with these arguments, ready to run.
     pub fn analysis(&self, arguments: &[&str]) -> Command {
-        let mut command = lockdep(&["analyze", "--offline", "--target-dir"]);
+        let mut command = lockdep(&["analyze", "--target-dir"]);
         command.arg(directory().join("target")).args(arguments).current_dir(&self.directory);
         command
     }
