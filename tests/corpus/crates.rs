@@ -30,6 +30,9 @@ pub struct Crate {
     /// Dependencies that have to be of this version, and are not read.
     #[serde(default)]
     pub pinned: BTreeMap<String, String>,
+    /// Whether code of the caller that runs under a lock is looked for.
+    #[serde(default)]
+    pub callbacks: bool,
     /// What is known to be wrong.
     #[serde(default, rename = "bug")]
     pub bugs: Vec<Bug>,

@@ -16,7 +16,7 @@ pub struct Finding {
     nestings: BTreeSet<Nesting>,
     /// What it is about if that is no nesting, and where.
     other: Option<(String, BTreeSet<(String, u64)>)>,
-    /// Everything that the chains go through.
+    /// Everything that the chains go through, and where notes say that code of the caller runs as well.
     pub steps: BTreeSet<Step>,
 }
 
@@ -79,6 +79,7 @@ impl Finding {
             false => None,
         };
         let steps = nestings.iter().flat_map(|nesting| [&nesting["held_chain"], &nesting["wanted_chain"]]);
+        let notes = finding["notes"].as_array()?.iter().filter_map(Value::as_str);
         Some(Finding {
             code: finding["code"].as_str()?.to_owned(),
             level: finding["level"].as_str()?.to_owned(),
@@ -86,7 +87,9 @@ impl Finding {
                 .map(|nesting| Some(Nesting { held: end(nesting, "held")?, wanted: end(nesting, "wanted")? }))
                 .collect::<Option<_>>()?,
             other,
-            steps: steps.filter_map(Value::as_array).flatten().filter_map(read).collect(),
+            steps: (steps.filter_map(Value::as_array).flatten().filter_map(read))
+                .chain(notes.filter_map(|note| noted(note, root)))
+                .collect(),
         })
     }
 
@@ -99,6 +102,15 @@ impl Finding {
         let own: BTreeSet<&str> = self.steps.iter().map(|step| step.function.as_str()).collect();
         self.code == other.code && classes(self) == classes(other) && functions.is_subset(&own)
     }
+}
+
+/// The step of a note `FUNCTION runs WHAT (FILE:LINE:COLUMN)`; other notes have none.
+fn noted(note: &str, root: &str) -> Option<Step> {
+    let (text, place) = note.strip_suffix(')')?.rsplit_once(" (")?;
+    let (function, _) = text.split_once(" runs ")?;
+    let (file, line) = place.rsplit_once(':')?.0.rsplit_once(':')?;
+    let file = file.strip_prefix(root).unwrap_or(file).to_owned();
+    Some(Step { file, line: line.parse().ok()?, function: function.to_owned() })
 }
 
 impl fmt::Display for Finding {

@@ -69,6 +69,9 @@ pub fn analyze(tool: &Path, krate: &Crate) -> Result<Run, Failure> {
     for (name, version) in [(&krate.name, &krate.version)].into_iter().chain(&krate.also) {
         command.args(["--include-dep", &format!("{name}@{version}")]);
     }
+    if krate.callbacks {
+        command.arg("--callbacks");
+    }
     let report = match output(&mut command, &directory, &[0, 1]) {
         Err(Failure::Program(error)) if error.contains("nothing to prove") => None,
         other => {
