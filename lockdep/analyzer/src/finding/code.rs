@@ -215,9 +215,9 @@ Fix: let the guard end before the `.await` (with a block of its own, or by `drop
 such as `tokio::sync::Mutex`, if the value must not change meanwhile.";
 
 const WAIT_WHILE_HOLDING: &str = "\
-A thread waits for the end of another one or of a task, or at a barrier, and holds a lock that the other acquires. If the other
-one has not acquired it by then, it waits for the lock, and the lock's holder for it. The end of a thread is a node of
-the graph like a lock: the lock is held while it is waited for, and whatever the thread acquires is waited for in it.
+A thread waits for the end of another one or of a task, or at a barrier, and holds a lock that the other acquires. If
+the other one has not acquired it by then, it waits for the lock, and the lock's holder for it. The end of a thread is a
+node of the graph like a lock: the lock is held while it is waited for, and whatever the thread acquires is waited for in it.
 
 Example: `let held = value.lock(); let t = spawn(|| *value.lock() += 1); t.join(); drop(held);`
 
