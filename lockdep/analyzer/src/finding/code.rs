@@ -217,7 +217,8 @@ such as `tokio::sync::Mutex`, if the value must not change meanwhile.";
 const WAIT_WHILE_HOLDING: &str = "\
 A thread waits for the end of another one or of a task, or at a barrier, and holds a lock that the other acquires. If
 the other one has not acquired it by then, it waits for the lock, and the lock's holder for it. The end of a thread is a
-node of the graph like a lock: the lock is held while it is waited for, and whatever the thread acquires is waited for in it.
+node of the graph like a lock: the lock is held while it is waited for, and whatever the thread acquires is waited for
+in it.
 
 Example: `let held = value.lock(); let t = spawn(|| *value.lock() += 1); t.join(); drop(held);`
 
@@ -229,8 +230,8 @@ const CONDVAR_WAIT_WHILE_HOLDING: &str = "\
 A thread waits for a condition variable and holds another lock than the one that the wait releases. Every place that
 notifies this condition variable holds that lock (or one that is acquired under it) and so never gets there.
 
-Example: `let turn = self.turn.lock(); let open = self.open.lock(); self.opened.wait(open);`, while `open()` locks `turn`
-before it calls `self.opened.notify_all()`.
+Example: `let turn = self.turn.lock(); let open = self.open.lock(); self.opened.wait(open);`, while `open()` locks
+`turn` before it calls `self.opened.notify_all()`.
 
 Fix: release the other lock before the wait, or notify without it. A wait with a time limit is none of these.";
 
