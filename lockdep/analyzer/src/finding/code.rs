@@ -233,7 +233,8 @@ notifies this condition variable holds that lock (or one that is acquired under 
 Example: `let turn = self.turn.lock(); let open = self.open.lock(); self.opened.wait(open);`, while `open()` locks
 `turn` before it calls `self.opened.notify_all()`.
 
-Fix: release the other lock before the wait, or notify without it. A wait with a time limit is none of these.";
+Fix: release the other lock before the wait, or notify without it. A wait with a time limit is none of these: it ends
+by itself, and the lock is let go.";
 
 const CALLS_BACK_UNDER_LOCK: &str = "\
 A lock of these crates is held while code runs that their callers gave: a closure, a method, destructor or formatting
