@@ -1,9 +1,9 @@
 //! Where a lock that nobody declared lives: the field, static or construction site that is its class.
 //!
 //! Type arguments do not matter: `Cell<u8>.lock` and `Cell<u16>.lock` are one home. Homes are numbered as they are
-//! met, so numbers mean nothing outside one run; what is shown and compared are names. One lock that is reached
-//! through several homes (an `Arc` stored in two structs) makes them one. This file decides nothing about paths
-//! (`path.rs`) and nothing about which calls acquire (`model.rs`).
+//! met, so numbers mean nothing outside one run; what is shown and compared are names. One lock that is stored in two
+//! places (an `Arc` in two structs) has two homes: that they are one is not found out. This file decides nothing about
+//! paths (`path.rs`) and nothing about which calls acquire (`model.rs`).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -52,8 +52,6 @@ pub enum Key {
 pub struct Homes {
     known: Vec<Home>,
     numbers: HashMap<Home, HomeId>,
-    /// The home that each is one with; itself if none.
-    with: Vec<HomeId>,
 }
 
 impl Homes {
@@ -64,7 +62,6 @@ impl Homes {
         }
         let number = self.known.len() as HomeId;
         self.known.push(home.clone());
-        self.with.push(number);
         self.numbers.insert(home, number);
         number
     }
@@ -72,21 +69,5 @@ impl Homes {
     /// The home of a number.
     pub fn get(&self, number: HomeId) -> Home {
         self.known[number as usize].clone()
-    }
-
-    /// The first of the homes that are one with this one.
-    pub fn first(&self, mut number: HomeId) -> HomeId {
-        while self.with[number as usize] != number {
-            number = self.with[number as usize];
-        }
-        number
-    }
-
-    /// One lock lives in both.
-    pub fn unite(&mut self, a: HomeId, b: HomeId) {
-        // The better one to show stays: statics before fields before sites.
-        let (a, b) = (self.first(a), self.first(b));
-        let (kept, other) = if self.known[a as usize] <= self.known[b as usize] { (a, b) } else { (b, a) };
-        self.with[other as usize] = kept;
     }
 }

@@ -52,7 +52,7 @@ impl Flow<'_, '_> {
         let home = self.home_of(state, value).or_else(|| self.home_of(state, &Value::To(value.pointee())))?;
         // Locks in the content live where the cell does.
         let inside = ty.is_none_or(|ty| self.context.has_room_for_locks(self.krate, &pointee(&ty)));
-        let part = Home::Part(self.context.first_home(home), CELL);
+        let part = Home::Part(home, CELL);
         let home = if inside { self.context.home(part) } else { home };
         let path = Path { steps: Vec::new(), ..value.pointee() }.living(Some(home));
         let class = self.context.placed_class(&path, &"cell<>".into(), false);

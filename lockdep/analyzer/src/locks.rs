@@ -150,11 +150,6 @@ impl Context<'_> {
         })
     }
 
-    /// One lock lives in both.
-    pub fn unite(&self, a: HomeId, b: HomeId) {
-        self.placed.homes.borrow_mut().unite(a, b);
-    }
-
     /// The name of a static that is printed as `path` in crate `krate`.
     pub fn static_name(&self, krate: usize, path: &str) -> Arc<str> {
         let name = self.index.name(krate, path);
@@ -286,7 +281,7 @@ impl Context<'_> {
     pub fn class_name(&self, class: ClassId) -> String {
         match self.placed_key(class) {
             None => self.classes[class].name.clone(),
-            Some((Key::Home(home), _)) => self.home_name(self.placed.homes.borrow().first(home)),
+            Some((Key::Home(home), _)) => self.home_name(home),
             Some((Key::Open(lock), _)) => format!("a {}", split(&lock).0),
             Some((Key::Lost(lock), _)) => format!("some {lock}"),
             Some((Key::Waited(waited), _)) => self.waited_name(waited),
@@ -310,11 +305,6 @@ impl Context<'_> {
     /// How many classes there are so far.
     pub fn class_count(&self) -> usize {
         self.classes.len() + self.placed.classes.borrow().len()
-    }
-
-    /// The one that stands for all homes that are one with this.
-    pub fn first_home(&self, home: HomeId) -> HomeId {
-        self.placed.homes.borrow().first(home)
     }
 
     pub(crate) fn home_name(&self, home: HomeId) -> String {

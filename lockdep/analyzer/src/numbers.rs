@@ -51,7 +51,6 @@ impl Numbers {
                     callers = Some(class);
                     continue;
                 }
-                Key::Home(home) => Key::Home(context.first_home(home)),
                 lost => lost,
             };
             names.entry((context.class_name(class), key)).or_default().push((class, recursive));

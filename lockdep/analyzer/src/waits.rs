@@ -41,19 +41,19 @@ impl Context<'_> {
         match waited {
             Waited::End(body) => format!("end of {}", self.function_name(body)),
             Waited::Handle => "end of a thread".to_owned(),
-            Waited::Barrier(home) => format!("barrier {}", self.home_name(self.first_home(home))),
+            Waited::Barrier(home) => format!("barrier {}", self.home_name(home)),
             Waited::Condvar(home) | Waited::Notified(home, ..) => {
-                format!("notification of {}", self.home_name(self.first_home(home)))
+                format!("notification of {}", self.home_name(home))
             }
         }
     }
 
     fn waited(&self, class: ClassId) -> Option<Waited> {
         match self.placed_key(class)? {
-            (Key::Waited(Waited::Condvar(home)), _) => Some(Waited::Condvar(self.first_home(home))),
-            (Key::Waited(Waited::Barrier(home)), _) => Some(Waited::Barrier(self.first_home(home))),
+            (Key::Waited(Waited::Condvar(home)), _) => Some(Waited::Condvar(home)),
+            (Key::Waited(Waited::Barrier(home)), _) => Some(Waited::Barrier(home)),
             (Key::Waited(Waited::Notified(home, body, block)), _) => {
-                Some(Waited::Notified(self.first_home(home), body, block))
+                Some(Waited::Notified(home, body, block))
             }
             (Key::Waited(waited), _) => Some(waited),
             _ => None,
