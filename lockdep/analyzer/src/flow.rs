@@ -199,7 +199,7 @@ impl<'c, 'a> Flow<'c, 'a> {
             Rvalue::Discriminant(_) | Rvalue::Other(_) => vec![(Vec::new(), Value::Unknown)],
         };
         self.put(state, dest, tree, made);
-        if matches!(rvalue, Rvalue::Aggregate(Aggregate { kind: AggregateKind::Closure(..), .. })) {
+        if matches!(rvalue, Rvalue::Aggregate(made) if matches!(made.kind, AggregateKind::Closure(..))) {
             self.defer(state, dest);
         }
     }

@@ -81,16 +81,16 @@ fn literals_that_look_like_syntax() {
         "'\"'",
         "'é'",
     ] {
-        assert_eq!(value(&format!("const {text}")), Rvalue::Use(Operand::Const(text.to_owned())));
+        assert_eq!(value(&format!("const {text}")), Rvalue::Use(Operand::Const(text.into())));
         let (callee, args, target) =
             call(&format!("_1 = g(const {text}, move _2) -> [return: bb1, unwind continue];"));
         assert_eq!(callee, Callee::Path { path: "g".to_owned(), generics: Vec::new() });
-        assert_eq!(args, [Operand::Const(text.to_owned()), Operand::Move(Place::local(2))]);
+        assert_eq!(args, [Operand::Const(text.into()), Operand::Move(Place::local(2))]);
         assert_eq!(target, Some(1));
     }
     // A constant's path may contain an arrow.
     let arrow = "f::<impl FnOnce() -> bool>::promoted[0]";
-    assert_eq!(value(&format!("const {arrow}")), Rvalue::Use(Operand::Const(arrow.to_owned())));
+    assert_eq!(value(&format!("const {arrow}")), Rvalue::Use(Operand::Const(arrow.into())));
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn callees() {
     assert!(matches!(call(of_opaque).0, Callee::Qualified { this: Ty::Opaque(_), of: Some(_), .. }));
 
     let pointer = call("_1 = move (*_4)(const 1_u8) -> [return: bb1, unwind continue];");
-    assert_eq!(pointer.0, Callee::Place(Place { local: 4, projection: vec![Projection::Deref] }));
+    assert_eq!(pointer.0, Callee::Place(Place { local: 4, projection: vec![Projection::Deref].into() }));
 
     let path = "core::panicking::panic".to_owned();
     let diverging = Callee::Path { path, generics: Vec::new() };
@@ -149,13 +149,13 @@ fn places() {
         Projection::Field(1, function),
         Projection::Index,
     ];
-    assert_eq!(value(text), Rvalue::Use(Operand::Move(Place { local: 1, projection })));
+    assert_eq!(value(text), Rvalue::Use(Operand::Move(Place { local: 1, projection: projection.into() })));
     for index in ["_3", "1 of 2", "-1 of 2", "1:", "1..3", ":-1", "1:-1"] {
-        let place = Place { local: 4, projection: vec![Projection::Index] };
+        let place = Place { local: 4, projection: vec![Projection::Index].into() };
         assert_eq!(value(&format!("copy _4[{index}]")), Rvalue::Use(Operand::Copy(place)));
     }
     // Older compilers print a copy as a place by itself.
-    let place = Place { local: 4, projection: vec![Projection::Deref] };
+    let place = Place { local: 4, projection: vec![Projection::Deref].into() };
     assert_eq!(value("(*_4)"), Rvalue::Use(Operand::Copy(place)));
 }
 
@@ -171,7 +171,7 @@ fn values() {
     assert_eq!(value("PtrMetadata(copy _2)"), other(&[Operand::Copy(two())]));
     let cast = "move _2 as &dyn Tr<'_> (PointerCoercion(Unsize, Implicit))";
     let ty = Ty::Ref(false, Ty::Dyn("Tr".into()).into());
-    assert_eq!(value(cast), Rvalue::Cast(Operand::Move(two()), ty));
+    assert_eq!(value(cast), Rvalue::Cast(Operand::Move(two()), ty.into()));
     assert_eq!(fields("(move _2, const 1_u8)"), (AggregateKind::Tuple, vec![None, None]));
     assert_eq!(fields("[const 1_u8; 4]"), (AggregateKind::Array, vec![None]));
     assert_eq!(fields("[]"), (AggregateKind::Array, vec![]));
@@ -183,11 +183,11 @@ fn values() {
     assert_eq!(fields("Unit"), (AggregateKind::Adt("Unit".to_owned()), vec![]));
     let of_item = "core::ops::Range::<usize> { start: const 0_usize, end: const usize::MAX }";
     let Rvalue::Aggregate(range) = value(of_item) else { panic!("{of_item}") };
-    assert_eq!(range.fields[1].1, Operand::Const("usize::MAX".to_owned()));
+    assert_eq!(range.fields[1].1, Operand::Const("usize::MAX".into()));
 }
 
 fn one() -> Operand {
-    Operand::Const("1_u8".to_owned())
+    Operand::Const("1_u8".into())
 }
 
 fn other(operands: &[Operand]) -> Rvalue {
@@ -207,17 +207,19 @@ fn fields(text: &str) -> (AggregateKind, Vec<Option<String>>) {
 fn functions_and_statics_as_values() {
     let item = "a::f::<u8> as fn(u8) -> u8 (PointerCoercion(ReifyFnPointer(Safe), Implicit))";
     let callee = Callee::Path { path: "a::f".to_owned(), generics: vec![(1, vec![path("u8")])] };
-    assert!(matches!(value(item), Rvalue::Cast(Operand::Fn(found), Ty::FnPtr(..)) if *found == callee));
+    assert!(
+        matches!(value(item), Rvalue::Cast(Operand::Fn(found), to) if *found == callee && matches!(*to, Ty::FnPtr(..)))
+    );
     let tail = "\nalloc1 (static: m::H, size: 8, align: 4) { .. }\nalloc2 (extern static: X)\nalloc3 (fn: m::g)\n\
                 \nalloc4 (size: 1, align: 1) {\n    2a │ *\n}\n\nalloc5 (vtable: impl Tr for S)\n";
     let of = |alloc: &str| value_with(&format!("const {{{alloc}: &T}}"), tail);
-    assert_eq!(of("alloc1"), Rvalue::Use(Operand::Static("m::H".to_owned())));
-    assert_eq!(of("alloc2"), Rvalue::Use(Operand::Static("X".to_owned())));
+    assert_eq!(of("alloc1"), Rvalue::Use(Operand::Static("m::H".into())));
+    assert_eq!(of("alloc2"), Rvalue::Use(Operand::Static("X".into())));
     let function = Callee::Path { path: "m::g".to_owned(), generics: Vec::new() };
     assert_eq!(of("alloc3"), Rvalue::Use(Operand::Fn(function.into())));
-    assert_eq!(of("alloc4"), Rvalue::Use(Operand::Const("{alloc4: &T}".to_owned())));
+    assert_eq!(of("alloc4"), Rvalue::Use(Operand::Const("{alloc4: &T}".into())));
     // A part of a static is not the static.
-    assert_eq!(of("alloc1+0x4"), Rvalue::Use(Operand::Const("{alloc1+0x4: &T}".to_owned())));
+    assert_eq!(of("alloc1+0x4"), Rvalue::Use(Operand::Const("{alloc1+0x4: &T}".into())));
 }
 
 #[test]

@@ -129,9 +129,11 @@ fn callees(body: &Body) -> Vec<&Callee> {
 /// The program without what differs between compilers: positions in the standard library.
 fn without_library_spans(mut program: Program) -> Program {
     for body in &mut program.bodies {
-        let spans = body.blocks.iter_mut().flat_map(|block| {
-            block.statements.iter_mut().map(|statement| &mut statement.span).chain([&mut block.span])
-        });
+        let spans = body
+            .blocks
+            .iter_mut()
+            .flat_map(|block| [&mut block.span])
+            .chain(body.statement_spans.iter_mut().flatten());
         for span in spans.chain([&mut body.span]).filter(|span| span.file.starts_with("/rustc/")) {
             *span = Default::default();
         }
@@ -170,7 +172,7 @@ fn facts() {
 
     assert_eq!(body(&program, "KING").kind, BodyKind::Static);
     assert_eq!(body(&program, "HOOK").kind, BodyKind::Const);
-    let is_static = |name: &'static str| move |value: &Rvalue| matches!(value, Rvalue::Use(Operand::Static(path)) if path == name);
+    let is_static = |name: &'static str| move |value: &Rvalue| matches!(value, Rvalue::Use(Operand::Static(path)) if **path == *name);
     let statics = body(&program, "statics");
     assert!(
         ["KING", "QUEEN", "MOVES", "environ"].into_iter().all(|name| values(statics).any(is_static(name)))
@@ -341,7 +343,7 @@ proptest! {
 
 #[test]
 fn deep_nesting_ends() {
-    let places = |depth: usize| Place { local: 1, projection: vec![Projection::Deref; depth] };
+    let places = |depth: usize| Place { local: 1, projection: vec![Projection::Deref; depth].into() };
     for (depth, is_read) in [(100, true), (10_000, false)] {
         let code = format!("_1 = copy {}_1{};", "(*".repeat(depth), ")".repeat(depth));
         let ty = format!("{}u8{}", "(".repeat(depth), ",)".repeat(depth));

@@ -24,10 +24,7 @@ fn forget(krate: &str) {
 }
 
 fn files(body: &Body) -> impl Iterator<Item = &str> {
-    let blocks = body
-        .blocks
-        .iter()
-        .flat_map(|block| block.statements.iter().map(|statement| &statement.span).chain([&block.span]));
+    let blocks = body.blocks.iter().map(|block| &block.span);
     blocks.chain([&body.span]).chain(&body.impl_at).map(|span| &*span.file)
 }
 

@@ -60,6 +60,7 @@ impl Function {
             impl_at,
             impl_header: None,
             blocks: Vec::new(),
+            statement_spans: Vec::new(),
             unread: Vec::new(),
         };
         Function { body, file: Arc::clone(file), line, block: Vec::new() }
@@ -77,8 +78,8 @@ impl Function {
     }
 
     fn push(&mut self, kind: StatementKind) {
-        let span = self.span();
-        self.block.push(Statement { kind, span });
+        self.line += 1;
+        self.block.push(Statement { kind });
     }
 
     /// A new local, alive from here.
@@ -103,7 +104,7 @@ impl Function {
 
     /// `&(*_n).k`.
     pub fn field(&mut self, of: usize, position: u32, ty: Ty) -> usize {
-        let projection = vec![Projection::Deref, Projection::Field(position, ty.clone())];
+        let projection = vec![Projection::Deref, Projection::Field(position, ty.clone())].into();
         self.assign(reference(ty), Rvalue::Ref { mutable: false, place: Place { local: of, projection } })
     }
 
@@ -138,7 +139,7 @@ impl Function {
         let on = self.copy(on);
         self.end(Terminator::Switch { on, targets: vec![(0, here + 1)], otherwise: Some(here + 2) });
         for _ in 0..2 {
-            self.assign(Ty::unit(), Rvalue::Use(Operand::Const("()".to_owned())));
+            self.assign(Ty::unit(), Rvalue::Use(Operand::Const("()".into())));
             self.end(Terminator::Goto(here + 3));
         }
     }

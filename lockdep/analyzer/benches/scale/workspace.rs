@@ -200,13 +200,14 @@ impl Crate<'_> {
         let kind =
             AggregateKind::Closure("store::{impl#0}::visit::{closure#0}".to_owned(), self.closure_type());
         let fields = vec![(Some("self".to_owned()), function.copy(1))];
-        let closure = function.assign(self.closure_type(), Rvalue::Aggregate(Aggregate { kind, fields }));
+        let closure =
+            function.assign(self.closure_type(), Rvalue::Aggregate(Aggregate { kind, fields }.into()));
         let option = Ty::Path("std::option::Option".into(), [path("u64")].into());
         let callee = Callee::Path {
             path: "std::option::Option::map".to_owned(),
             generics: vec![(1, vec![path("u64")]), (2, vec![path("u64"), self.closure_type()])],
         };
-        let some = Operand::Const("std::option::Option::<u64>::None".to_owned());
+        let some = Operand::Const("std::option::Option::<u64>::None".into());
         function.call(option, callee, vec![some, Operand::Move(Place::local(closure))]);
         function.finish()
     }
@@ -217,7 +218,7 @@ impl Crate<'_> {
             Function::new(id, &self.file, 105, vec![self.closure_type(), path("u64")], path("u64"))
                 .of("impl Store");
         let store = reference(self.store(self.number));
-        let captured = Place { local: 1, projection: vec![Projection::Field(0, store.clone())] };
+        let captured = Place { local: 1, projection: vec![Projection::Field(0, store.clone())].into() };
         let this = function.assign(store, Rvalue::Use(Operand::Copy(captured)));
         let guard = self.lock(&mut function, this, self.number, QUEEN);
         function.drop(guard);
@@ -226,7 +227,7 @@ impl Crate<'_> {
 
     /// The logger of the workspace, which is crate 0's.
     fn log_call(&self, function: &mut Function) {
-        let text = Operand::Const("\"message\"".to_owned());
+        let text = Operand::Const("\"message\"".into());
         function.call(Ty::unit(), named(self.seen(0, "log::write")), vec![text]);
     }
 
@@ -294,8 +295,10 @@ impl Crate<'_> {
         for step in 0..6 {
             let text = function.field(1, 3, path("std::string::String"));
             let copy = function.copy(2);
-            let sum = function
-                .assign(path("usize"), Rvalue::Other(vec![copy, Operand::Const(format!("{step}_usize"))]));
+            let sum = function.assign(
+                path("usize"),
+                Rvalue::Other(vec![copy, Operand::Const(format!("{step}_usize").into())]),
+            );
             let (this, text_, count) = (function.copy(1), function.copy(text), function.copy(sum));
             let debug = |of: &str, method: &str, this: Ty| Callee::Qualified {
                 this,

@@ -18,7 +18,7 @@ use super::{Facts, FactsError, Header, each_span, short_path};
 use crate::mir::ir::{Body, Program};
 
 /// The version of the format; files of any other are refused.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 const MAGIC: [u8; 8] = *b"LDFACTS\n";
 

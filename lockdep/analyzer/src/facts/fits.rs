@@ -114,7 +114,7 @@ mod tests {
         assert!(!is_accepted(|body| drop(body.names.insert(2, "x".to_owned()))));
         assert!(!is_accepted(|body| body.blocks[0].terminator = Terminator::Goto(1)));
         assert!(!is_accepted(|body| body.blocks[0].terminator = Terminator::Drop(Place::local(2), 0)));
-        let deep = |steps| Place { local: 1, projection: vec![Projection::Deref; steps] };
+        let deep = |steps| Place { local: 1, projection: vec![Projection::Deref; steps].into() };
         assert!(is_accepted(|body| body.blocks[0].terminator = Terminator::Drop(deep(128), 0)));
         assert!(!is_accepted(|body| body.blocks[0].terminator = Terminator::Drop(deep(10_000), 0)));
     }

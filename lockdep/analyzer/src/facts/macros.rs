@@ -29,26 +29,27 @@ pub type Range = ((u32, u32), (u32, u32));
 fn mend(body: &mut Body, here: &dyn Fn(&Span) -> bool) {
     // Where each local was given its value last, as far as that was seen.
     let mut given: BTreeMap<usize, Span> = BTreeMap::new();
-    for block in &mut body.blocks {
+    for (block, spans) in body.blocks.iter_mut().zip(&mut body.statement_spans) {
         // The end of a scope says nothing of what is done.
         let says = |kind: &StatementKind| !matches!(kind, StatementKind::StorageDead(_));
-        let first = block.statements.iter().find(|statement| says(&statement.kind) && here(&statement.span));
-        let first = first.map(|statement| statement.span.clone());
+        let standing = block.statements.iter().zip(&*spans);
+        let mut first = standing.filter(|(statement, span)| says(&statement.kind) && here(span));
+        let first = first.next().map(|(_, span)| span.clone());
         let first = first.or_else(|| here(&block.span).then(|| block.span.clone()));
         let mut last: Option<Span> = None;
-        for statement in &mut block.statements {
-            if !here(&statement.span)
-                && let Some(span) = last.as_ref().or(first.as_ref())
+        for (statement, span) in block.statements.iter().zip(spans) {
+            if !here(span)
+                && let Some(near) = last.as_ref().or(first.as_ref())
             {
-                statement.span = span.clone();
+                span.clone_from(near);
             }
-            if says(&statement.kind) && here(&statement.span) {
-                last = Some(statement.span.clone());
+            if says(&statement.kind) && here(span) {
+                last = Some(span.clone());
             }
             if let StatementKind::Assign(dest, _) = &statement.kind
-                && here(&statement.span)
+                && here(span)
             {
-                given.insert(dest.local, statement.span.clone());
+                given.insert(dest.local, span.clone());
             }
         }
         if !here(&block.span) {

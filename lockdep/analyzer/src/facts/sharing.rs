@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::each_span;
 use crate::mir::ir::{
-    AggregateKind, Body, Call, Callee, Operand, Place, Projection, Rvalue, StatementKind, Terminator, Ty,
+    AggregateKind, Body, Call, Callee, Operand, Place, Projection, Rvalue, StatementKind, Terminator, Ty, Way,
 };
 
 /// What was met so far.
@@ -17,6 +17,7 @@ pub(super) struct Sharing {
     types: HashSet<Ty>,
     lists: HashSet<Arc<[Ty]>>,
     boxed: HashSet<Arc<Ty>>,
+    ways: HashSet<Way>,
 }
 
 impl Sharing {
@@ -51,7 +52,7 @@ impl Sharing {
             Rvalue::Use(operand) => self.operand(operand),
             Rvalue::Cast(operand, ty) => {
                 self.operand(operand);
-                self.ty(ty);
+                self.boxed(ty);
             }
             Rvalue::Ref { place, .. }
             | Rvalue::RawPtr(place)
@@ -72,7 +73,7 @@ impl Sharing {
         match operand {
             Operand::Copy(place) | Operand::Move(place) => self.place(place),
             Operand::Fn(callee) => self.callee(callee),
-            Operand::Static(_) | Operand::Const(_) => {}
+            Operand::Static(text) | Operand::Const(text) => self.text(text),
         }
     }
 
@@ -90,11 +91,19 @@ impl Sharing {
     }
 
     fn place(&mut self, place: &mut Place) {
-        for projection in &mut place.projection {
+        let way = &mut place.projection;
+        if way.is_empty() {
+            return;
+        }
+        if let Some(known) = self.ways.get(way) {
+            return way.clone_from(known);
+        }
+        for projection in way.steps_mut() {
             if let Projection::Field(_, ty) | Projection::Cast(ty) = projection {
                 self.ty(ty);
             }
         }
+        self.ways.insert(way.clone());
     }
 
     fn ty(&mut self, ty: &mut Ty) {

@@ -20,7 +20,8 @@ impl<'a> Index<'a> {
                 Rvalue::Ref { place, .. } | Rvalue::RawPtr(place) | Rvalue::DerefCopy(place) => {
                     self.walk(krate, body, place);
                 }
-                Rvalue::Aggregate(Aggregate { kind: AggregateKind::Adt(path), fields }) => {
+                Rvalue::Aggregate(aggregate) => {
+                    let Aggregate { kind: AggregateKind::Adt(path), fields } = &**aggregate else { continue };
                     let whole = self.name(krate, path);
                     let outer =
                         path.rsplit_once("::").map(|(outer, variant)| (self.name(krate, outer), variant));

@@ -202,6 +202,7 @@ impl<'r, 'a> BodyReader<'r, 'a> {
             terminator: Terminator::Unread,
             span: Span::default(),
         });
+        self.body.statement_spans.push(Vec::new());
         let mut is_terminated = false;
         let mut is_closed = false;
         while let Some(text) = lines.next() {
@@ -248,7 +249,8 @@ impl<'r, 'a> BodyReader<'r, 'a> {
         match line {
             Line::Skipped => {}
             Line::Statement(kind) => {
-                block.statements.push(Statement { kind, span });
+                block.statements.push(Statement { kind });
+                self.body.statement_spans.last_mut()?.push(span);
                 self.follows_kept = true;
             }
             Line::Terminator(terminator) => {
@@ -303,6 +305,7 @@ impl<'r, 'a> BodyReader<'r, 'a> {
         if !fits {
             self.unread(number, "a local or a block that is mentioned does not exist");
             self.body.blocks.clear();
+            self.body.statement_spans.clear();
             self.body.names.clear();
         } else if !complete(self.body, &self.incomplete, hints) {
             self.unread(number, NOT_PRINTED);

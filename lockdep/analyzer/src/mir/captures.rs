@@ -68,7 +68,7 @@ impl Hints {
         let position = self.fields.get(&**path)?.iter().position(|known| known == field)?;
         // The type is the caller's to say.
         let projection = vec![Projection::Field(u32::try_from(position).ok()?, Ty::Never)];
-        Some(Place { local, projection })
+        Some(Place { local, projection: projection.into() })
     }
 }
 
@@ -109,10 +109,10 @@ fn add_missing(body: &mut Body, closure: &Incomplete, uses: &BTreeMap<usize, u32
     let types = closure.types.as_ref()?;
     let block = body.blocks.get_mut(closure.block)?;
     let (before, from) = block.statements.split_at_mut_checked(closure.statement)?;
-    let StatementKind::Assign(_, Rvalue::Aggregate(Aggregate { fields, .. })) = &mut from.first_mut()?.kind
-    else {
+    let StatementKind::Assign(_, Rvalue::Aggregate(aggregate)) = &mut from.first_mut()?.kind else {
         return None;
     };
+    let fields = &mut aggregate.fields;
     let missing = types.get(fields.len()..)?;
     let last_variable = fields.last().and_then(|(name, _)| local_named(&body.names, name.as_deref()?));
     // The temporaries that only this closure uses, the last one first.
@@ -135,15 +135,14 @@ fn add_missing(body: &mut Body, closure: &Incomplete, uses: &BTreeMap<usize, u32
 fn add_hinted(body: &mut Body, closure: &Incomplete, hints: &Hints) -> Option<()> {
     let types = closure.types.as_ref()?;
     let statement = body.blocks.get(closure.block)?.statements.get(closure.statement)?;
-    let StatementKind::Assign(_, Rvalue::Aggregate(Aggregate { kind, fields })) = &statement.kind else {
-        return None;
-    };
+    let StatementKind::Assign(_, Rvalue::Aggregate(aggregate)) = &statement.kind else { return None };
+    let Aggregate { kind, fields } = &**aggregate;
     let AggregateKind::Closure(id, _) = kind else { return None };
     let (Some((_, first)), 1) = (fields.first(), fields.len()) else { return None };
     let mut operands = Vec::new();
     for (position, ty) in types.iter().enumerate() {
         let mut place = hints.place(body, id, position)?;
-        if let Some(Projection::Field(_, of)) = place.projection.last_mut() {
+        if let Some(Projection::Field(_, of)) = place.projection.steps_mut().last_mut() {
             *of = ty.clone();
         }
         operands.push(match ty {
@@ -152,7 +151,7 @@ fn add_hinted(body: &mut Body, closure: &Incomplete, hints: &Hints) -> Option<()
         });
     }
     let same = |a: &Place, b: &Place| {
-        let number = |place: &Place| match place.projection.as_slice() {
+        let number = |place: &Place| match &*place.projection {
             [Projection::Field(number, _)] => Some(*number),
             _ => None,
         };
@@ -160,8 +159,8 @@ fn add_hinted(body: &mut Body, closure: &Incomplete, hints: &Hints) -> Option<()
     };
     same(first.place()?, operands.first()?.place()?).then_some(())?;
     let statement = body.blocks.get_mut(closure.block)?.statements.get_mut(closure.statement)?;
-    if let StatementKind::Assign(_, Rvalue::Aggregate(Aggregate { fields, .. })) = &mut statement.kind {
-        fields.extend(operands.into_iter().skip(1).map(|operand| (None, operand)));
+    if let StatementKind::Assign(_, Rvalue::Aggregate(aggregate)) = &mut statement.kind {
+        aggregate.fields.extend(operands.into_iter().skip(1).map(|operand| (None, operand)));
     }
     Some(())
 }

@@ -11,6 +11,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 mod nesting;
+mod way;
+
+pub use way::Way;
 
 /// One crate as read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -76,6 +79,9 @@ pub struct Body {
     pub impl_header: Option<String>,
     /// Blocks by number. Cleanup blocks keep their numbers and are marked.
     pub blocks: Vec<Block>,
+    /// Where the statements of each block stand, while the text is at hand: facts do not keep it.
+    #[serde(skip)]
+    pub statement_spans: Vec<Vec<Span>>,
     /// Lines of this body that could not be read; not empty means that the body is incomplete.
     pub unread: Vec<String>,
 }
@@ -98,8 +104,6 @@ pub struct Block {
 pub struct Statement {
     /// What it does.
     pub kind: StatementKind,
-    /// Where it stands.
-    pub span: Span,
 }
 
 /// The statements that may matter; the others are not kept.
@@ -119,13 +123,13 @@ pub struct Place {
     /// `_n`.
     pub local: usize,
     /// The way from it, outermost projection last.
-    pub projection: Vec<Projection>,
+    pub projection: Way,
 }
 
 impl Place {
     /// The local itself.
     pub fn local(local: usize) -> Place {
-        Place { local, projection: Vec::new() }
+        Place { local, projection: Way::default() }
     }
 }
 
@@ -152,11 +156,11 @@ pub enum Operand {
     /// `move place`.
     Move(Place),
     /// A constant that is a reference to a static: the static's path as printed.
-    Static(String),
+    Static(Arc<str>),
     /// A constant that is a function item or a unit closure used as a value.
     Fn(Box<Callee>),
     /// Any other constant, as printed.
-    Const(String),
+    Const(Arc<str>),
 }
 
 impl Operand {
@@ -175,7 +179,7 @@ pub enum Rvalue {
     /// The operand itself.
     Use(Operand),
     /// `operand as T (Kind)`.
-    Cast(Operand, Ty),
+    Cast(Operand, Arc<Ty>),
     /// `&place`, `&mut place`; fake borrows are not kept.
     Ref {
         /// `&mut`.
@@ -192,7 +196,7 @@ pub enum Rvalue {
     /// `discriminant(place)`.
     Discriminant(Place),
     /// A tuple, array, struct, variant, closure or coroutine being built.
-    Aggregate(Aggregate),
+    Aggregate(Box<Aggregate>),
     /// Everything else, by the operands it uses.
     Other(Vec<Operand>),
 }

@@ -51,6 +51,7 @@ impl Header<'_> {
             impl_at: self.impl_at.clone(),
             impl_header: None,
             blocks: Vec::new(),
+            statement_spans: Vec::new(),
             unread: Vec::new(),
         }
     }

@@ -124,7 +124,7 @@ impl<'a> Names<'a> {
             let mut after = cursor.clone();
             if after.eat(check) && (after.is_done() || after.at(",") || after.at(")")) {
                 *cursor = after;
-                return Some(Operand::Const(check.to_owned()));
+                return Some(Operand::Const(check.into()));
             }
         }
         Some(Operand::Fn(callee(cursor, &mut self.types)?.into()))
@@ -171,7 +171,7 @@ impl<'a> Names<'a> {
             cursor.eat("<imm>");
             match allocation {
                 Allocation::Static(path) if cursor.at(": ") => {
-                    return Some(Operand::Static((*path).to_owned()));
+                    return Some(Operand::Static((*path).into()));
                 }
                 Allocation::Fn(path) if cursor.at(": ") => {
                     return callee(&mut Cursor::new(path), &mut self.types)
@@ -185,7 +185,7 @@ impl<'a> Names<'a> {
             let callee = Callee::Path { path: value.to_owned(), generics: Vec::new() };
             return Some(Operand::Fn(callee.into()));
         }
-        Some(Operand::Const(text.to_owned()))
+        Some(Operand::Const(text.into()))
     }
 }
 

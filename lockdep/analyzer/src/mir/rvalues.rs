@@ -86,7 +86,7 @@ pub(super) fn rvalue<'a>(
             Some(value) => return Some(Some(value)),
             None => {
                 let fields = unnamed(names.operands(cursor.bracketed()?)?);
-                Rvalue::Aggregate(Aggregate { kind: AggregateKind::Tuple, fields })
+                Rvalue::Aggregate(Aggregate { kind: AggregateKind::Tuple, fields }.into())
             }
         },
         _ => word(names, &mut cursor, target)?,
@@ -128,7 +128,7 @@ fn array<'a>(names: &mut Names<'a>, cursor: &mut Cursor<'a>) -> Option<Rvalue> {
         let first = names.operand(&mut parts)?;
         if parts.eat("; ") && !parts.is_done() { vec![first] } else { names.operands(inner)? }
     };
-    Some(Rvalue::Aggregate(Aggregate { kind: AggregateKind::Array, fields: unnamed(elements) }))
+    Some(Rvalue::Aggregate(Aggregate { kind: AggregateKind::Array, fields: unnamed(elements) }.into()))
 }
 
 fn closure<'a>(names: &mut Names<'a>, cursor: &mut Cursor<'a>, target: &Target<'_>) -> Option<Rvalue> {
@@ -144,7 +144,7 @@ fn closure<'a>(names: &mut Names<'a>, cursor: &mut Cursor<'a>, target: &Target<'
         Some((_, last)) if last.starts_with("{closure#") => format!("{}::{last}", target.body),
         _ => String::new(),
     };
-    Some(Rvalue::Aggregate(Aggregate { kind: AggregateKind::Closure(definition, ty), fields }))
+    Some(Rvalue::Aggregate(Aggregate { kind: AggregateKind::Closure(definition, ty), fields }.into()))
 }
 
 /// A closure's name as types have it: `S<T>::go::{closure#0}`, where a value has `S::<T>::go::{closure#0}`.
@@ -210,7 +210,7 @@ fn use_or_cast<'a>(names: &mut Names<'a>, cursor: &mut Cursor<'a>, operand: Oper
     let (ty, kind) = cursor.rest().rsplit_once(" (")?;
     (kind.ends_with(')') && kind.starts_with(|first: char| first.is_ascii_uppercase())).then_some(())?;
     cursor.expect(cursor.rest())?;
-    Some(Rvalue::Cast(operand, names.types.read(ty)?))
+    Some(Rvalue::Cast(operand, names.types.read(ty)?.into()))
 }
 
 /// What begins with a path that was read.
@@ -245,7 +245,7 @@ fn path<'a>(
         },
         Callee::Place(_) => return None,
     };
-    Some(Rvalue::Aggregate(Aggregate { kind: AggregateKind::Adt(path), fields }))
+    Some(Rvalue::Aggregate(Aggregate { kind: AggregateKind::Adt(path), fields }.into()))
 }
 
 fn unnamed(operands: Vec<Operand>) -> Vec<(Option<String>, Operand)> {

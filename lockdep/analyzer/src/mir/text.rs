@@ -161,7 +161,7 @@ fn is_constructor(body: &Body) -> bool {
     else {
         return false;
     };
-    let Aggregate { kind: AggregateKind::Adt(path), fields } = built else { return false };
+    let Aggregate { kind: AggregateKind::Adt(path), fields } = &**built else { return false };
     let last = |path: &str| path.rsplit("::").next().map(str::to_owned);
     body.kind == BodyKind::Fn
         && *to == Place::local(0)

@@ -54,7 +54,7 @@ pub(super) fn restore(bodies: &mut [Body]) {
                     Rvalue::Use(operand) => names.operand(operand),
                     Rvalue::Cast(operand, ty) => {
                         names.operand(operand);
-                        names.ty(ty);
+                        names.ty(Arc::make_mut(ty));
                     }
                     _ => {}
                 }
