@@ -3,14 +3,16 @@
 //! Immutable while functions are analyzed. It decides nothing about locks held.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
 
 use crate::destroy::Destruction;
 use crate::graph::{Class, Ownership};
 use crate::index::{BodyId, Index};
 use crate::instances::Instances;
-use crate::known::callee_key;
+use crate::known::{KnownNames, callee_key};
 use crate::locks::Placed;
 use crate::mir::ir::{Callee, Program, StatementKind, Terminator, Ty};
 use crate::model::{Acquiring, Effect, Models};
@@ -40,16 +42,18 @@ pub struct Context<'a> {
     pub sources: Sources<'a>,
     /// What type parameters stand for.
     pub instances: Instances,
+    /// What callees are, by their names.
+    pub known_names: KnownNames,
     /// Answers given before: types are few, questions many. Never iterated.
     pub known_types: RefCell<PerType<TypeTraits>>,
     /// Locals of a body whose address is given away, likewise.
-    pub known_lent: RefCell<HashMap<BodyId, Option<BTreeSet<usize>>>>,
+    pub known_lent: RefCell<FxHashMap<BodyId, Option<BTreeSet<usize>>>>,
     /// What is destroyed with a value of a type, likewise.
     pub known_destructions: RefCell<PerType<Rc<[Destruction]>>>,
 }
 
 /// An answer for each type, by the crate that prints it.
-type PerType<T> = HashMap<usize, HashMap<Ty, T>>;
+type PerType<T> = FxHashMap<usize, FxHashMap<Ty, T>>;
 
 /// What matters of a type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +111,7 @@ impl<'a> Context<'a> {
             from_outside: BTreeSet::new(),
             sources: Sources::default(),
             instances: Instances::default(),
+            known_names: KnownNames::default(),
             known_types,
             known_destructions,
             known_lent: RefCell::default(),
@@ -125,8 +130,8 @@ impl<'a> Context<'a> {
                 let bodies: Vec<BodyId> = self.index.closure(krate, text).into_iter().collect();
                 Resolution { certain: !bodies.is_empty(), bodies }
             }
-            Callee::Path { path, .. } => {
-                let bodies: Vec<BodyId> = self.index.function(krate, path).into_iter().collect();
+            Callee::Path { .. } => {
+                let bodies: Vec<BodyId> = self.function(krate, callee).into_iter().collect();
                 Resolution { certain: !bodies.is_empty(), bodies }
             }
             Callee::Qualified { this, of: Some(Ty::Path(of, _)), method, .. } => {

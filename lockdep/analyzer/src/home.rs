@@ -5,8 +5,9 @@
 //! places (an `Arc` in two structs) has two homes: that they are one is not found out. This file decides nothing about
 //! paths (`path.rs`) and nothing about which calls acquire (`model.rs`).
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use crate::index::{BodyId, Name};
 use crate::waits::Waited;
@@ -51,7 +52,7 @@ pub enum Key {
 #[derive(Debug, Default)]
 pub struct Homes {
     known: Vec<Home>,
-    numbers: HashMap<Home, HomeId>,
+    numbers: FxHashMap<Home, HomeId>,
 }
 
 impl Homes {

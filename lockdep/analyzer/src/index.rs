@@ -8,7 +8,9 @@ mod read;
 mod visible;
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use methods::Methods;
 pub(crate) use read::type_of;
@@ -67,15 +69,15 @@ pub struct Index<'a> {
     pub constants: Vec<Entry<'a>>,
     crates: Vec<&'a str>,
     /// The positions of each crate's units: several units of one package can share a name.
-    units: HashMap<&'a str, Vec<usize>>,
-    modules: Vec<HashSet<&'a str>>,
-    by_id: HashMap<(usize, &'a str), BodyId>,
-    by_path: HashMap<(usize, &'a str), BodyId>,
+    units: FxHashMap<&'a str, Vec<usize>>,
+    modules: Vec<FxHashSet<&'a str>>,
+    by_id: FxHashMap<(usize, &'a str), BodyId>,
+    by_path: FxHashMap<(usize, &'a str), BodyId>,
     methods: Methods<'a>,
-    closures: Vec<HashMap<&'a str, BodyId>>,
+    closures: Vec<FxHashMap<&'a str, BodyId>>,
     owners: BTreeSet<Name>,
     /// Their crates by the last segments of their names: most types are none already by that.
-    owners_called: HashMap<String, HashSet<String>>,
+    owners_called: FxHashMap<String, FxHashSet<String>>,
     fields: BTreeMap<Name, BTreeSet<Field>>,
     shown: BTreeMap<(usize, &'a str), String>,
     implementers: BTreeSet<Name>,
@@ -96,14 +98,14 @@ impl<'a> Index<'a> {
             bodies: Vec::new(),
             constants: Vec::new(),
             crates: programs.iter().map(|program| program.krate.as_str()).collect(),
-            units: HashMap::new(),
+            units: FxHashMap::default(),
             modules: programs.iter().map(modules).collect(),
-            by_id: HashMap::new(),
-            by_path: HashMap::new(),
+            by_id: FxHashMap::default(),
+            by_path: FxHashMap::default(),
             methods: Methods::default(),
-            closures: vec![HashMap::new(); programs.len()],
+            closures: vec![FxHashMap::default(); programs.len()],
             owners: BTreeSet::new(),
-            owners_called: HashMap::new(),
+            owners_called: FxHashMap::default(),
             fields: BTreeMap::new(),
             shown: BTreeMap::new(),
             implementers: BTreeSet::new(),

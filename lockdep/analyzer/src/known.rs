@@ -3,22 +3,84 @@
 //! The tables (`model.rs`) call things by family and last segments; here is how a printed path comes to that. This file
 //! extends [`Context`] and decides nothing about locks.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
+
 use crate::context::Context;
-use crate::index::Index;
+use crate::index::{BodyId, Index};
 use crate::mir::ir::{Callee, Ty};
 use crate::model::{Effect, Models};
 
+/// What a callee's name alone says; there are many calls for each name.
+#[derive(Clone, Debug)]
+pub struct Known {
+    key: Option<Rc<str>>,
+    effect: Option<Effect>,
+    function: Option<BodyId>,
+}
+
+/// Answers given before, by the crate that prints the name. Never iterated.
+#[derive(Debug, Default)]
+pub struct KnownNames {
+    paths: RefCell<FxHashMap<usize, FxHashMap<String, Known>>>,
+    methods: RefCell<FxHashMap<usize, FxHashMap<String, FxHashMap<String, Known>>>>,
+}
+
 impl Context<'_> {
     /// How the model tables call a callee, if they may know it.
-    pub fn callee_key(&self, krate: usize, callee: &Callee) -> Option<String> {
-        callee_key(self.index, self.models, krate, callee)
+    pub fn callee_key(&self, krate: usize, callee: &Callee) -> Option<Rc<str>> {
+        self.known(krate, callee)?.key
     }
 
     /// The effect of a call, if the callee is known.
     pub fn effect(&self, krate: usize, callee: &Callee) -> Option<Effect> {
-        let known = self.callee_key(krate, callee).and_then(|key| self.models.effect(&key));
+        self.known(krate, callee)?.effect
+    }
+
+    /// The body of a function that is called by its path, if it was read.
+    pub fn function(&self, krate: usize, callee: &Callee) -> Option<BodyId> {
+        self.known(krate, callee)?.function
+    }
+
+    fn known(&self, krate: usize, callee: &Callee) -> Option<Known> {
+        match callee {
+            Callee::Path { path, .. } => {
+                let known = self.known_names.paths.borrow();
+                if let Some(known) = known.get(&krate).and_then(|known| known.get(path)) {
+                    return Some(known.clone());
+                }
+                drop(known);
+                let found = Known { function: self.index.function(krate, path), ..self.find(krate, callee) };
+                let mut known = self.known_names.paths.borrow_mut();
+                known.entry(krate).or_default().insert(path.clone(), found.clone());
+                Some(found)
+            }
+            Callee::Qualified { of: Some(Ty::Path(of, _)), method, .. } => {
+                let known = self.known_names.methods.borrow();
+                let methods = known.get(&krate).and_then(|known| known.get(&**of));
+                if let Some(known) = methods.and_then(|known| known.get(method)) {
+                    return Some(known.clone());
+                }
+                drop(known);
+                let found = self.find(krate, callee);
+                let mut known = self.known_names.methods.borrow_mut();
+                let methods = known.entry(krate).or_default().entry(of.to_string()).or_default();
+                methods.insert(method.clone(), found.clone());
+                Some(found)
+            }
+            _ => None,
+        }
+    }
+
+    /// What the tables say of a callee.
+    fn find(&self, krate: usize, callee: &Callee) -> Known {
+        let key = callee_key(self.index, self.models, krate, callee);
+        let known = key.as_ref().and_then(|key| self.models.effect(key));
         // What another crate calls spawning is: nobody runs the code before the call is over.
-        known.or_else(|| (starts_code(callee) && self.is_foreign(krate, callee)).then_some(Effect::Spawn))
+        let spawns = || (starts_code(callee) && self.is_foreign(krate, callee)).then_some(Effect::Spawn);
+        Known { key: key.map(Rc::from), effect: known.or_else(spawns), function: None }
     }
 
     fn is_foreign(&self, krate: usize, callee: &Callee) -> bool {

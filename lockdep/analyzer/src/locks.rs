@@ -6,8 +6,10 @@
 //! does. This file extends [`Context`]; it follows no paths itself.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use crate::context::Context;
 use crate::home::{CELL, Home, HomeId, Homes, Key};
@@ -23,7 +25,7 @@ use crate::waits::Waited;
 pub struct Placed {
     homes: RefCell<Homes>,
     classes: RefCell<Vec<(Key, bool)>>,
-    numbers: RefCell<HashMap<Key, ClassId>>,
+    numbers: RefCell<FxHashMap<Key, ClassId>>,
     /// Classes of locks that tasks wait for.
     of_tasks: RefCell<BTreeSet<ClassId>>,
     /// The homes of each lock type whose data type is known, as fields and statics show them.

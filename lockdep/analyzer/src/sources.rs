@@ -7,7 +7,9 @@
 
 mod read;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustc_hash::FxHashMap;
 
 use crate::index::{BodyId, Index, Name, element, pointee};
 use crate::mir::ir::{Place, Projection, Ty};
@@ -38,7 +40,7 @@ pub enum Source {
 /// The answers.
 #[derive(Debug, Default)]
 pub struct Sources<'a> {
-    spots: HashMap<Spot<'a>, usize>,
+    spots: FxHashMap<Spot<'a>, usize>,
     parents: Vec<usize>,
     /// What was put into each class; complete for representatives only.
     found: Vec<BTreeSet<(String, Source)>>,

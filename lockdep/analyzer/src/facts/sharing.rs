@@ -2,8 +2,9 @@
 //!
 //! It changes nothing that can be told by comparing. Called by `bytes.rs` only.
 
-use std::collections::HashSet;
 use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
 
 use super::each_span;
 use crate::mir::ir::{
@@ -13,11 +14,11 @@ use crate::mir::ir::{
 /// What was met so far.
 #[derive(Default)]
 pub(super) struct Sharing {
-    texts: HashSet<Arc<str>>,
-    types: HashSet<Ty>,
-    lists: HashSet<Arc<[Ty]>>,
-    boxed: HashSet<Arc<Ty>>,
-    ways: HashSet<Way>,
+    texts: FxHashSet<Arc<str>>,
+    types: FxHashSet<Ty>,
+    lists: FxHashSet<Arc<[Ty]>>,
+    boxed: FxHashSet<Arc<Ty>>,
+    ways: FxHashSet<Way>,
 }
 
 impl Sharing {

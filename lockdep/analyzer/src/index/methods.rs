@@ -4,7 +4,7 @@
 //! question costs what its answer does, however many crates there are. It resolves no callee by itself: `context.rs` and
 //! `resolve.rs` ask.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use super::{BodyId, Index, Name};
 use crate::mir::ir::Ty;
@@ -41,8 +41,8 @@ impl Of {
 /// All methods, those of one name together.
 #[derive(Debug, Default)]
 pub(super) struct Methods<'a> {
-    named: HashMap<&'a str, Named>,
-    of_type: HashMap<Name, Vec<BodyId>>,
+    named: FxHashMap<&'a str, Named>,
+    of_type: FxHashMap<Name, Vec<BodyId>>,
 }
 
 /// The methods of one name, in the order of bodies.
@@ -50,9 +50,9 @@ pub(super) struct Methods<'a> {
 struct Named {
     all: Vec<Method>,
     /// Positions of those of types by the types' crate and last segment.
-    by_type: HashMap<String, HashMap<String, Vec<usize>>>,
+    by_type: FxHashMap<String, FxHashMap<String, Vec<usize>>>,
     /// Positions of those that implement the trait with this last segment.
-    by_trait: HashMap<String, Vec<usize>>,
+    by_trait: FxHashMap<String, Vec<usize>>,
     /// Positions of those of which it is not known what they implement.
     unread: Vec<usize>,
 }

@@ -2,7 +2,9 @@
 //!
 //! Done once, by `Index::new`; it answers nothing itself.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashSet;
 
 use super::methods::Of;
 use super::{Entry, Field, Index, Name, element, pointee};
@@ -220,7 +222,7 @@ fn split_header(header: &str) -> (Of, &str) {
 }
 
 /// First segments of the paths that the crate defines.
-pub(super) fn modules(program: &Program) -> HashSet<&str> {
+pub(super) fn modules(program: &Program) -> FxHashSet<&str> {
     program
         .bodies
         .iter()

@@ -5,7 +5,8 @@
 //! the one with the same last segment, if there is only one. Built once, by `Index::new`.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Index;
 use crate::mir::ir::{BodyKind, Program, Ty};
@@ -14,9 +15,9 @@ use crate::mir::ir::{BodyKind, Program, Ty};
 #[derive(Debug, Default)]
 pub(super) struct Definitions<'a> {
     /// (crate, path).
-    known: HashSet<(&'a str, &'a str)>,
+    known: FxHashSet<(&'a str, &'a str)>,
     /// By (crate, last segment); none if there are several.
-    by_last: HashMap<(&'a str, &'a str), Option<&'a str>>,
+    by_last: FxHashMap<(&'a str, &'a str), Option<&'a str>>,
 }
 
 impl<'a> Definitions<'a> {
@@ -27,7 +28,7 @@ impl<'a> Definitions<'a> {
             return found;
         }
         for (krate, program) in programs.iter().enumerate() {
-            let mut types: HashSet<&'a str> = HashSet::new();
+            let mut types: FxHashSet<&'a str> = FxHashSet::default();
             for body in &program.bodies {
                 if body.kind == BodyKind::Fn && !body.path.contains(['<', '{']) {
                     found.define(&program.krate, &body.path);
@@ -76,7 +77,7 @@ impl<'a> Definitions<'a> {
 }
 
 /// The paths that a type mentions.
-fn paths<'a>(ty: &'a Ty, found: &mut HashSet<&'a str>) {
+fn paths<'a>(ty: &'a Ty, found: &mut FxHashSet<&'a str>) {
     match ty {
         Ty::Path(path, args) => {
             found.insert(path);
