@@ -14,6 +14,7 @@ use crate::index::BodyId;
 use crate::mir::ir::{
     Aggregate, AggregateKind, Body, Operand, Place, Rvalue, Span, StatementKind, Terminator, Ty,
 };
+use crate::order::Order;
 use crate::path::{Path, Root, Step, Value};
 use crate::place::slot_of;
 use crate::state::{Holding, State, Tree};
@@ -50,11 +51,14 @@ pub struct Analyzed {
 impl<'c, 'a> Flow<'c, 'a> {
     /// The summary of body `id` by the summaries in `context`, and the bodies it was made from.
     pub fn run(context: &'c Context<'a>, id: BodyId) -> Analyzed {
-        let mut flow = Flow::new(context, id, None);
-        let entries = flow.fixpoint();
-        flow.output = Some(Summary::default());
-        for (block, state) in entries {
-            flow.block(block, state);
+        let mut flow = Flow::new(context, id, Some(Summary::default()));
+        if !Order::of(flow.body).is_some_and(|order| flow.run_once(&order)) {
+            flow = Flow::new(context, id, None);
+            let entries = flow.fixpoint();
+            flow.output = Some(Summary::default());
+            for (block, state) in entries {
+                flow.block(block, state);
+            }
         }
         Analyzed { summary: flow.output.unwrap_or_default(), used: flow.used, deferred: flow.deferred }
     }
@@ -102,7 +106,7 @@ impl<'c, 'a> Flow<'c, 'a> {
         entries
     }
 
-    fn initial(&self) -> State {
+    pub(crate) fn initial(&self) -> State {
         let mut state = State::default();
         for param in 1..=self.body.params {
             let ty = self.body.locals.get(param).cloned().unwrap_or(Ty::Never);
@@ -122,7 +126,7 @@ impl<'c, 'a> Flow<'c, 'a> {
     }
 
     /// Runs one block; the states on its outgoing edges.
-    fn block(&mut self, number: usize, mut state: State) -> Vec<(usize, State)> {
+    pub(crate) fn block(&mut self, number: usize, mut state: State) -> Vec<(usize, State)> {
         let block = &self.body.blocks[number];
         for (at, statement) in block.statements.iter().enumerate() {
             state.doubt(|local| self.solid.contains(&local));

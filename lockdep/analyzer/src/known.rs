@@ -21,11 +21,28 @@ pub struct Known {
     function: Option<BodyId>,
 }
 
+/// What the tables say of a type by its name.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownType {
+    /// See [`Models::is_guard`].
+    pub is_guard: bool,
+    /// See [`Models::is_pointer`].
+    pub is_pointer: bool,
+    /// See [`Models::is_placed_lock`].
+    pub is_lock: bool,
+    /// See [`Models::is_signal`].
+    pub is_signal: bool,
+}
+
+/// An answer for each name.
+type ByName<T> = FxHashMap<String, T>;
+
 /// Answers given before, by the crate that prints the name. Never iterated.
 #[derive(Debug, Default)]
 pub struct KnownNames {
-    paths: RefCell<FxHashMap<usize, FxHashMap<String, Known>>>,
-    methods: RefCell<FxHashMap<usize, FxHashMap<String, FxHashMap<String, Known>>>>,
+    paths: RefCell<FxHashMap<usize, ByName<Known>>>,
+    methods: RefCell<FxHashMap<usize, ByName<ByName<Known>>>>,
+    types: RefCell<FxHashMap<usize, ByName<KnownType>>>,
 }
 
 impl Context<'_> {
@@ -89,17 +106,36 @@ impl Context<'_> {
 
     /// Whether a value of this type, or one inside it, keeps a lock held.
     pub fn is_guard(&self, krate: usize, ty: &Ty) -> bool {
-        let Ty::Path(path, _) = ty else { return false };
-        self.key(krate, path, 1).is_some_and(|key| self.models.is_guard(&key))
+        matches!(ty, Ty::Path(path, _) if self.known_type(krate, path).is_guard)
     }
 
     /// Whether copies of a value of this type point to one object.
     pub fn is_pointer(&self, krate: usize, ty: &Ty) -> bool {
         match ty {
             Ty::Ref(..) => true,
-            Ty::Path(path, _) => self.key(krate, path, 1).is_some_and(|key| self.models.is_pointer(&key)),
+            Ty::Path(path, _) => self.known_type(krate, path).is_pointer,
             _ => false,
         }
+    }
+
+    /// What the tables say of the type that is printed as `path`.
+    pub(crate) fn known_type(&self, krate: usize, path: &str) -> KnownType {
+        let known = self.known_names.types.borrow();
+        if let Some(known) = known.get(&krate).and_then(|known| known.get(path)) {
+            return *known;
+        }
+        drop(known);
+        let key = self.key(krate, path, 1);
+        let says = |test: fn(&Models, &str) -> bool| key.as_ref().is_some_and(|key| test(self.models, key));
+        let found = KnownType {
+            is_guard: says(Models::is_guard),
+            is_pointer: says(Models::is_pointer),
+            is_lock: says(Models::is_placed_lock),
+            is_signal: says(Models::is_signal),
+        };
+        let mut known = self.known_names.types.borrow_mut();
+        known.entry(krate).or_default().insert(path.to_owned(), found);
+        found
     }
 
     pub(crate) fn key(&self, krate: usize, path: &str, segments: usize) -> Option<String> {

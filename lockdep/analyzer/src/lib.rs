@@ -1,7 +1,7 @@
 //! The analyzer: from rustc's MIR text to a proved or refuted lock order.
 //!
 //! The pipeline, one module each, in this order: read ([`mir`], [`facts`]) → find names ([`index`]) and classes
-//! ([`context`], [`home`], `locks`) → flow inside a function (`flow`, `place`, `state`, [`path`]) → who is called (`sources`,
+//! ([`context`], [`home`], `locks`) → flow inside a function (`flow`, `order`, `place`, `state`, [`path`]) → who is called (`sources`,
 //! `instances`, `resolve`) → calls (`apply`, `code`, `foreign`, `callbacks`, `callers`, `lazy`, `destroy`, `instantiate`, [`model`]) →
 //! summaries to a fixpoint (`fixpoint`, `summary`) → graph (`link`, [`graph`]) → prove ([`proof`]), check the
 //! certificate ([`certificate`]), show the deadlock ([`witness`]) → findings ([`judge`], [`finding`]) → text
@@ -53,6 +53,7 @@ mod link;
 mod locks;
 mod nest;
 mod numbers;
+mod order;
 mod place;
 mod resolve;
 mod shared;

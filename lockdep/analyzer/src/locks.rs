@@ -143,9 +143,9 @@ impl Context<'_> {
     fn mentions_lock(&self, krate: usize, ty: &Ty) -> bool {
         ty.any(&mut |inner| match inner {
             Ty::Path(path, _) => {
-                self.key(krate, path, 1)
-                    .is_some_and(|key| self.models.is_placed_lock(&key) || self.models.is_signal(&key))
-                    || self.placed.transparent.contains(&self.index.name(krate, path))
+                let (known, transparent) = (self.known_type(krate, path), &self.placed.transparent);
+                let is_transparent = || transparent.contains(&self.index.name(krate, path));
+                known.is_lock || known.is_signal || !transparent.is_empty() && is_transparent()
             }
             Ty::Opaque(_) | Ty::Projection(_) | Ty::Dyn(_) => true,
             _ => false,
@@ -161,7 +161,8 @@ impl Context<'_> {
     /// The type, in a form that does not depend on who prints it, if it is a lock whose class is its place.
     pub fn lock_type(&self, krate: usize, ty: &Ty) -> Option<Arc<str>> {
         let Ty::Path(path, args) = ty else { return None };
-        let key = self.key(krate, path, 1).filter(|key| self.models.is_placed_lock(key))?;
+        let is_lock = self.known_type(krate, path).is_lock;
+        let key = is_lock.then(|| self.key(krate, path, 1)).flatten()?;
         // A raw lock comes first and says nothing of what is protected.
         let from = usize::from(args.len() > 1 && key.starts_with("lock_api::"));
         let mut data = String::new();
