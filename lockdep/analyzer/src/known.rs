@@ -14,11 +14,16 @@ impl Context<'_> {
         callee_key(self.index, self.models, krate, callee)
     }
 
-    /// The effect of a call, if the callee is known.
+    /// The effect of a call, if the callee is known or goes by its name.
     pub fn effect(&self, krate: usize, callee: &Callee) -> Option<Effect> {
-        let known = self.callee_key(krate, callee).and_then(|key| self.models.effect(&key));
-        // What another crate calls spawning is: nobody runs the code before the call is over.
-        known.or_else(|| (starts_code(callee) && self.is_foreign(krate, callee)).then_some(Effect::Spawn))
+        self.known_effect(krate, callee)
+            // What another crate calls spawning is: nobody runs the code before the call is over.
+            .or_else(|| (starts_code(callee) && self.is_foreign(krate, callee)).then_some(Effect::Spawn))
+    }
+
+    /// The effect of a call, if a table names the callee.
+    pub(crate) fn known_effect(&self, krate: usize, callee: &Callee) -> Option<Effect> {
+        self.callee_key(krate, callee).and_then(|key| self.models.effect(&key))
     }
 
     fn is_foreign(&self, krate: usize, callee: &Callee) -> bool {

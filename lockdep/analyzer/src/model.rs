@@ -147,6 +147,12 @@ impl Models {
         self.table.functions.items.contains(key)
     }
 
+    /// Whether the function with this [`Models::key`] gives the code it is given a pointer to what its first argument
+    /// stands for.
+    pub fn lends_content(&self, key: &str) -> bool {
+        self.table.functions.lends.contains(key)
+    }
+
     /// The methods, as `Trait::method`, that the function with this [`Models::key`] runs of the types it is given.
     pub fn methods_run_by(&self, key: &str) -> impl Iterator<Item = &str> {
         let runs = &self.table.functions.runs;

@@ -108,6 +108,7 @@ pub(super) struct Functions {
     pub(super) opens: BTreeSet<String>,
     pub(super) sifts: BTreeSet<String>,
     pub(super) items: BTreeSet<String>,
+    pub(super) lends: BTreeSet<String>,
     pub(super) unwrap: BTreeSet<String>,
     pub(super) forget: BTreeSet<String>,
     pub(super) once: BTreeSet<String>,
