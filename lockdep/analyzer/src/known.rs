@@ -51,9 +51,14 @@ impl Context<'_> {
         self.known(krate, callee)?.key
     }
 
-    /// The effect of a call, if the callee is known.
+    /// The effect of a call, if the callee is known or goes by its name.
     pub fn effect(&self, krate: usize, callee: &Callee) -> Option<Effect> {
         self.known(krate, callee)?.effect
+    }
+
+    /// The effect of a call, if a table names the callee.
+    pub(crate) fn known_effect(&self, krate: usize, callee: &Callee) -> Option<Effect> {
+        self.callee_key(krate, callee).and_then(|key| self.models.effect(&key))
     }
 
     /// The body of a function that is called by its path, if it was read.
@@ -149,7 +154,9 @@ pub fn callee_key(index: &Index<'_>, models: &Models, krate: usize, callee: &Cal
         Callee::Path { path, .. } => key(index, models, krate, path, 2),
         Callee::Qualified { of: Some(Ty::Path(of, _)), method, .. } => {
             let known = key(index, models, krate, of, 1).map(|of| format!("{of}::{method}"));
-            known.filter(|key| models.effect(key).is_some()).or_else(|| {
+            let is_known =
+                |key: &String| models.effect(key).is_some() || models.methods_run_by(key).next().is_some();
+            known.filter(is_known).or_else(|| {
                 // A trait is printed by its visible path, which may be another crate's `__Deref`.
                 let name = index.name(krate, of);
                 let last = name.last().trim_start_matches('_');
