@@ -60,6 +60,7 @@ mod shared;
 mod sources;
 mod state;
 mod stored;
+mod thread_local;
 mod values;
 mod waits;
 
