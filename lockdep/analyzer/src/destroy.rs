@@ -165,9 +165,7 @@ impl Search<'_, '_> {
             Ty::Path(path, _) if index.is_parameter(krate, path) => true,
             Ty::Path(path, _) if is_weak(index.is_ours(krate, path), path) => false,
             Ty::Path(..) if self.context.is_guard(krate, ty) => false,
-            Ty::Path(_, types) | Ty::Tuple(types) => {
-                types.iter().any(|ty| self.may_own_parameter(krate, ty))
-            }
+            Ty::Path(_, types) | Ty::Tuple(types) => types.iter().any(|ty| self.may_own_parameter(krate, ty)),
             Ty::Slice(inner) | Ty::Array(inner, _) | Ty::Ptr(_, inner) => {
                 self.may_own_parameter(krate, inner)
             }

@@ -101,7 +101,8 @@ impl Context<'_> {
         match ty {
             Ty::Tuple(types) => types.iter().all(|ty| self.keeps_guards(krate, ty, seen)),
             Ty::Path(path, args) => {
-                let plain = ["Option", "Result", "Box", "Vec"].contains(&path.rsplit("::").next().unwrap_or(path));
+                let plain =
+                    ["Option", "Result", "Box", "Vec"].contains(&path.rsplit("::").next().unwrap_or(path));
                 let fields: Vec<_> = self.index.fields(krate, path).collect();
                 (plain || !fields.is_empty())
                     && args.iter().all(|ty| self.keeps_guards(krate, ty, seen))
@@ -124,7 +125,8 @@ impl Context<'_> {
                 _ => None,
             };
         }
-        let mut fields = self.index.fields(krate, path).filter(|field| self.holds_guard(field.krate, &field.ty));
+        let mut fields =
+            self.index.fields(krate, path).filter(|field| self.holds_guard(field.krate, &field.ty));
         let only = fields.next().filter(|_| depth < 4)?;
         let how = self.guards_how(only.krate, &only.ty, depth + 1);
         fields.all(|field| self.guards_how(field.krate, &field.ty, depth + 1) == how).then_some(how)?
@@ -134,13 +136,13 @@ impl Context<'_> {
     fn guarded_content(&self, krate: usize, ty: &Ty) -> Option<(usize, Ty)> {
         let Ty::Path(path, args) = ty else { return None };
         if let Some(content) = args.last() {
-            let parameter =
-                |ty: &Ty| matches!(ty, Ty::Path(path, _) if self.index.is_parameter(krate, path));
+            let parameter = |ty: &Ty| matches!(ty, Ty::Path(path, _) if self.index.is_parameter(krate, path));
             let lone = self.is_guard(krate, ty) || args.len() == 1;
             let spelt_out = !content.any(&mut |ty| parameter(ty)) && !self.holds_guard(krate, content);
             return (lone && spelt_out).then(|| (krate, content.clone()));
         }
-        let mut fields = self.index.fields(krate, path).filter(|field| self.holds_guard(field.krate, &field.ty));
+        let mut fields =
+            self.index.fields(krate, path).filter(|field| self.holds_guard(field.krate, &field.ty));
         let only = fields.next().filter(|field| field.ty != *ty)?;
         if fields.next().is_some() { None } else { self.guarded_content(only.krate, &only.ty) }
     }
@@ -173,10 +175,11 @@ impl Flow<'_, '_> {
             .iter()
             .map(|part| {
                 let way: Vec<Step> = steps.iter().chain(&part.steps).cloned().collect();
-                let mut guards = state.subtree(local, &way).into_iter().filter_map(|(_, value)| match value {
-                    Value::GuardOf(path) => Some(path),
-                    _ => None,
-                });
+                let mut guards =
+                    state.subtree(local, &way).into_iter().filter_map(|(_, value)| match value {
+                        Value::GuardOf(path) => Some(path),
+                        _ => None,
+                    });
                 let only = guards.next().filter(|path| path.is_definite());
                 if guards.next().is_some() { None } else { only }
             })
