@@ -16,6 +16,7 @@ use crate::mir::ir::{Callee, Program, StatementKind, Terminator, Ty};
 use crate::model::{Acquiring, Effect, Models};
 use crate::sources::Sources;
 use crate::summary::{ClassId, Summary};
+use crate::thread_local::ThreadLocals;
 
 /// The surroundings of a function's analysis.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub struct Context<'a> {
     pub sources: Sources<'a>,
     /// What type parameters stand for.
     pub instances: Instances,
+    /// The thread-locals.
+    pub(crate) thread_locals: ThreadLocals,
     /// Answers given before: types are few, questions many. Never iterated.
     pub known_types: RefCell<PerType<TypeTraits>>,
     /// Locals of a body whose address is given away, likewise.
@@ -107,10 +110,12 @@ impl<'a> Context<'a> {
             from_outside: BTreeSet::new(),
             sources: Sources::default(),
             instances: Instances::default(),
+            thread_locals: ThreadLocals::default(),
             known_types,
             known_destructions,
             known_lent: RefCell::default(),
         };
+        context.thread_locals = ThreadLocals::new(&context);
         context.find_placed_locks();
         context.sources = Sources::new(&context);
         context.instances = Instances::new(&context);

@@ -51,7 +51,8 @@ impl Flow<'_, '_> {
         let once = self.context.models.calls_once(&key);
         let remembered = self.remembered_item(state, call);
         let item = if self.context.models.gives_items(&key) { self.item(state, call) } else { None };
-        let items: Vec<Value> = remembered.clone().or_else(|| item.clone()).into_iter().collect();
+        let lent = if self.context.models.lends_content(&key) { self.lent_content(call) } else { None };
+        let items: Vec<Value> = remembered.clone().or_else(|| item.clone()).or(lent).into_iter().collect();
         let calling = if once { Calling::PerhapsOnce } else { Calling::Perhaps };
         let site = |outside| CodeSite { calling, what: &name, span, others: &[], outside };
         let mut produced = Vec::new();

@@ -59,6 +59,7 @@ mod resolve;
 mod shared;
 mod sources;
 mod state;
+mod thread_local;
 mod values;
 mod waits;
 

@@ -194,6 +194,7 @@ fn assumptions(
     let mut foreign: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut unresolved: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
     let mut drops: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
+    let mut started: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
     let mut foreign_drops: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
     let mut unclassed: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
     let mut given: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
@@ -212,6 +213,9 @@ fn assumptions(
             }
             Note::Unresolved(what, span) => {
                 unresolved.entry(what).or_default().insert(span.clone());
+            }
+            Note::Starts(what, span) => {
+                started.entry(what).or_default().insert(span.clone());
             }
             Note::ForeignDrop(what, span) => {
                 foreign_drops.entry(what).or_default().insert(span.clone());
@@ -262,6 +266,11 @@ fn assumptions(
     for (what, sites) in unresolved {
         let text = format!("`{what}` runs none but the implementations read, or takes none of these locks");
         add("unresolved-call", text, sites.into_iter().collect());
+    }
+    for (what, sites) in started {
+        let text =
+            format!("`{what}` runs the code it is given on a stack of its own, and not before it returns");
+        add("foreign-spawn", text, sites.into_iter().collect());
     }
     for (what, sites) in drops {
         let text = format!("destroying a `dyn {what}` takes none of these locks");

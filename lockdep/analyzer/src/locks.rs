@@ -232,7 +232,9 @@ impl Context<'_> {
         };
         let class = self.number(key, recursive);
         let (kind, _) = split(lock);
-        if self.models.is_solitary(kind) {
+        let own = matches!(self.placed_key(class), Some((Key::Home(home), _))
+            if self.is_of_one_thread(&self.placed.home(home)));
+        if own || self.models.is_solitary(kind) {
             self.placed.solitary.borrow_mut().insert(class);
         }
         if self.models.is_of_tasks(kind) {

@@ -282,6 +282,8 @@ pub enum Note {
     Foreign(String, String),
     /// A call whose callee is not known: what it calls, and where.
     Unresolved(String, Span),
+    /// A foreign function that goes by its name starts the code it is given on a stack of its own.
+    Starts(String, Span),
     /// A foreign function was given a mutable reference to something whose destruction takes locks.
     ForeignDrop(String, Span),
     /// A trait object was destroyed.

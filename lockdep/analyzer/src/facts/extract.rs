@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::{FactsError, Header, bytes, macros, short_path};
+use super::{FactsError, Header, bytes, harness, macros, short_path};
 use crate::mir::captures::{Hints, NOT_PRINTED};
 use crate::mir::ir::{AggregateKind, Body, Rvalue, Span, StatementKind};
 use crate::mir::{self, Problem, Stage, text};
@@ -109,14 +109,15 @@ impl Extraction {
         sources: Texts<'_>,
     ) -> Result<Extraction, FactsError> {
         let headers = Headers::new(sources);
-        let krate = header.krate.clone();
+        let (krate, test) = (header.krate.clone(), header.test);
         let read = |name: &str, hints: &Hints| -> Result<ReadFile, FactsError> {
             let text = texts(name).unwrap_or_default();
             let (bodies, problems) = mir::read_dump_file(&krate, name, &text, hints);
             let volume = volume(&text, bodies.len(), problems.len());
             drop(text);
             let lacks_captures = bodies.iter().any(|body| body.unread.iter().any(|line| line == NOT_PRINTED));
-            let kept: Result<Vec<Kept>, _> = bodies.into_iter().map(|body| keep(body, &headers)).collect();
+            let kept: Result<Vec<Kept>, _> =
+                bodies.into_iter().map(|body| keep(body, &headers, test)).collect();
             Ok(ReadFile { bodies: kept?, problems, volume, lacks_captures })
         };
         let files: Result<Vec<ReadFile>, _> =
@@ -144,10 +145,12 @@ impl Extraction {
     pub fn of_text(header: Header, text: &str, sources: Texts<'_>) -> Result<Extraction, FactsError> {
         let headers = Headers::new(sources);
         let (bodies, problems) = text::read(&header.krate, text, header.stage, &BTreeMap::new());
+        let test = header.test;
         let mut extraction = Extraction::empty(header);
         extraction.volume = volume(text, bodies.len(), problems.len());
         extraction.problems = problems.iter().map(ToString::to_string).collect();
-        let kept: Result<Vec<Kept>, _> = bodies.into_par_iter().map(|body| keep(body, &headers)).collect();
+        let kept: Result<Vec<Kept>, _> =
+            bodies.into_par_iter().map(|body| keep(body, &headers, test)).collect();
         extraction.bodies = kept?;
         Ok(extraction)
     }
@@ -183,7 +186,7 @@ impl Extraction {
 
     /// Adds the bodies that were lost from a text of the whole crate, of the stage `stage`.
     pub fn complete(&mut self, text: &str, stage: Stage, sources: Texts<'_>) -> Result<(), FactsError> {
-        let headers = Headers::new(sources);
+        let (headers, test) = (Headers::new(sources), self.header.test);
         let known: BTreeSet<&str> = self.bodies.iter().map(|body| body.path.as_str()).collect();
         let impls = self.bodies.iter().filter_map(|body| text::impl_of(&body.path, &body.id)).collect();
         let (bodies, problems) = text::read(&self.header.krate, text, stage, &impls);
@@ -198,7 +201,7 @@ impl Extraction {
         let problems = problems.iter().filter(|problem| ids.contains(problem.file.as_str()));
         self.problems.extend(problems.map(ToString::to_string));
         self.volume.bodies += lost.len();
-        let kept: Result<Vec<Kept>, _> = lost.into_iter().map(|body| keep(body, &headers)).collect();
+        let kept: Result<Vec<Kept>, _> = lost.into_iter().map(|body| keep(body, &headers, test)).collect();
         self.bodies.extend(kept?);
         self.longest_name.clear();
         self.expected_name = 0;
@@ -279,8 +282,11 @@ fn volume(text: &str, bodies: usize, unread: usize) -> Volume {
     Volume { bodies, lines: text.bytes().filter(|byte| *byte == b'\n').count(), unread }
 }
 
-/// Makes a body bytes.
-fn keep(mut body: Body, headers: &Headers<'_>) -> Result<Kept, FactsError> {
+/// Makes a body of a unit that is its own test, or is not, bytes.
+fn keep(mut body: Body, headers: &Headers<'_>, test: bool) -> Result<Kept, FactsError> {
+    if test {
+        harness::show_crate(&mut body);
+    }
     body.impl_header = body.impl_at.as_ref().and_then(|at| headers.get(at));
     if let Some(definitions) = headers.definitions(&body.span.file) {
         macros::show_uses(&mut body, &definitions);
@@ -303,10 +309,10 @@ fn keep(mut body: Body, headers: &Headers<'_>) -> Result<Kept, FactsError> {
     Ok(Kept { id, path, lost_impl, closures, structs, bytes: bytes::of_body(body)? })
 }
 
-/// The headers of impls in source text, each looked up once.
 /// Where the macros of a file are defined; none if its text cannot be had.
 type Definitions = Option<Arc<[macros::Range]>>;
 
+/// The headers of impls in source text, each looked up once.
 struct Headers<'s> {
     sources: Texts<'s>,
     texts: Mutex<BTreeMap<Arc<str>, Option<Arc<str>>>>,
