@@ -259,10 +259,14 @@ impl Flow<'_, '_> {
         if roomy(&self.type_of(&call.dest)) {
             sinks.insert(self.holder_at(state, &call.dest));
         }
+        let spells = |ty: &Ty| self.context.holds_guard(self.krate, ty);
+        let types = || call.args.iter().filter_map(Operand::place).map(|place| self.type_of(place));
+        let spelt_out = spells(&self.type_of(&call.dest))
+            || types().any(|ty| matches!(ty, Ty::Ref(true, inner) if spells(&inner)));
         for place in call.args.iter().filter_map(Operand::place) {
             let ty = self.type_of(place);
             let Ty::Ref(mutable, inner) = &ty else { continue };
-            if !roomy(inner) {
+            if !roomy(inner) || (!spelt_out && self.context.only_reads(self.krate, &ty)) {
                 continue;
             }
             let target = match state.load(self.lvalue(state, place)).pointee().root {
