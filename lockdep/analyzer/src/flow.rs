@@ -118,8 +118,11 @@ impl<'c, 'a> Flow<'c, 'a> {
             }
             state.values.insert((param, Vec::new()), if itself { Value::To(path) } else { Value::At(path) });
             if self.context.holds_guard(self.krate, &ty) {
-                let holding = Holding { lock: HeldLock::Argument(param), holder: Some(param) };
-                state.held.insert(holding, Chain::default());
+                let parts = self.context.guard_parts(self.krate, &ty).len();
+                for number in if parts == 0 { 0..=0 } else { 1..=parts } {
+                    let holding = Holding { lock: HeldLock::Argument(param, number), holder: Some(param) };
+                    state.held.insert(holding, Chain::default());
+                }
             }
         }
         state
@@ -190,6 +193,7 @@ impl<'c, 'a> Flow<'c, 'a> {
 
     fn assign(&mut self, state: &mut State, dest: &Place, rvalue: &Rvalue, block: usize, at: usize) {
         let made = block * 4096 + at.min(4094) + 1;
+        self.stores(state, dest, rvalue, &self.body.blocks[block].span.clone());
         let tree = match rvalue {
             Rvalue::Use(operand) | Rvalue::Cast(operand, _) => self.take(state, operand, dest),
             Rvalue::DerefCopy(place) => self.copy_tree(state, place),
