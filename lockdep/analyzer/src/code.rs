@@ -85,8 +85,16 @@ impl Flow<'_, '_> {
         let value = state.load(self.lvalue(state, place));
         let args = call.args.iter().map(|arg| self.value(state, arg)).collect();
         let others = self.context.codes_called(self.id, call);
-        let (calling, outside) = (Calling::Surely, self.may_be_callers(call));
-        let site = CodeSite { calling, what: "a function pointer", span, others: &others, outside };
+        let what = "a function pointer";
+        let (calling, outside) = if self.is_of_foreign_type(place) {
+            if others.is_empty() {
+                self.note(Note::Unresolved(what.to_owned(), span.clone()));
+            }
+            (Calling::Perhaps, false)
+        } else {
+            (Calling::Surely, self.may_be_callers(call))
+        };
+        let site = CodeSite { calling, what, span, others: &others, outside };
         let produced = self.apply_code(state, &value, args, &site);
         self.pass_through(state, call, produced);
         self.written_by_foreign(state, call);
