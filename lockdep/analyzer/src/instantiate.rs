@@ -169,12 +169,13 @@ impl Flow<'_, '_> {
             .map(|(lock, _)| lock)
             .collect();
         let left: Vec<_> = summary.left.iter().flat_map(|(h, c)| translate(self, h, c)).collect();
+        let lent = dest.is_some_and(|(dest, _)| self.lends(dest));
         let result: Tree = summary
             .result
             .iter()
             .map(|(steps, value)| {
-                // What a parameter or static leads to is not made by the call.
-                let made = value.path().is_some_and(|path| path.root == Root::Unknown);
+                // What a parameter or static leads to is not made by the call, and neither is what is lent.
+                let made = value.path().is_some_and(|path| path.root == Root::Unknown) && !lent;
                 let value = arguments.result(state, value);
                 let value = match dest {
                     Some((_, block)) if made => self.made_anew(value, block),
