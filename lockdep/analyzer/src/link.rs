@@ -31,7 +31,7 @@ pub fn run(
             false => Cow::Borrowed(&context.summaries[body]),
         })
         .collect();
-    let nodes = Nodes::new(context, &settled);
+    let nodes = Nodes::new(context, &settled, entries);
     let numbers = Numbers::new(context, &settled, &nodes);
     let ownership = ownership(context);
     let mut graph = LockGraph { roles, bodies: context.index.bodies.len(), ..LockGraph::default() };
@@ -47,6 +47,9 @@ pub fn run(
     }
     for summary in &settled {
         for (closed, grounds) in &summary.closed {
+            if nodes.leaves_out(context, closed) {
+                continue;
+            }
             let relation = settle(closed, &ownership);
             let Some(nesting) = numbers.nesting(&closed.nesting, relation) else { continue };
             if nesting.wanted == CALLERS {
@@ -93,14 +96,24 @@ pub fn run(
     graph.assumptions = assumptions(context, &settled, entries, problems);
     graph.assumptions.extend(unordered(&graph, instances));
     graph.assumptions.extend(numbers.lost(context, &graph));
-    graph.assumptions.extend((nodes.unknown > 0).then(|| Assumption {
-        kind: "unknown-wait".to_owned(),
-        text: format!(
-            "{} condition variables that are waited for with another lock held are notified without that lock",
-            nodes.unknown
+    let unknown = [
+        (
+            nodes.unknown,
+            "condition variables that are waited for with another lock held are notified without that lock",
         ),
-        sites: Vec::new(),
-    }));
+        (
+            nodes.unsent,
+            "channels that are waited for with a lock held are used from the other side without that lock",
+        ),
+        (
+            nodes.chained,
+            "threads whose end is waited for with a lock held get all that they wait for from channels without that lock",
+        ),
+    ];
+    for (count, what) in unknown.into_iter().filter(|(count, _)| *count > 0) {
+        let (kind, text) = ("unknown-wait".to_owned(), format!("{count} {what}"));
+        graph.assumptions.push(Assumption { kind, text, sites: Vec::new() });
+    }
     graph.assumptions.sort();
     graph
 }
@@ -170,7 +183,7 @@ fn assumptions(
         format!(
             "the code that takes these locks is the code analyzed: {} bodies, entered through {} functions that none \
              of it calls; code outside neither nests these locks nor combines their guards; locks that no model knows, waits for \
-             anything but locks, threads, condition variables and barriers, and unwinding are left out",
+             anything but locks, threads, condition variables, barriers and channels, and unwinding are left out",
             context.index.bodies.len(),
             entries.len()
         ),
@@ -244,7 +257,7 @@ fn assumptions(
     }
     if !waits.is_empty() {
         let text = format!(
-            "{} waits for threads or notifications with a lock held end without that lock",
+            "{} waits for threads, notifications or messages with a lock held end without that lock",
             waits.len()
         );
         add("unknown-wait", text, waits.into_iter().collect());

@@ -33,7 +33,14 @@ impl Flow<'_, '_> {
             let (held, wanted) = (held_chain.clone(), chain.clone());
             self.nest(state, &holding.lock, acquire, Ways { held, wanted, gates: Gates::default() });
         }
-        if let Some(output) = self.output.as_mut().filter(|_| !path.alone) {
+        if self.output.is_none() || path.alone {
+            return;
+        }
+        let counts = !self.context.channels.is_empty() && self.context.comes_first(acquire.lock.class);
+        if counts {
+            self.course.pass(&self.passing(acquire), chain);
+        }
+        if let Some(output) = &mut self.output {
             keep(&mut output.acquires, acquire.clone(), chain.clone());
         }
     }

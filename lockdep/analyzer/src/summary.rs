@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::before::{Before, Signal};
 use crate::chain::{Chain, keep};
 use crate::graph::{Evidence, Gates, Held, Nesting, Wanted};
 use crate::index::BodyId;
@@ -107,6 +108,10 @@ pub struct Summary {
     pub pairs: BTreeMap<(ClassId, Path, Path), (Nesting, Grounds)>,
     /// Code that runs in threads for which a scope further out waits.
     pub scoped: BTreeSet<BodyId>,
+    /// What it surely waits for before it returns.
+    pub passes: BTreeSet<Acquire>,
+    /// What it does to channels, and what comes first.
+    pub signals: BTreeMap<Signal, Before>,
     /// What could not be followed.
     pub notes: BTreeSet<Note>,
     /// What is not told apart any more.
@@ -167,6 +172,10 @@ impl Summary {
         earlier.writes.iter().for_each(|place| self.add_write(place));
         self.met.extend(earlier.met.iter().cloned());
         self.scoped.extend(&earlier.scoped);
+        self.passes.retain(|acquire| earlier.passes.contains(acquire));
+        for (signal, before) in &earlier.signals {
+            self.add_signal(*signal, before.clone());
+        }
         self.notes.extend(earlier.notes.iter().cloned());
         self.coarse.widen(&earlier.coarse);
         self.result.retain(|steps, value| earlier.result.get(steps) == Some(value));
