@@ -3,7 +3,8 @@
 //! As with code that is stored (`sources.rs`), places that an end may be handed between are one class, a field of a
 //! type of ours being one place; the two ends that one call makes are in one class from the start. Ends for different
 //! messages are kept apart where one place has several. Of a class into which no construction that was read puts
-//! anything, only the type of its messages is known. This file knows nothing of waits.
+//! anything, only the type of its messages is known. Handles of threads are followed like ends, to what the threads
+//! run. This file knows nothing of waits.
 
 mod read;
 
@@ -39,6 +40,8 @@ struct Class {
     made: BTreeMap<(BodyId, usize), bool>,
     /// The types of its messages, as code prints them.
     messages: BTreeSet<String>,
+    /// What runs in the threads that it stands for.
+    started: BTreeSet<BodyId>,
     /// What it is called.
     name: Option<(usize, String)>,
 }
@@ -52,12 +55,14 @@ pub struct Channels<'a> {
     classes: Vec<Class>,
     /// What closures capture, by the crate and the type of the closure.
     captures: HashMap<(usize, &'a str), Vec<(u32, Ty)>>,
+    /// Whether there are ends of channels, and not of threads alone.
+    any: bool,
 }
 
 impl<'a> Channels<'a> {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.spots.is_empty()
+        !self.any
     }
 
     /// The channels whose ends are in `place` of a body.
@@ -65,6 +70,12 @@ impl<'a> Channels<'a> {
         let entry = context.index.bodies[body];
         let spots = spots(context, (entry.krate, &entry.body.id), &entry.body.locals, place);
         spots.iter().filter_map(|spot| self.known(spot)).collect()
+    }
+
+    /// What runs in the threads that the handles in `place` of a body may stand for.
+    pub fn started_at(&self, context: &Context<'a>, body: BodyId, place: &Place) -> BTreeSet<BodyId> {
+        let all = self.at(context, body, place);
+        all.iter().flat_map(|at| &self.classes[*at as usize].started).copied().collect()
     }
 
     /// The same of the ends on one side that `place` itself is or contains.
@@ -247,7 +258,7 @@ fn find_ends(context: &Context<'_>, krate: usize, ty: &Ty, found: &mut BTreeMap<
     match ty {
         Ty::Path(path, args) => {
             if let Some(side) = context.end(krate, path) {
-                let mut message = String::new();
+                let mut message = if side == Side::Handle { "end of ".to_owned() } else { String::new() };
                 args.iter().take(1).for_each(|arg| context.write_type(krate, arg, &mut message));
                 found.entry(message).or_default().insert(side);
             }

@@ -183,7 +183,8 @@ fn assumptions(
         format!(
             "the code that takes these locks is the code analyzed: {} bodies, entered through {} functions that none \
              of it calls; code outside neither nests these locks nor combines their guards; locks that no model knows, waits for \
-             anything but locks, threads, condition variables, barriers and channels, and unwinding are left out",
+             anything but locks, threads, condition variables, barriers and channels, messages that have to \
+             come before others, and unwinding are left out",
             context.index.bodies.len(),
             entries.len()
         ),

@@ -211,7 +211,9 @@ impl Models {
     pub fn end(&self, key: &str) -> Option<Side> {
         let channels = &self.table.channels;
         let of = |types: &BTreeSet<String>, side| types.contains(key).then_some(side);
-        of(&channels.senders, Side::Sender).or_else(|| of(&channels.receivers, Side::Receiver))
+        of(&channels.senders, Side::Sender)
+            .or_else(|| of(&channels.receivers, Side::Receiver))
+            .or_else(|| of(&channels.handles, Side::Handle))
     }
 
     /// Whether a value of the type with this key is an iterator over the messages of a channel, until its end.

@@ -140,6 +140,9 @@ impl Flow<'_, '_> {
             if alone(&open.acquire.lock) || matches!(&open.held, HeldLock::Known(lock, _) if alone(lock)) {
                 continue;
             }
+            if self.context.is_open_wait(open.acquire.lock.class) {
+                output.notes.extend(ways.wanted.end().cloned().map(Note::Waits));
+            }
             let known = matches!(&open.held, HeldLock::Known(lock, _) if !open_class(lock));
             if open_class(&open.acquire.lock) || !(known || matches!(open.held, HeldLock::Argument(_))) {
                 continue;

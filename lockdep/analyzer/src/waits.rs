@@ -126,16 +126,18 @@ impl Flow<'_, '_> {
     /// The step in which something is waited for that is no lock.
     pub(crate) fn waits(&mut self, state: &State, waited: Waited, verb: &str, span: &Span) {
         let lock = self.context.node(waited);
-        self.waits_at(state, lock, waited, verb, span);
+        self.waits_at(state, lock, (waited, false), verb, span);
     }
 
-    fn waits_at(&mut self, state: &State, lock: Lock, waited: Waited, verb: &str, span: &Span) {
+    fn waits_at(&mut self, state: &State, lock: Lock, what: (Waited, bool), verb: &str, span: &Span) {
+        let (waited, possible) = what;
         if self.output.is_none() {
             return;
         }
         let action = format!("{verb} the {}", self.context.waited_name(waited));
         let function = self.context.function_name(self.id);
-        let chain = Chain::of(ChainStep { function: function.to_owned(), action, span: span.clone() });
+        let mut chain = Chain::of(ChainStep { function: function.to_owned(), action, span: span.clone() });
+        chain.possible = possible;
         let acquire = Acquire { lock, wanted: Wanted::Exclusive };
         self.acquire(state, &acquire, &chain);
     }
@@ -211,11 +213,21 @@ impl Flow<'_, '_> {
 
     /// The end of a thread is waited for.
     pub(crate) fn joining(&mut self, state: &mut State, call: &Call, block: usize, span: &Span) {
+        // Where it is not followed, it is one of those that were ever put where it comes from.
+        let place = call.args.first().and_then(Operand::place);
+        let started = place.map(|place| self.context.channels.started_at(self.context, self.id, place));
+        let started = started.unwrap_or_default();
         match call.args.first().map(|operand| self.value(state, operand)) {
             Some(Value::Running(body)) => self.ends(state, body, span),
-            Some(Value::At(path)) if path.is_open() => {
+            Some(Value::At(path)) if path.is_open() && (path.steps.is_empty() || started.is_empty()) => {
                 let lock = Lock { path: path.bare(), ..self.context.node(Waited::Handle) };
-                self.waits_at(state, lock, Waited::Handle, "waits for", span);
+                self.waits_at(state, lock, (Waited::Handle, false), "waits for", span);
+            }
+            _ if !started.is_empty() => {
+                let possible = started.len() > 1;
+                for waited in started.into_iter().map(Waited::End) {
+                    self.waits_at(state, self.context.node(waited), (waited, possible), "waits for", span);
+                }
             }
             _ if !state.held.is_empty() => self.note(Note::Waits(span.clone())),
             _ => {}

@@ -10,7 +10,7 @@ use crate::index::{BodyId, Entry, type_of};
 use crate::mir::ir::{
     AggregateKind, Body, BodyKind, Call, Operand, Place, Rvalue, StatementKind, Terminator, Ty,
 };
-use crate::model::{ChannelCall, Effect};
+use crate::model::{ChannelCall, Effect, Side};
 
 struct Reader<'c, 'a> {
     context: &'c Context<'a>,
@@ -61,11 +61,12 @@ impl<'a> Channels<'a> {
         let (a, b) = (self.number(context, a), self.number(context, b));
         if a != b {
             let (a, b) = (a.min(b), a.max(b));
-            let Class { made, messages, name } = std::mem::take(&mut self.classes[b]);
+            let Class { made, messages, started, name } = std::mem::take(&mut self.classes[b]);
             self.parents[b] = a;
             let class = &mut self.classes[a];
             class.made.extend(made);
             class.messages.extend(messages);
+            class.started.extend(started);
             class.name = [class.name.take(), name].into_iter().flatten().min();
         }
     }
@@ -75,6 +76,7 @@ impl<'a> Reader<'_, 'a> {
     fn read(&mut self, body: &'a Body) {
         for (local, ty) in body.locals.iter().enumerate() {
             let of = ends(self.context, self.scope.0, ty);
+            self.channels.any |= of.values().flatten().any(|side| *side != Side::Handle);
             for (spot, message) in self.spots(&Place::local(local)).iter().zip(of.into_keys()) {
                 let at = self.channels.number(self.context, spot);
                 self.channels.classes[at].messages.insert(message);
@@ -188,9 +190,15 @@ impl<'a> Reader<'_, 'a> {
 
     fn call(&mut self, call: &'a Call, block: usize) {
         let dest = self.spots(&call.dest);
-        if let (Some(Effect::Channel(ChannelCall::Makes { bounded })), Some(id)) =
-            (self.context.effect(self.scope.0, &call.callee), self.id)
-        {
+        let effect = self.context.effect(self.scope.0, &call.callee);
+        if effect == Some(Effect::Spawn) {
+            let started = self.codes_given(call);
+            for spot in &dest {
+                let at = self.channels.number(self.context, spot);
+                self.channels.classes[at].started.extend(&started);
+            }
+        }
+        if let (Some(Effect::Channel(ChannelCall::Makes { bounded })), Some(id)) = (effect, self.id) {
             for spot in &dest {
                 let at = self.channels.number(self.context, spot);
                 let class = &mut self.channels.classes[at];

@@ -95,13 +95,15 @@ pub enum Exchange {
     Unlocks,
 }
 
-/// The two sides of a channel.
+/// The two sides of a channel, and what stands for a thread, which is handed on like them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {
     /// Messages go in.
     Sender,
     /// They come out.
     Receiver,
+    /// The end of a thread or task.
+    Handle,
 }
 
 /// What a function of channels does.

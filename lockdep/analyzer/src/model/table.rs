@@ -71,6 +71,7 @@ pub(super) struct Channels {
     pub(super) senders: BTreeSet<String>,
     pub(super) receivers: BTreeSet<String>,
     pub(super) iterators: BTreeSet<String>,
+    pub(super) handles: BTreeSet<String>,
     pub(super) unbounded: BTreeSet<String>,
     pub(super) bounded: BTreeSet<String>,
     pub(super) sends: BTreeSet<String>,
@@ -85,7 +86,7 @@ pub(super) struct Channels {
 impl Channels {
     /// All names.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        let types = self.senders.iter().chain(&self.receivers).chain(&self.iterators);
+        let types = self.senders.iter().chain(&self.receivers).chain(&self.iterators).chain(&self.handles);
         let made = types.chain(&self.unbounded).chain(&self.bounded);
         let sent = made.chain(&self.sends).chain(&self.sends_waiting).chain(&self.sends_awaited);
         let received = sent.chain(&self.receives).chain(&self.receives_waiting).chain(&self.receives_awaited);
