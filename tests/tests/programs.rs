@@ -26,7 +26,7 @@ use lockdep_analyzer::model::Models;
 use lockdep_tests::analysis::{cargo_lockdep, root};
 
 /// What a program may depend on, as its manifest puts it. The versions are those of the lock file beside the programs.
-const DEPENDENCIES: [(&str, &str); 13] = [
+const DEPENDENCIES: [(&str, &str); 15] = [
     ("async-executor", r#""1.14.1""#),
     ("async-lock", r#""3.5.0""#),
     ("crossbeam-channel", r#""0.5.17""#),
@@ -37,6 +37,8 @@ const DEPENDENCIES: [(&str, &str); 13] = [
     ("once_cell", r#""1.21.4""#),
     ("parking_lot", r#"{ version = "0.12.5", features = ["arc_lock"] }"#),
     ("rayon", r#""1.12.0""#),
+    ("serde", r#""1.0.229""#),
+    ("serde_json", r#""1.0.154""#),
     ("spin", r#""0.12.3""#),
     ("tokio", r#"{ version = "1.54.1", features = ["rt", "sync"] }"#),
     ("tracing", r#"{ version = "0.1.44", default-features = false }"#),

@@ -87,7 +87,9 @@ pub fn callee_key(index: &Index<'_>, models: &Models, krate: usize, callee: &Cal
         Callee::Path { path, .. } => key(index, models, krate, path, 2),
         Callee::Qualified { of: Some(Ty::Path(of, _)), method, .. } => {
             let known = key(index, models, krate, of, 1).map(|of| format!("{of}::{method}"));
-            known.filter(|key| models.effect(key).is_some()).or_else(|| {
+            let is_known =
+                |key: &String| models.effect(key).is_some() || models.methods_run_by(key).next().is_some();
+            known.filter(is_known).or_else(|| {
                 // A trait is printed by its visible path, which may be another crate's `__Deref`.
                 let name = index.name(krate, of);
                 let last = name.last().trim_start_matches('_');

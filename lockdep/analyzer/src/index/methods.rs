@@ -42,7 +42,7 @@ impl Of {
 #[derive(Debug, Default)]
 pub(super) struct Methods<'a> {
     named: HashMap<&'a str, Named>,
-    of_type: HashMap<Name, Vec<BodyId>>,
+    of_type: HashMap<Name, Vec<(Of, BodyId)>>,
 }
 
 /// The methods of one name, in the order of bodies.
@@ -83,7 +83,7 @@ impl<'a> Methods<'a> {
         if let Some(this) = &this {
             let names = named.by_type.entry(this.krate.clone()).or_default();
             names.entry(this.last().to_owned()).or_default().push(at);
-            self.of_type.entry(this.clone()).or_default().push(body);
+            self.of_type.entry(this.clone()).or_default().push((of.clone(), body));
         }
         match &of {
             Of::Nothing => {}
@@ -97,7 +97,19 @@ impl<'a> Methods<'a> {
 impl Index<'_> {
     /// All methods of a type.
     pub fn methods_of(&self, this: &Name) -> impl Iterator<Item = BodyId> {
-        self.methods.of_type.get(this).into_iter().flatten().copied()
+        self.methods.of_type.get(this).into_iter().flatten().map(|(_, body)| *body)
+    }
+
+    /// All methods of the type's implementation of a trait with this last segment.
+    pub fn implemented(&self, this: &Name, of: &str) -> impl Iterator<Item = BodyId> {
+        let methods = self.methods.of_type.get(this).into_iter().flatten();
+        methods.filter(move |(known, _)| *known == Of::Trait(of.to_owned())).map(|(_, body)| *body)
+    }
+
+    /// Every method of this name in an implementation of a trait with this last segment.
+    pub fn implementing(&self, of: &str, method: &str) -> impl Iterator<Item = BodyId> {
+        let all = self.methods.named.get(method).into_iter().flat_map(|named| &named.all);
+        all.filter(move |method| method.of == Of::Trait(of.to_owned())).map(|method| method.body)
     }
 
     /// The body of a free function, inherent method or associated function called by `path` in crate `krate`.
