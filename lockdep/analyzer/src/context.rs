@@ -63,6 +63,7 @@ pub struct TypeTraits {
     /// How many guards a value keeps: none, one, or more, which counts as two.
     guards: usize,
     may_hide: bool,
+    shares_lock: bool,
 }
 
 /// More guards than one in a value are not counted.
@@ -175,6 +176,11 @@ impl<'a> Context<'a> {
         self.traits_of(krate, ty).may_hide
     }
 
+    /// Whether a value of this type is, or contains, a pointer to a lock that others may have a copy of.
+    pub fn shares_lock(&self, krate: usize, ty: &Ty) -> bool {
+        self.traits_of(krate, ty).shares_lock
+    }
+
     fn traits_of(&self, krate: usize, ty: &Ty) -> TypeTraits {
         if let Some(known) = self.known_types.borrow().get(&krate).and_then(|known| known.get(ty)) {
             return *known;
@@ -189,7 +195,8 @@ impl<'a> Context<'a> {
             Ty::Path(path, _) => self.index.is_parameter(krate, path),
             _ => false,
         });
-        let traits = TypeTraits { guards, may_hide };
+        let shares_lock = self.finds_shared(krate, ty);
+        let traits = TypeTraits { guards, may_hide, shares_lock };
         self.known_types.borrow_mut().entry(krate).or_default().insert(ty.clone(), traits);
         traits
     }

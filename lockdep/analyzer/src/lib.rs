@@ -29,6 +29,7 @@ pub mod summary;
 pub mod witness;
 
 mod acquire;
+mod alias;
 mod alone;
 mod apply;
 mod before;
@@ -61,6 +62,7 @@ mod resolve;
 mod shared;
 mod sources;
 mod state;
+mod stored;
 mod thread_local;
 mod values;
 mod waits;

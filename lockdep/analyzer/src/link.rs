@@ -10,7 +10,7 @@ use lockdep::order::Relation;
 
 use crate::context::Context;
 use crate::flow::Flow;
-use crate::graph::{Assumption, CALLERS, Held, Instances, LockGraph, Nesting, Ownership, Wanted};
+use crate::graph::{Assumption, CALLERS, Evidence, Held, Instances, LockGraph, Nesting, Ownership, Wanted};
 use crate::index::BodyId;
 use crate::mir::ir::Span;
 use crate::numbers::Numbers;
@@ -32,7 +32,7 @@ pub fn run(
         })
         .collect();
     let nodes = Nodes::new(context, &settled, entries);
-    let numbers = Numbers::new(context, &settled, &nodes);
+    let numbers = Numbers::new(context, &settled, entries, &nodes);
     let ownership = ownership(context);
     let mut graph = LockGraph { roles, bodies: context.index.bodies.len(), ..LockGraph::default() };
     graph.waits.clone_from(&numbers.waits);
@@ -41,7 +41,7 @@ pub fn run(
     let mut writers: BTreeSet<usize> = BTreeSet::new();
     let mut instances: BTreeMap<usize, BTreeSet<Span>> = BTreeMap::new();
     for (closed, grounds) in &nodes.notified {
-        if let Some(nesting) = numbers.nesting(&closed.nesting, settle(closed, &ownership)) {
+        for nesting in numbers.nestings(&closed.nesting, settle(closed, &ownership)) {
             graph.add(nesting, numbers.evidence(grounds));
         }
     }
@@ -51,40 +51,58 @@ pub fn run(
                 continue;
             }
             let relation = settle(closed, &ownership);
-            let Some(nesting) = numbers.nesting(&closed.nesting, relation) else { continue };
-            if nesting.wanted == CALLERS {
-                graph.add_called_back(nesting, numbers.evidence(grounds));
-                continue;
-            }
             let undeclared = context.placed_key(closed.nesting.held).is_some();
-            if undeclared && nesting.held == nesting.wanted && nesting.instances == Instances::Any {
-                let site = grounds.ways.wanted.end().cloned();
-                instances.entry(nesting.held).or_default().extend(site);
-                continue;
+            for nesting in numbers.nestings(&closed.nesting, relation) {
+                if nesting.wanted == CALLERS {
+                    graph.add_called_back(nesting, numbers.evidence(grounds));
+                } else if undeclared && nesting.held == nesting.wanted && nesting.instances == Instances::Any
+                {
+                    let site = grounds.ways.wanted.end().cloned();
+                    instances.entry(nesting.held).or_default().extend(site);
+                } else {
+                    graph.add(nesting, numbers.evidence(grounds));
+                }
             }
-            graph.add(nesting, numbers.evidence(grounds));
         }
         for ((class, from, to), (nesting, grounds)) in &summary.pairs {
             // Code that has both orders chooses between them.
             let chosen = summary.pairs.contains_key(&(*class, to.clone(), from.clone()));
-            if let Some(nesting) = numbers.nesting(nesting, Relation::Same).filter(|_| !chosen) {
+            for nesting in numbers.nestings(nesting, Relation::Same).into_iter().filter(|_| !chosen) {
                 graph.add(nesting, numbers.evidence(grounds));
             }
         }
         for note in &summary.notes {
-            if let Note::Slept(class, acquired, slept) = note
-                && let Some(class) = numbers.class(*class)
-            {
-                graph.slept.entry((class, acquired.clone())).or_default().insert(slept.clone());
+            if let Note::Slept(class, acquired, slept) = note {
+                for class in numbers.class(*class) {
+                    graph.slept.entry((*class, acquired.clone())).or_default().insert(slept.clone());
+                }
             }
         }
         for (class, held, span) in &summary.met {
-            if let Some(class) = numbers.class(*class) {
-                sites.insert((class, span.clone()));
-                writers.extend((*held == Held::Exclusive).then_some(class));
+            for class in numbers.class(*class) {
+                sites.insert((*class, span.clone()));
+                writers.extend((*held == Held::Exclusive).then_some(*class));
             }
         }
     }
+    let under = |graph: &LockGraph, lock: usize| -> BTreeSet<usize> {
+        let own = instances.contains_key(&lock).then_some(lock);
+        let wanted =
+            graph.nestings.keys().filter(|nesting| nesting.held == lock).map(|nesting| nesting.wanted);
+        wanted.chain(own).collect()
+    };
+    let mut channels: Vec<(Nesting, Evidence)> = Vec::new();
+    for (waited, closed, grounds) in &nodes.channels {
+        let contradicts = nodes.contradicting(*waited).flat_map(|class| numbers.class(class));
+        let contradicts: BTreeSet<usize> = contradicts.copied().collect();
+        for nesting in numbers.nestings(&closed.nesting, settle(closed, &ownership)) {
+            // Under it only the opposite is waited for, which there is as long as this is waited for.
+            if !under(&graph, nesting.wanted).is_subset(&contradicts) {
+                channels.push((nesting, numbers.evidence(grounds)));
+            }
+        }
+    }
+    channels.into_iter().for_each(|(nesting, evidence)| graph.add(nesting, evidence));
     graph.acquisitions = sites.into_iter().collect();
     // A reader waits for writers only, and of an undeclared lock all acquisitions are here if none got lost.
     let given = settled.iter().flat_map(|summary| &summary.notes).any(|note| matches!(note, Note::Given(..)));
@@ -96,6 +114,7 @@ pub fn run(
     graph.assumptions = assumptions(context, &settled, entries, problems);
     graph.assumptions.extend(unordered(&graph, instances));
     graph.assumptions.extend(numbers.lost(context, &graph));
+    graph.assumptions.extend(numbers.stored(&graph));
     let unknown = [
         (
             nodes.unknown,

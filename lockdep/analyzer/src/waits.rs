@@ -18,7 +18,7 @@ use crate::graph::{Gates, Held, Step as ChainStep, Wanted};
 use crate::home::{HomeId, Key};
 use crate::index::BodyId;
 use crate::messages::Messages;
-use crate::mir::ir::{Call, Callee, Operand, Span, Ty};
+use crate::mir::ir::{Call, Callee, Operand, Span};
 use crate::path::{Path, Root, Value};
 use crate::state::State;
 use crate::summary::{Acquire, ClassId, ClosedNesting, Grounds, HeldLock, Lock, Note, Summary, Ways};
@@ -172,18 +172,6 @@ impl Flow<'_, '_> {
         }
     }
 
-    /// Whether an argument may be code.
-    fn is_given_code(&self, call: &Call) -> bool {
-        call.args.iter().any(|operand| match operand.place() {
-            Some(place) => {
-                let ty = self.type_of(place);
-                let is_code = |part: &Ty| matches!(part, Ty::FnItem(_) | Ty::FnPtr(..));
-                ty.any(&mut |part| is_code(part)) || self.context.may_hide(self.krate, &ty)
-            }
-            None => matches!(operand, Operand::Fn(_)),
-        })
-    }
-
     /// What the code that starts acquires nests in its end.
     fn starts(&mut self, state: &State, code: &Value, body: BodyId, span: &Span) {
         let Some(output) = self.output.take() else { return };
@@ -292,6 +280,10 @@ fn is_scoped(callee: &Callee) -> bool {
 pub(crate) struct Nodes {
     /// Nestings that wait in a node for those who notify it.
     pub notified: Vec<(ClosedNesting, Grounds)>,
+    /// Nestings in waits for channels.
+    pub channels: Vec<(Waited, ClosedNesting, Grounds)>,
+    /// Waits for channels that nest in something.
+    through: BTreeMap<Waited, ClassId>,
     /// Those in which something nests and that nest in something.
     pub kept: BTreeSet<Waited>,
     /// Condition variables that are waited for while something else is held, and that nobody is seen to notify.
@@ -314,7 +306,6 @@ impl Nodes {
     ) -> Nodes {
         let mut nodes = Nodes::default();
         let mut through: BTreeMap<Waited, ClassId> = BTreeMap::new();
-        let mut outer: BTreeMap<ClassId, BTreeSet<ClassId>> = BTreeMap::new();
         let mut ends: BTreeSet<Waited> = BTreeSet::new();
         let mut waits: BTreeMap<HomeId, (ClassId, Waited)> = BTreeMap::new();
         let mut notifies: BTreeMap<HomeId, BTreeMap<Waited, Holders<'_>>> = BTreeMap::new();
@@ -330,7 +321,6 @@ impl Nodes {
                     ends.extend(context.waited(closed.nesting.held));
                     continue;
                 }
-                outer.entry(closed.nesting.held).or_default().insert(closed.nesting.wanted);
                 left.extend(context.waited(closed.nesting.held));
                 match context.waited(closed.nesting.wanted) {
                     Some(site @ Waited::Notified(home, ..)) => {
@@ -373,15 +363,21 @@ impl Nodes {
                 left.insert(waited);
             }
         }
-        let messages = Messages::new(context, summaries, entries, &through, &outer);
-        for (waited, closed, grounds) in messages.found {
-            left.insert(waited);
-            nodes.notified.push((closed, grounds));
-        }
+        let messages = Messages::new(context, summaries, entries, &through);
+        left.extend(messages.found.iter().map(|(waited, ..)| *waited));
+        nodes.channels = messages.found;
+        nodes.through = through;
         nodes.unsent = messages.unknown.len();
         nodes.chained = ends.intersection(&entered).count();
         nodes.kept = entered.intersection(&left).copied().collect();
         nodes
+    }
+
+    /// Classes of waits that nobody has while somebody has this one: a channel is not full and empty at once.
+    pub(crate) fn contradicting(&self, waited: Waited) -> impl Iterator<Item = ClassId> {
+        let same =
+            move |other: &Waited| other.channel() == waited.channel() && other.is_room() != waited.is_room();
+        self.through.iter().filter(move |(other, _)| same(other)).map(|(_, class)| *class)
     }
 
     /// Whether a nesting says that the end of a thread waits for a channel: whoever waits for that end may have seen to

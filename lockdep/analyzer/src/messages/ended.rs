@@ -29,13 +29,12 @@ pub(crate) struct Messages {
 }
 
 impl Messages {
-    /// Finds what nests in the waits in `entered`, by class. `outer` says what is waited for under a class.
+    /// Finds what nests in the waits in `entered`, by class.
     pub fn new(
         context: &Context<'_>,
         summaries: &[Cow<'_, Summary>],
         entries: &BTreeSet<BodyId>,
         entered: &BTreeMap<Waited, ClassId>,
-        outer: &BTreeMap<ClassId, BTreeSet<ClassId>>,
     ) -> Messages {
         let mut messages = Messages::default();
         if entered.keys().all(|waited| waited.channel().is_none()) {
@@ -104,14 +103,7 @@ impl Messages {
             }
             for (acquire, (way, chain, _)) in needs {
                 let held = acquire.lock.class;
-                let contradicts = |other: &ClassId| {
-                    context.waited(*other).is_some_and(|other| {
-                        other.channel() == Some(channel) && other.is_room() != waited.is_room()
-                    })
-                };
-                // Under it, only the opposite is waited for, which there is as long as this is waited for.
-                let harmless = outer.get(&held).is_some_and(|wanted| wanted.iter().all(contradicts));
-                if harmless || context.is_open(held) {
+                if context.is_open(held) {
                     continue;
                 }
                 let nesting = Nesting {
