@@ -239,6 +239,18 @@ impl Flow<'_, '_> {
         found
     }
 
+    /// Whether an argument may be code.
+    pub(crate) fn is_given_code(&self, call: &Call) -> bool {
+        call.args.iter().any(|operand| match operand.place() {
+            Some(place) => {
+                let ty = self.type_of(place);
+                let is_code = |part: &Ty| matches!(part, Ty::FnItem(_) | Ty::FnPtr(..));
+                ty.any(&mut |part| is_code(part)) || self.context.may_hide(self.krate, &ty)
+            }
+            None => matches!(operand, Operand::Fn(_)),
+        })
+    }
+
     /// Calls of stored code that nobody calls further out: any that was ever stored there.
     pub(crate) fn close_calls(&mut self, calls: &BTreeMap<CodeCall, Occurrence>) {
         for (call, occurrence) in calls {
