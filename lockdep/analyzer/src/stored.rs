@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use crate::context::Context;
 use crate::flow::Flow;
 use crate::home::{Home, HomeId};
+use crate::index::BodyId;
 use crate::instantiate::Arguments;
 use crate::mir::ir::{Aggregate, AggregateKind, Call, Operand, Place, Rvalue, Span, Ty};
 use crate::path::{Path, Root, Value};
@@ -99,7 +100,7 @@ impl Context<'_> {
     }
 
     /// The home of what a call of a function that made it there hands out: made anew by each call.
-    pub(crate) fn made_by_call(&self, home: HomeId, body: usize, block: usize) -> HomeId {
+    pub(crate) fn made_by_call(&self, home: HomeId, body: BodyId, block: usize) -> HomeId {
         match self.placed.home(home) {
             Home::Site(..) | Home::Fresh(..) => {
                 let mut depth = 0;
@@ -179,6 +180,20 @@ impl Flow<'_, '_> {
         }
     }
 
+    /// The content of a cell is made, by one of these bodies.
+    pub(crate) fn stores_in_cell(&mut self, state: &State, cell: &Value, makers: &[BodyId], span: &Span) {
+        let Some(into) = self.home_of(state, cell).filter(|_| self.output.is_some()) else { return };
+        for &body in makers {
+            let entry = self.context.index.bodies[body];
+            if entry.body.locals.first().is_some_and(|ty| self.context.shares_lock(entry.krate, ty)) {
+                let code = Value::Code(body, (usize::MAX, Vec::new()));
+                let home = self.home_out_of(state, &code, body);
+                let origin = home.map_or_else(|| Origin::Lost(span.clone()), Origin::Home);
+                self.output.as_mut().map(|output| output.stores.insert((into, origin)));
+            }
+        }
+    }
+
     /// A call of code that was not read puts what it is given into what it can write to, if that has room for it.
     pub(crate) fn stores_by_call(&mut self, state: &State, call: &Call, span: &Span) {
         if self.output.is_none() || call.args.len() < 2 {
@@ -230,7 +245,7 @@ impl Flow<'_, '_> {
     }
 
     /// The home of what code returns.
-    pub(crate) fn home_out_of(&self, state: &State, code: &Value, body: usize) -> Option<HomeId> {
+    pub(crate) fn home_out_of(&self, state: &State, code: &Value, body: BodyId) -> Option<HomeId> {
         let arguments = self.code_arguments(code, body, Vec::new());
         let results = self.context.summaries[body].result.values();
         results.map(|value| arguments.value(state, value)).find_map(|value| self.home_of(state, &value))
