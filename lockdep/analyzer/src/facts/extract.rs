@@ -55,8 +55,10 @@ struct Kept {
     path: String,
     /// Where its impl stands, if that could not be read.
     lost_impl: Option<Span>,
-    /// The closures that it builds.
-    closures: Vec<String>,
+    /// The file that it is in, by its long name.
+    file: Arc<str>,
+    /// The closures that it builds, and where.
+    closures: Vec<(String, Span)>,
     /// The structs that it builds, with the names of their fields.
     structs: Vec<(String, Vec<String>)>,
     bytes: Vec<u8>,
@@ -74,7 +76,7 @@ struct ReadFile {
 fn hints(files: &[ReadFile], names: &[String], texts: Texts<'_>) -> Hints {
     let mut hints = Hints::default();
     let lacking = files.iter().filter(|file| file.lacks_captures).flat_map(|file| &file.bodies);
-    let wanted: BTreeSet<&str> = lacking.flat_map(|body| &body.closures).map(String::as_str).collect();
+    let wanted: BTreeSet<&str> = lacking.flat_map(|body| &body.closures).map(|(id, _)| id.as_str()).collect();
     for name in names {
         let Some((_, id)) = mir::id_of_file(name).filter(|(_, id)| wanted.contains(id.as_str())) else {
             continue;
@@ -216,6 +218,7 @@ impl Extraction {
     /// The bytes of a facts file.
     pub fn finish(mut self) -> Result<Vec<u8>, FactsError> {
         self.bodies.sort_by(|a, b| a.id.cmp(&b.id));
+        self.show_creations()?;
         for pair in self.bodies.windows(2) {
             if let [first, second] = pair
                 && first.id == second.id
@@ -237,10 +240,38 @@ impl Extraction {
         bytes::encode(&self.header, &krate, &self.problems, &bodies)
     }
 
+    /// A closure that a macro of another file made as a whole is shown where it is created: there the macro is used.
+    fn show_creations(&mut self) -> Result<(), FactsError> {
+        // What is around a closure comes before it.
+        for at in 0..self.bodies.len() {
+            let id = self.bodies[at].id.as_str();
+            let Some(around) = id.rsplit_once("::{closure#").and_then(|(around, _)| {
+                let found = self.bodies.binary_search_by(|body| body.id.as_str().cmp(around));
+                found.ok().map(|found| &self.bodies[found])
+            }) else {
+                continue;
+            };
+            let created =
+                around.closures.iter().find(|(closure, _)| closure == id).map(|(_, span)| span.clone());
+            let Some(created) = created.filter(|span| span.file == around.file) else { continue };
+            if around.file == self.bodies[at].file {
+                continue;
+            }
+            let mut body = bytes::body_of(&self.bodies[at].bytes)?;
+            macros::show_creation(&mut body, &created);
+            let kept = &mut self.bodies[at];
+            kept.bytes = bytes::of_body(body)?;
+            kept.closures.iter_mut().for_each(|(_, span)| *span = created.clone());
+            kept.file = created.file;
+        }
+        Ok(())
+    }
+
     /// A closure or coroutine that is created has a body; one without was lost on the way.
     fn missing(&self) -> Vec<String> {
         let known: BTreeSet<&str> = self.bodies.iter().map(|body| body.id.as_str()).collect();
-        let built = self.bodies.iter().flat_map(|body| body.closures.iter().map(move |id| (id, &body.id)));
+        let built =
+            self.bodies.iter().flat_map(|body| body.closures.iter().map(move |(id, _)| (id, &body.id)));
         let missing: BTreeSet<String> = built
             .filter(|(closure, _)| !known.contains(closure.as_str()))
             .map(|(closure, by)| format!("{closure}: created in {by} but the compiler wrote no MIR of it"))
@@ -292,11 +323,13 @@ fn keep(mut body: Body, headers: &Headers<'_>, test: bool) -> Result<Kept, Facts
         macros::show_uses(&mut body, &definitions);
     }
     let lost_impl = body.impl_at.clone().filter(|_| body.impl_header.is_none());
-    let (mut closures, mut structs): (Vec<String>, Vec<(String, Vec<String>)>) = Default::default();
+    let (mut closures, mut structs): (Vec<(String, Span)>, Vec<(String, Vec<String>)>) = Default::default();
     for statement in body.blocks.iter().flat_map(|block| &block.statements) {
         let StatementKind::Assign(_, Rvalue::Aggregate(aggregate)) = &statement.kind else { continue };
         match &aggregate.kind {
-            AggregateKind::Closure(id, _) if !id.is_empty() => closures.push(id.clone()),
+            AggregateKind::Closure(id, _) if !id.is_empty() => {
+                closures.push((id.clone(), statement.span.clone()));
+            }
             AggregateKind::Adt(path) if !structs.iter().any(|(known, _)| known == path) => {
                 let names: Option<Vec<String>> =
                     aggregate.fields.iter().map(|(name, _)| name.clone()).collect();
@@ -305,8 +338,8 @@ fn keep(mut body: Body, headers: &Headers<'_>, test: bool) -> Result<Kept, Facts
             _ => {}
         }
     }
-    let (id, path) = (body.id.clone(), body.path.clone());
-    Ok(Kept { id, path, lost_impl, closures, structs, bytes: bytes::of_body(body)? })
+    let (id, path, file) = (body.id.clone(), body.path.clone(), Arc::clone(&body.span.file));
+    Ok(Kept { id, path, lost_impl, file, closures, structs, bytes: bytes::of_body(body)? })
 }
 
 /// Where the macros of a file are defined; none if its text cannot be had.
