@@ -45,6 +45,8 @@ impl Aliases {
         let mut aliases = Aliases::default();
         for (body, summary) in summaries.iter().enumerate() {
             for (into, origin) in &summary.stores {
+                // What nobody analyzed lends is looked at by nobody analyzed.
+                let Origin::Home(into) = into else { continue };
                 match origin {
                     Origin::Home(from) => drop(search.into.entry(*into).or_default().insert(*from)),
                     // What nobody analyzed gives is a lock of its own.
