@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
+use crate::channels::Channels;
 use crate::destroy::Destruction;
 use crate::graph::{Class, Ownership};
 use crate::index::{BodyId, Index};
@@ -45,6 +46,8 @@ pub struct Context<'a> {
     pub instances: Instances,
     /// What callees are, by their names.
     pub known_names: KnownNames,
+    /// The channels.
+    pub(crate) channels: Channels<'a>,
     /// The thread-locals.
     pub(crate) thread_locals: ThreadLocals,
     /// Answers given before: types are few, questions many. Never iterated.
@@ -116,6 +119,7 @@ impl<'a> Context<'a> {
             sources: Sources::default(),
             instances: Instances::default(),
             known_names: KnownNames::default(),
+            channels: Channels::default(),
             thread_locals: ThreadLocals::default(),
             known_types,
             known_destructions,
@@ -125,6 +129,7 @@ impl<'a> Context<'a> {
         context.find_placed_locks();
         context.sources = Sources::new(&context);
         context.instances = Instances::new(&context);
+        context.channels = Channels::new(&context);
         context
     }
 

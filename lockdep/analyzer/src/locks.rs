@@ -216,7 +216,7 @@ impl Context<'_> {
         self.lock_type(krate, &Ty::Path(ty.into(), args.unwrap_or_default().into()))
     }
 
-    fn write_type(&self, krate: usize, ty: &Ty, text: &mut String) {
+    pub(crate) fn write_type(&self, krate: usize, ty: &Ty, text: &mut String) {
         let list = |open: &str, args: &[Ty], close: &str, text: &mut String| {
             for (at, arg) in args.iter().enumerate() {
                 text.push_str(if at == 0 { open } else { "," });
@@ -248,7 +248,7 @@ impl Context<'_> {
             (Some(home), _) => Key::Home(self.within(self.part(home, path, lock), lock)),
             (None, Root::Param(_)) => Key::Open(Arc::clone(lock)),
             (None, _) => match self.placed.by_type.get(lock).map(|homes| homes.iter().collect::<Vec<_>>()) {
-                Some(homes) if homes.len() == 1 => Key::Home(*homes[0]),
+                Some(homes) if homes.len() == 1 => Key::Home(self.within(*homes[0], lock)),
                 _ => Key::Lost(Arc::clone(lock)),
             },
         };

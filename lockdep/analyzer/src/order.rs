@@ -75,7 +75,10 @@ impl Flow<'_, '_> {
             pending.insert((0, 0), self.initial());
         }
         while let Some(((_, block), state)) = pending.pop_first() {
-            for (next, state) in self.block(block, state) {
+            self.course.block = block;
+            let states = self.block(block, state);
+            self.course.leads_to(states.iter().map(|(next, _)| *next));
+            for (next, state) in states {
                 if self.body.blocks.get(next).is_none_or(|b| b.cleanup) {
                     continue;
                 }
@@ -85,7 +88,8 @@ impl Flow<'_, '_> {
                 }
             }
         }
-        order.is_numeric || self.output.as_ref().is_none_or(|output| output.pairs.is_empty())
+        let first_counts = self.output.as_ref().is_some_and(|output| !output.pairs.is_empty());
+        order.is_numeric || !first_counts && !self.course.has_signals()
     }
 }
 
