@@ -17,6 +17,9 @@ use crate::model::{ChannelCall, Effect, Models, Side};
 #[derive(Clone, Debug)]
 pub struct Known {
     key: Option<Rc<str>>,
+    /// What the tables say.
+    listed: Option<Effect>,
+    /// The same, or what the name says.
     effect: Option<Effect>,
     function: Option<BodyId>,
 }
@@ -58,8 +61,7 @@ impl Context<'_> {
 
     /// The effect of a call, if a table names the callee.
     pub(crate) fn known_effect(&self, krate: usize, callee: &Callee) -> Option<Effect> {
-        let known = self.callee_key(krate, callee).and_then(|key| self.models.effect(&key));
-        known.or_else(|| self.channel_call(krate, callee).map(Effect::Channel))
+        self.known(krate, callee)?.listed
     }
 
     /// What a callee does with a channel: its type is told from others by its module.
@@ -130,10 +132,11 @@ impl Context<'_> {
     /// What the tables say of a callee.
     fn find(&self, krate: usize, callee: &Callee) -> Known {
         let key = callee_key(self.index, self.models, krate, callee);
-        let known = key.as_ref().and_then(|key| self.models.effect(key));
+        let listed = key.as_ref().and_then(|key| self.models.effect(key));
+        let listed = listed.or_else(|| self.channel_call(krate, callee).map(Effect::Channel));
         // What another crate calls spawning is: nobody runs the code before the call is over.
         let spawns = || (starts_code(callee) && self.is_foreign(krate, callee)).then_some(Effect::Spawn);
-        Known { key: key.map(Rc::from), effect: known.or_else(spawns), function: None }
+        Known { key: key.map(Rc::from), listed, effect: listed.or_else(spawns), function: None }
     }
 
     fn is_foreign(&self, krate: usize, callee: &Callee) -> bool {
