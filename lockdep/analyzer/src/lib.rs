@@ -57,6 +57,7 @@ mod locks;
 mod messages;
 mod nest;
 mod numbers;
+mod parts;
 mod place;
 mod resolve;
 mod shared;
