@@ -133,6 +133,44 @@ fn possible_findings_alone_leave_it_undecided() {
     assert_eq!(certain.code, Some(1), "{}", certain.stderr);
 }
 
+/// One target of many is analyzed as cargo would check it: with the library, and without its neighbours.
+#[test]
+fn a_target_is_selected_by_its_name() {
+    let statics =
+        "use std::sync::Mutex; static A: Mutex<u8> = Mutex::new(0); static B: Mutex<u8> = Mutex::new(0);";
+    let good = format!("{statics} fn main() {{ let a = A.lock().unwrap(); drop((B.lock().unwrap(), a)); }}");
+    let bad = format!("{good} pub fn back() {{ let b = B.lock().unwrap(); drop((A.lock().unwrap(), b)); }}");
+    let project = Project::library("targets", "")
+        .file("src/bin/good.rs", &good)
+        .file("src/bin/bad.rs", &bad)
+        .file("examples/shown.rs", &bad)
+        .file("tests/tested.rs", &bad)
+        .file("benches/measured.rs", &bad);
+    for (arguments, code, seen) in [
+        (["--bin", "good"], 0, "good"),
+        (["--bin", "bad"], 1, "bad"),
+        (["--example", "shown"], 1, "shown"),
+        (["--test", "tested"], 1, "tested"),
+        (["--bench", "measured"], 1, "measured"),
+        (["--examples", "-q"], 1, "shown"),
+    ] {
+        let run = project.analyze(&arguments);
+        assert_eq!(run.code, Some(code), "{arguments:?}: {}", run.stderr);
+        assert!(
+            run.stdout.contains(&format!("{seen}::A (exclusive) -> {seen}::B")),
+            "{arguments:?}: {}",
+            run.stdout
+        );
+        assert!(run.stdout.matches("::A  ").count() == 1, "{arguments:?}: {}", run.stdout);
+    }
+    // What `cargo bench` compiles are the binaries, too.
+    let benches = project.analyze(&["--benches"]);
+    assert!(benches.stdout.contains("measured::A (exclusive) -> measured::B"), "{}", benches.stdout);
+    let unknown = project.analyze(&["--bin", "godo"]);
+    assert_eq!(unknown.code, Some(101), "{}", unknown.stderr);
+    assert!(unknown.stderr.contains("no bin target named `godo`"), "{}", unknown.stderr);
+}
+
 #[test]
 fn every_format_and_discipline_gets_out() {
     let project = Project::with_locks("refuted", &refuted());

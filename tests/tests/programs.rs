@@ -5,7 +5,8 @@
 //! has a circle that an outer lock keeps from closing, and may say so at the drawn lines but must not be refuted; a
 //! refuted one may be undecided where the deadlock goes through a call of who knows whom, if all of it is found.
 //! `//~ CODE` marks each line that acquires a lock of a finding, held and wanted sides alike, `//~^ CODE` the line
-//! above; `//@ edition:` is 2024 unless given, `//@ deps:` names crates besides std. `//@ known-gap: REASON` stands
+//! above; `//@ edition:` is 2024 unless given, `//@ deps:` names crates besides std, `//@ assumes:` a kind of assumption that
+//! must be listed, `//@ assumes-not:` one that must not. `//@ known-gap: REASON` stands
 //! where the analysis is known to be wrong: the day it is right, the test says that the line must go.
 //!
 //! The files become packages of a workspace that is made for the test and compiled in one run; each is then analyzed
@@ -25,7 +26,7 @@ use lockdep_analyzer::model::Models;
 use lockdep_tests::analysis::{cargo_lockdep, root};
 
 /// What a program may depend on, as its manifest puts it. The versions are those of the lock file beside the programs.
-const DEPENDENCIES: [(&str, &str); 13] = [
+const DEPENDENCIES: [(&str, &str); 15] = [
     ("async-executor", r#""1.14.1""#),
     ("async-lock", r#""3.5.0""#),
     ("crossbeam-channel", r#""0.5.17""#),
@@ -36,6 +37,8 @@ const DEPENDENCIES: [(&str, &str); 13] = [
     ("once_cell", r#""1.21.4""#),
     ("parking_lot", r#"{ version = "0.12.5", features = ["arc_lock"] }"#),
     ("rayon", r#""1.12.0""#),
+    ("serde", r#""1.0.229""#),
+    ("serde_json", r#""1.0.154""#),
     ("spin", r#""0.12.3""#),
     ("tokio", r#"{ version = "1.54.1", features = ["rt", "sync"] }"#),
     ("tracing", r#"{ version = "0.1.44", default-features = false }"#),
@@ -58,6 +61,8 @@ struct Program {
     dependencies: Vec<String>,
     expected: Expected,
     options: Options,
+    /// Kinds of assumptions, and whether they are listed.
+    listed: BTreeMap<String, bool>,
     marks: BTreeSet<Mark>,
     gap: Option<String>,
 }
@@ -81,7 +86,8 @@ fn read(path: &Path) -> Result<Program, String> {
     let mut directives = BTreeMap::new();
     for line in source.lines().filter_map(|line| line.strip_prefix("//@ ")) {
         let (key, value) = line.split_once(": ").ok_or("`//@ ` without a value")?;
-        if !["verdict", "edition", "deps", "callbacks", "known-gap"].contains(&key) {
+        if !["verdict", "edition", "deps", "callbacks", "assumes", "assumes-not", "known-gap"].contains(&key)
+        {
             return Err(format!("nothing is called {key:?}"));
         }
         if directives.insert(key.to_owned(), value.to_owned()).is_some() {
@@ -109,8 +115,10 @@ fn read(path: &Path) -> Result<Program, String> {
     let dependencies =
         directives.get("deps").map_or_else(Vec::new, |deps| deps.split(' ').map(str::to_owned).collect());
     let options = Options { callbacks: directives.contains_key("callbacks") };
+    let kinds = [("assumes", true), ("assumes-not", false)];
+    let listed = kinds.iter().filter_map(|(key, yes)| Some((directives.remove(*key)?, *yes))).collect();
     let edition = directives.remove("edition").unwrap_or_else(|| "2024".to_owned());
-    Ok(Program { name, edition, dependencies, expected, options, marks, gap, source })
+    Ok(Program { name, edition, dependencies, expected, options, listed, marks, gap, source })
 }
 
 fn marks(source: &str) -> BTreeSet<Mark> {
@@ -223,6 +231,16 @@ fn disagreement(program: &Program, facts: &Path) -> Option<String> {
         (Verdict::Proved | Verdict::ProvedUnder(_), Expected::Gated) => found.is_subset(&program.marks),
         _ => false,
     };
+    let is_listed = |kind: &String| {
+        judgement
+            .findings
+            .iter()
+            .any(|finding| finding.code == Code::Assumption && finding.title.starts_with(kind))
+    };
+    let mut unlike = program.listed.iter().filter(|(kind, yes)| is_listed(kind) != **yes);
+    if let Some((kind, yes)) = unlike.next() {
+        return Some(format!("the assumption `{kind}` is {}listed", if *yes { "not " } else { "" }));
+    }
     let list = |marks: BTreeSet<&Mark>| {
         let marks: Vec<String> = marks.iter().map(|(line, code)| format!(" {line} {code}")).collect();
         if marks.is_empty() { " none".to_owned() } else { marks.join(",") }

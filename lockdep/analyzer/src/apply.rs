@@ -102,6 +102,7 @@ impl Flow<'_, '_> {
         let first = call.args.first().map_or(Value::Unknown, |arg| self.value(state, arg));
         let to = |path: Path| vec![(Vec::new(), Value::To(path))];
         let made = block * 4096;
+        self.stores_by_call(state, call, span);
         match effect {
             Some(Effect::Acquire(acquiring)) => self.acquiring(state, call, &acquiring, block, span),
             Some(Effect::Wait(waiting)) => self.waiting(state, call, waiting, block, span),

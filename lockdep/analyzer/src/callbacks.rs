@@ -1,7 +1,7 @@
 //! What foreign functions do with values of types of ours: methods of ours that they run, contents that they destroy.
 //!
-//! Only what the model table says: which functions run which methods, and which destroy contents in place. Called from
-//! `foreign.rs`.
+//! What the model table says: which functions run which methods, and which destroy contents in place; and of methods that
+//! a type of ours leaves to a trait, that they may run those it has. Called from `foreign.rs`.
 
 use std::collections::BTreeSet;
 
@@ -13,47 +13,126 @@ use crate::mir::ir::{Call, Callee, Operand, Span, Ty};
 use crate::path::{Path, Value};
 use crate::state::State;
 
+/// Traits whose implementation is not for the type that is given, but for the one that is made of it.
+const CONVERSIONS: [&str; 2] = ["From", "TryFrom"];
+
 impl Flow<'_, '_> {
-    /// Runs the methods that the function with this key runs, of all types of ours that it is given.
+    /// Runs the methods of ours that the function with this key, which was not read, runs.
     pub(crate) fn run_methods(&mut self, state: &mut State, call: &Call, key: &str, span: &Span) {
         self.call_back_by_printing(state, call, key, span);
         let context = self.context;
+        for method in context.models.methods_run_by_any(key) {
+            let Some((of, method)) = method.split_once("::") else { continue };
+            for body in context.index.implementing(of, method) {
+                self.run_method(state, &Value::Unknown, body, true, span);
+            }
+        }
         let methods: Vec<&str> = context.models.methods_run_by(key).collect();
         if methods.is_empty() {
-            return;
+            return self.run_provided(state, call, span);
         }
         let result = self.type_of(&call.dest);
-        for (krate, ty) in self.types_given(call) {
-            // What the result keeps runs when the result is used.
-            let kept = result.any(&mut |inner| *inner == ty) && !matches!(ty, Ty::Dyn(_));
-            for method in methods.iter().filter(|_| !kept) {
-                let Some((of, method)) = method.split_once("::") else { continue };
-                let of = Name { krate: String::new(), path: of.to_owned() };
-                let bodies = context.index.implementations(krate, &ty, &of, method);
-                for body in bodies {
-                    self.run_method(state, call, &ty, body, span);
+        let (given, made) = (self.types_given(call), self.types_made(&result));
+        for method in methods {
+            let Some((of, method)) = method.split_once("::") else { continue };
+            let converts = CONVERSIONS.contains(&of);
+            let of = Name { krate: String::new(), path: of.to_owned() };
+            for (krate, ty) in if converts { &made } else { &given } {
+                for body in context.index.implementations(*krate, ty, &of, method) {
+                    // What the result keeps runs when the result is used; unless it is what the method makes.
+                    let makes = || context.index.bodies[body].body.locals[0].any(&mut |part| part == ty);
+                    let kept = result.any(&mut |part| part == ty) && !matches!(ty, Ty::Dyn(_)) && !makes();
+                    if kept || converts && !self.is_converted(call, body) {
+                        continue;
+                    }
+                    let itself = if converts { Value::Unknown } else { self.receiver(state, call, ty) };
+                    self.run_method(state, &itself, body, false, span);
                 }
             }
         }
     }
 
-    fn run_method(&mut self, state: &mut State, call: &Call, ty: &Ty, body: BodyId, span: &Span) {
-        let given = call.args.iter().find(|operand| {
-            operand
-                .place()
-                .is_some_and(|place| matches!(self.type_of(place), Ty::Ref(_, inner) if *inner == *ty))
-        });
-        let by_value = call.args.iter().find_map(|operand| {
-            operand.place().filter(|place| self.type_of(place) == *ty).map(|place| self.lvalue(state, place))
-        });
-        let itself = match (given, by_value) {
-            (Some(operand), _) => self.value(state, operand),
-            (None, Some(path)) => Value::To(path),
-            (None, None) => Value::Unknown,
-        };
-        let arguments = Arguments { values: vec![itself], moved: vec![None] };
-        let chain = self.chain_step(body, span, false);
+    /// A method that a type of ours leaves to a trait which was not read: it may run all that the type does implement of
+    /// the trait.
+    fn run_provided(&mut self, state: &mut State, call: &Call, span: &Span) {
+        let context = self.context;
+        let Callee::Qualified { this, of: Some(Ty::Path(of, _)), .. } = &call.callee else { return };
+        let result = self.type_of(&call.dest);
+        let last = of.rsplit("::").next().unwrap_or(of);
+        let mut types = BTreeSet::new();
+        self.ours_in(this, &mut types);
+        for (krate, ty) in types {
+            let Ty::Path(path, _) = &ty else { continue };
+            let kept = result.any(&mut |part| *part == ty);
+            let bodies: Vec<BodyId> =
+                context.index.implemented(&context.index.name(krate, path), last).collect();
+            for body in bodies.into_iter().filter(|_| !kept) {
+                let itself = self.receiver(state, call, &ty);
+                self.run_method(state, &itself, body, true, span);
+            }
+        }
+    }
+
+    fn run_method(&mut self, state: &mut State, itself: &Value, body: BodyId, possible: bool, span: &Span) {
+        let arguments = Arguments { values: vec![itself.clone()], moved: vec![None] };
+        let chain = self.chain_step(body, span, possible);
         self.instantiate(state, body, &arguments, None, &chain);
+    }
+
+    /// The value of type `ty` among the arguments, or behind the references that they are.
+    fn receiver(&self, state: &State, call: &Call, ty: &Ty) -> Value {
+        for operand in &call.args {
+            let Some(place) = operand.place() else { continue };
+            let mut found = self.type_of(place);
+            if found == *ty {
+                return Value::To(self.lvalue(state, place));
+            }
+            let mut value = self.value(state, operand);
+            while let Ty::Ref(_, inner) = found {
+                if *inner == *ty {
+                    return value;
+                }
+                value = state.load(value.pointee());
+                found = Ty::clone(&inner);
+            }
+        }
+        Value::Unknown
+    }
+
+    /// Whether a conversion can be what makes the result: it takes what is converted.
+    fn is_converted(&self, call: &Call, body: BodyId) -> bool {
+        let Some(wanted) = self.context.index.bodies[body].body.locals.get(1) else { return true };
+        let last = |ty: &Ty| match ty {
+            Ty::Path(path, _) => path.rsplit("::").next().map(str::to_owned),
+            _ => None,
+        };
+        let Some(wanted) = last(wanted) else { return true };
+        call.args.iter().filter_map(Operand::place).any(|place| {
+            self.type_of(place).any(&mut |part| match (part, last(part)) {
+                (Ty::Path(path, _), _) if self.context.index.is_parameter(self.krate, path) => true,
+                (_, Some(given)) => given == wanted,
+                (Ty::Opaque(_) | Ty::Projection(_), None) => true,
+                _ => false,
+            })
+        })
+    }
+
+    /// The types of ours that a result has.
+    fn types_made(&self, result: &Ty) -> BTreeSet<(usize, Ty)> {
+        let mut found = BTreeSet::new();
+        self.ours_in(result, &mut found);
+        found
+    }
+
+    fn ours_in(&self, ty: &Ty, found: &mut BTreeSet<(usize, Ty)>) {
+        ty.any(&mut |inner| {
+            if let Ty::Path(path, _) = inner
+                && self.context.index.is_ours(self.krate, path)
+            {
+                found.insert((self.krate, inner.clone()));
+            }
+            false
+        });
     }
 
     /// The types of ours in what a foreign function is given and is instantiated with, and what may be behind trait
@@ -61,16 +140,7 @@ impl Flow<'_, '_> {
     fn types_given(&self, call: &Call) -> BTreeSet<(usize, Ty)> {
         let context = self.context;
         let mut found = BTreeSet::new();
-        let mut look = |ty: &Ty| {
-            ty.any(&mut |inner| {
-                if let Ty::Path(path, _) = inner
-                    && context.index.is_ours(self.krate, path)
-                {
-                    found.insert((self.krate, inner.clone()));
-                }
-                false
-            });
-        };
+        let mut look = |ty: &Ty| self.ours_in(ty, &mut found);
         match &call.callee {
             Callee::Path { generics, .. } => generics.iter().flat_map(|(_, types)| types).for_each(&mut look),
             Callee::Qualified { this, generics, .. } => {

@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::index::BodyId;
 use crate::mir::ir::{AggregateKind, Body, Callee, Operand, Rvalue, StatementKind, Terminator};
 use crate::model::Effect;
+use crate::place::type_of;
 
 /// The plan for the fixpoint.
 #[derive(Debug)]
@@ -40,7 +41,10 @@ pub fn plan(context: &Context<'_>) -> Plan {
     for (id, entry) in context.index.bodies.iter().enumerate() {
         let mut calls = Calls { context, id, krate: entry.krate, callees: BTreeSet::new(), touches: false };
         calls.read(entry.body);
-        if calls.touches || entry.body.locals.iter().any(|ty| context.holds_guard(entry.krate, ty)) {
+        if calls.touches
+            || stores(context, entry.krate, entry.body)
+            || entry.body.locals.iter().any(|ty| context.holds_guard(entry.krate, ty))
+        {
             touching.insert(id);
         }
         if entry.body.blocks.iter().any(|block| matches!(block.terminator, Terminator::Drop(..))) {
@@ -69,6 +73,31 @@ pub fn plan(context: &Context<'_>) -> Plan {
         component[member.index()] = number;
     }
     Plan { relevant, called, order, component }
+}
+
+/// Whether a function may put a shared pointer to a lock somewhere.
+fn stores(context: &Context<'_>, krate: usize, body: &Body) -> bool {
+    if !body.locals.iter().any(|ty| context.shares_lock(krate, ty)) {
+        return false;
+    }
+    let shared = |operand: &Operand| match operand {
+        Operand::Static(_) => true,
+        other => other.place().is_some_and(|place| context.shares_lock(krate, &type_of(body, place))),
+    };
+    body.blocks.iter().any(|block| {
+        let assigned = block.statements.iter().any(|statement| match &statement.kind {
+            StatementKind::Assign(_, Rvalue::Aggregate(built)) => {
+                matches!(built.kind, AggregateKind::Adt(_)) && built.fields.iter().any(|(_, of)| shared(of))
+            }
+            StatementKind::Assign(dest, Rvalue::Use(of) | Rvalue::Cast(of, _)) => {
+                !dest.projection.is_empty() && shared(of)
+            }
+            _ => false,
+        });
+        assigned
+            || matches!(&block.terminator, Terminator::Call(call)
+                if call.args.len() > 1 && call.args.iter().any(shared))
+    })
 }
 
 fn reach(callers: &BTreeMap<BodyId, BTreeSet<BodyId>>, from: BTreeSet<BodyId>) -> BTreeSet<BodyId> {

@@ -16,6 +16,7 @@ use crate::mir::ir::{Callee, Program, StatementKind, Terminator, Ty};
 use crate::model::{Acquiring, Effect, Models};
 use crate::sources::Sources;
 use crate::summary::{ClassId, Summary};
+use crate::thread_local::ThreadLocals;
 
 /// The surroundings of a function's analysis.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub struct Context<'a> {
     pub sources: Sources<'a>,
     /// What type parameters stand for.
     pub instances: Instances,
+    /// The thread-locals.
+    pub(crate) thread_locals: ThreadLocals,
     /// Answers given before: types are few, questions many. Never iterated.
     pub known_types: RefCell<PerType<TypeTraits>>,
     /// Locals of a body whose address is given away, likewise.
@@ -57,6 +60,7 @@ pub struct TypeTraits {
     /// How many guards a value keeps: none, one, or more, which counts as two.
     guards: usize,
     may_hide: bool,
+    shares_lock: bool,
 }
 
 /// More guards than one in a value are not counted.
@@ -107,10 +111,12 @@ impl<'a> Context<'a> {
             from_outside: BTreeSet::new(),
             sources: Sources::default(),
             instances: Instances::default(),
+            thread_locals: ThreadLocals::default(),
             known_types,
             known_destructions,
             known_lent: RefCell::default(),
         };
+        context.thread_locals = ThreadLocals::new(&context);
         context.find_placed_locks();
         context.sources = Sources::new(&context);
         context.instances = Instances::new(&context);
@@ -165,6 +171,11 @@ impl<'a> Context<'a> {
         self.traits_of(krate, ty).may_hide
     }
 
+    /// Whether a value of this type is, or contains, a pointer to a lock that others may have a copy of.
+    pub fn shares_lock(&self, krate: usize, ty: &Ty) -> bool {
+        self.traits_of(krate, ty).shares_lock
+    }
+
     fn traits_of(&self, krate: usize, ty: &Ty) -> TypeTraits {
         if let Some(known) = self.known_types.borrow().get(&krate).and_then(|known| known.get(ty)) {
             return *known;
@@ -179,7 +190,8 @@ impl<'a> Context<'a> {
             Ty::Path(path, _) => self.index.is_parameter(krate, path),
             _ => false,
         });
-        let traits = TypeTraits { guards, may_hide };
+        let shares_lock = self.finds_shared(krate, ty);
+        let traits = TypeTraits { guards, may_hide, shares_lock };
         self.known_types.borrow_mut().entry(krate).or_default().insert(ty.clone(), traits);
         traits
     }

@@ -10,6 +10,7 @@
 mod bytes;
 mod extract;
 mod fits;
+mod harness;
 mod macros;
 mod missing;
 mod paths;

@@ -186,6 +186,7 @@ impl<'c, 'a> Flow<'c, 'a> {
 
     fn assign(&mut self, state: &mut State, dest: &Place, rvalue: &Rvalue, block: usize, at: usize) {
         let made = block * 4096 + at.min(4094) + 1;
+        self.stores(state, dest, rvalue, &self.body.blocks[block].span.clone());
         let tree = match rvalue {
             Rvalue::Use(operand) | Rvalue::Cast(operand, _) => self.take(state, operand, dest),
             Rvalue::DerefCopy(place) => self.copy_tree(state, place),

@@ -51,7 +51,8 @@ impl Flow<'_, '_> {
         let once = self.context.models.calls_once(&key);
         let remembered = self.remembered_item(state, call);
         let item = if self.context.models.gives_items(&key) { self.item(state, call) } else { None };
-        let items: Vec<Value> = remembered.clone().or_else(|| item.clone()).into_iter().collect();
+        let lent = if self.context.models.lends_content(&key) { self.lent_content(call) } else { None };
+        let items: Vec<Value> = remembered.clone().or_else(|| item.clone()).or(lent).into_iter().collect();
         let calling = if once { Calling::PerhapsOnce } else { Calling::Perhaps };
         let site = |outside| CodeSite { calling, what: &name, span, others: &[], outside };
         let mut produced = Vec::new();
@@ -195,7 +196,30 @@ impl Flow<'_, '_> {
         if self.context.lock_type(self.krate, &self.type_of(&call.dest)).is_some() {
             return Some(self.context.home(Home::Site(self.id, block)));
         }
-        call.args.iter().find_map(|arg| self.home_of(state, &self.value(state, arg)))
+        let handed_on = call.args.iter().find_map(|arg| self.home_of(state, &self.value(state, arg)));
+        let returned = || {
+            let names = self.context.names_lock(self.krate, &self.type_of(&call.dest));
+            let codes = call.args.iter().filter(|_| names).flat_map(|operand| self.codes_in(state, operand));
+            codes.into_iter().find_map(|code| match code {
+                Value::Code(body, _) => {
+                    let home = self.home_out_of(state, &code, body)?;
+                    Some(self.context.made_by_call(home, self.id, block))
+                }
+                _ => None,
+            })
+        };
+        handed_on.or_else(returned).or_else(|| self.constructed(call, block))
+    }
+
+    /// Where the result of a foreign call was constructed, if there are locks in it that none of the arguments could have
+    /// brought: a pointer to a lock that it is given, or that it makes itself; a container that is empty.
+    fn constructed(&self, call: &Call, block: usize) -> Option<HomeId> {
+        let brings = |operand: &Operand| {
+            let ty = self.operand_type(operand);
+            self.context.shares_lock(self.krate, &ty) || self.context.may_hide(self.krate, &ty)
+        };
+        let made = self.context.names_lock(self.krate, &self.type_of(&call.dest));
+        (made && !call.args.iter().any(brings)).then(|| self.context.home(Home::Site(self.id, block)))
     }
 
     /// Releases what the first argument, or what it points to, holds.

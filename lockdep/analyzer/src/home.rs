@@ -2,8 +2,8 @@
 //!
 //! Type arguments do not matter: `Cell<u8>.lock` and `Cell<u16>.lock` are one home. Homes are numbered as they are
 //! met, so numbers mean nothing outside one run; what is shown and compared are names. One lock that is stored in two
-//! places (an `Arc` in two structs) has two homes: that they are one is not found out. This file decides nothing about
-//! paths (`path.rs`) and nothing about which calls acquire (`model.rs`).
+//! places (an `Arc` in two structs) has two homes: what was stored where is in `stored.rs`, which of them are one class in
+//! `alias.rs`. This file decides nothing about paths (`path.rs`) and nothing about which calls acquire (`model.rs`).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub enum Home {
     Inside(HomeId),
     /// The construction in this block of this body.
     Site(BodyId, usize),
+    /// What is constructed there, where the call in this block of this body has it constructed.
+    Fresh(BodyId, usize, HomeId),
 }
 
 /// What the class of a lock is, as far as a function knows.

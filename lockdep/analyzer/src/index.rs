@@ -10,6 +10,7 @@ mod visible;
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use methods::Methods;
 pub(crate) use read::type_of;
@@ -232,6 +233,13 @@ impl<'a> Index<'a> {
     /// Statics and constants: the crate that printed it, the path, the type.
     pub fn statics(&self) -> impl Iterator<Item = (usize, &str, &Ty)> {
         self.statics.iter().copied()
+    }
+
+    /// The type of a pointer to the static that is printed as `path` in crate `krate`.
+    pub fn static_type(&self, krate: usize, path: &str) -> Option<Ty> {
+        let name = self.name(krate, path);
+        let found = self.statics().find(|(krate, path, _)| self.name(*krate, path) == name);
+        found.map(|(_, _, ty)| Ty::Ref(false, Arc::new(ty.clone())))
     }
 
     /// A body as a person would name it: `hv_core::p2m::P2mTable::lookup`, `…::lookup::{closure#0}`.

@@ -132,6 +132,7 @@ impl Flow<'_, '_> {
                 }
                 self.acquire(state, &acquire, &chain.through(call));
             }
+            self.stored_by(state, &summary.stores, arguments);
             for (code_call, occurrence) in &summary.calls {
                 let mut during = state.clone();
                 for (held, known) in &occurrence.held {
@@ -163,7 +164,16 @@ impl Flow<'_, '_> {
         let result: Tree = summary
             .result
             .iter()
-            .map(|(steps, value)| (steps.clone(), arguments.result(state, value)))
+            .map(|(steps, value)| {
+                // What a parameter or static leads to is not made by the call.
+                let made = value.path().is_some_and(|path| path.root == Root::Unknown);
+                let value = arguments.result(state, value);
+                let value = match dest {
+                    Some((_, block)) if made => self.made_anew(value, block),
+                    _ => value,
+                };
+                (steps.clone(), value)
+            })
             .collect();
         let hint = arguments.values.iter().find_map(|value| self.home_of(state, value));
         self.written_by(state, body, arguments);

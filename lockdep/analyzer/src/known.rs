@@ -14,11 +14,16 @@ impl Context<'_> {
         callee_key(self.index, self.models, krate, callee)
     }
 
-    /// The effect of a call, if the callee is known.
+    /// The effect of a call, if the callee is known or goes by its name.
     pub fn effect(&self, krate: usize, callee: &Callee) -> Option<Effect> {
-        let known = self.callee_key(krate, callee).and_then(|key| self.models.effect(&key));
-        // What another crate calls spawning is: nobody runs the code before the call is over.
-        known.or_else(|| (starts_code(callee) && self.is_foreign(krate, callee)).then_some(Effect::Spawn))
+        self.known_effect(krate, callee)
+            // What another crate calls spawning is: nobody runs the code before the call is over.
+            .or_else(|| (starts_code(callee) && self.is_foreign(krate, callee)).then_some(Effect::Spawn))
+    }
+
+    /// The effect of a call, if a table names the callee.
+    pub(crate) fn known_effect(&self, krate: usize, callee: &Callee) -> Option<Effect> {
+        self.callee_key(krate, callee).and_then(|key| self.models.effect(&key))
     }
 
     fn is_foreign(&self, krate: usize, callee: &Callee) -> bool {
@@ -51,7 +56,9 @@ pub fn callee_key(index: &Index<'_>, models: &Models, krate: usize, callee: &Cal
         Callee::Path { path, .. } => key(index, models, krate, path, 2),
         Callee::Qualified { of: Some(Ty::Path(of, _)), method, .. } => {
             let known = key(index, models, krate, of, 1).map(|of| format!("{of}::{method}"));
-            known.filter(|key| models.effect(key).is_some()).or_else(|| {
+            let is_known =
+                |key: &String| models.effect(key).is_some() || models.methods_run_by(key).next().is_some();
+            known.filter(is_known).or_else(|| {
                 // A trait is printed by its visible path, which may be another crate's `__Deref`.
                 let name = index.name(krate, of);
                 let last = name.last().trim_start_matches('_');

@@ -29,6 +29,7 @@ pub mod summary;
 pub mod witness;
 
 mod acquire;
+mod alias;
 mod alone;
 mod apply;
 mod callbacks;
@@ -58,6 +59,8 @@ mod resolve;
 mod shared;
 mod sources;
 mod state;
+mod stored;
+mod thread_local;
 mod values;
 mod waits;
 

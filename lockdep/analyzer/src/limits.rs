@@ -96,6 +96,7 @@ impl Summary {
         self.limit_paths(declared);
         self.limit_calls();
         self.limit_writes();
+        self.limit_stores(span);
         self.coarse.result |= self.result.len() > MAX_RESULT;
         if self.coarse.result {
             self.result.clear();

@@ -32,7 +32,7 @@ pub fn run(
         })
         .collect();
     let nodes = Nodes::new(context, &settled);
-    let numbers = Numbers::new(context, &settled, &nodes);
+    let numbers = Numbers::new(context, &settled, entries, &nodes);
     let ownership = ownership(context);
     let mut graph = LockGraph { roles, bodies: context.index.bodies.len(), ..LockGraph::default() };
     graph.waits.clone_from(&numbers.waits);
@@ -41,44 +41,44 @@ pub fn run(
     let mut writers: BTreeSet<usize> = BTreeSet::new();
     let mut instances: BTreeMap<usize, BTreeSet<Span>> = BTreeMap::new();
     for (closed, grounds) in &nodes.notified {
-        if let Some(nesting) = numbers.nesting(&closed.nesting, settle(closed, &ownership)) {
+        for nesting in numbers.nestings(&closed.nesting, settle(closed, &ownership)) {
             graph.add(nesting, numbers.evidence(grounds));
         }
     }
     for summary in &settled {
         for (closed, grounds) in &summary.closed {
             let relation = settle(closed, &ownership);
-            let Some(nesting) = numbers.nesting(&closed.nesting, relation) else { continue };
-            if nesting.wanted == CALLERS {
-                graph.add_called_back(nesting, numbers.evidence(grounds));
-                continue;
-            }
             let undeclared = context.placed_key(closed.nesting.held).is_some();
-            if undeclared && nesting.held == nesting.wanted && nesting.instances == Instances::Any {
-                let site = grounds.ways.wanted.end().cloned();
-                instances.entry(nesting.held).or_default().extend(site);
-                continue;
+            for nesting in numbers.nestings(&closed.nesting, relation) {
+                if nesting.wanted == CALLERS {
+                    graph.add_called_back(nesting, numbers.evidence(grounds));
+                } else if undeclared && nesting.held == nesting.wanted && nesting.instances == Instances::Any
+                {
+                    let site = grounds.ways.wanted.end().cloned();
+                    instances.entry(nesting.held).or_default().extend(site);
+                } else {
+                    graph.add(nesting, numbers.evidence(grounds));
+                }
             }
-            graph.add(nesting, numbers.evidence(grounds));
         }
         for ((class, from, to), (nesting, grounds)) in &summary.pairs {
             // Code that has both orders chooses between them.
             let chosen = summary.pairs.contains_key(&(*class, to.clone(), from.clone()));
-            if let Some(nesting) = numbers.nesting(nesting, Relation::Same).filter(|_| !chosen) {
+            for nesting in numbers.nestings(nesting, Relation::Same).into_iter().filter(|_| !chosen) {
                 graph.add(nesting, numbers.evidence(grounds));
             }
         }
         for note in &summary.notes {
-            if let Note::Slept(class, acquired, slept) = note
-                && let Some(class) = numbers.class(*class)
-            {
-                graph.slept.entry((class, acquired.clone())).or_default().insert(slept.clone());
+            if let Note::Slept(class, acquired, slept) = note {
+                for class in numbers.class(*class) {
+                    graph.slept.entry((*class, acquired.clone())).or_default().insert(slept.clone());
+                }
             }
         }
         for (class, held, span) in &summary.met {
-            if let Some(class) = numbers.class(*class) {
-                sites.insert((class, span.clone()));
-                writers.extend((*held == Held::Exclusive).then_some(class));
+            for class in numbers.class(*class) {
+                sites.insert((*class, span.clone()));
+                writers.extend((*held == Held::Exclusive).then_some(*class));
             }
         }
     }
@@ -93,6 +93,7 @@ pub fn run(
     graph.assumptions = assumptions(context, &settled, entries, problems);
     graph.assumptions.extend(unordered(&graph, instances));
     graph.assumptions.extend(numbers.lost(context, &graph));
+    graph.assumptions.extend(numbers.stored(&graph));
     graph.assumptions.extend((nodes.unknown > 0).then(|| Assumption {
         kind: "unknown-wait".to_owned(),
         text: format!(
@@ -194,6 +195,7 @@ fn assumptions(
     let mut foreign: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut unresolved: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
     let mut drops: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
+    let mut started: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
     let mut foreign_drops: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
     let mut unclassed: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
     let mut given: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
@@ -212,6 +214,9 @@ fn assumptions(
             }
             Note::Unresolved(what, span) => {
                 unresolved.entry(what).or_default().insert(span.clone());
+            }
+            Note::Starts(what, span) => {
+                started.entry(what).or_default().insert(span.clone());
             }
             Note::ForeignDrop(what, span) => {
                 foreign_drops.entry(what).or_default().insert(span.clone());
@@ -262,6 +267,11 @@ fn assumptions(
     for (what, sites) in unresolved {
         let text = format!("`{what}` runs none but the implementations read, or takes none of these locks");
         add("unresolved-call", text, sites.into_iter().collect());
+    }
+    for (what, sites) in started {
+        let text =
+            format!("`{what}` runs the code it is given on a stack of its own, and not before it returns");
+        add("foreign-spawn", text, sites.into_iter().collect());
     }
     for (what, sites) in drops {
         let text = format!("destroying a `dyn {what}` takes none of these locks");

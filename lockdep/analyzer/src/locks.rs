@@ -31,12 +31,31 @@ pub struct Placed {
     transparent: BTreeSet<Name>,
     /// Classes of locks that only one thread can reach.
     solitary: RefCell<BTreeSet<ClassId>>,
+    /// Per construction, the homes that calls of the function around it give what they have constructed.
+    made: RefCell<BTreeMap<HomeId, BTreeSet<HomeId>>>,
+    /// The lock type of each class.
+    types: RefCell<BTreeMap<ClassId, Arc<str>>>,
 }
 
 impl Placed {
     /// The home of a number.
     pub(crate) fn home(&self, number: HomeId) -> Home {
         self.homes.borrow().get(number)
+    }
+
+    /// What is constructed at `site` has the home `made` for some caller.
+    pub(crate) fn add_made(&self, site: HomeId, made: HomeId) {
+        self.made.borrow_mut().entry(site).or_default().insert(made);
+    }
+
+    /// The homes that callers know what is constructed at a site by.
+    pub(crate) fn made_at(&self, site: HomeId) -> BTreeSet<HomeId> {
+        self.made.borrow().get(&site).cloned().unwrap_or_default()
+    }
+
+    /// The lock type of a class whose home is known.
+    pub(crate) fn type_of(&self, class: ClassId) -> Option<Arc<str>> {
+        self.types.borrow().get(&class).cloned()
     }
 
     /// Whether the locks of a type live where it does.
@@ -231,8 +250,11 @@ impl Context<'_> {
             },
         };
         let class = self.number(key, recursive);
+        self.placed.types.borrow_mut().entry(class).or_insert_with(|| Arc::clone(lock));
         let (kind, _) = split(lock);
-        if self.models.is_solitary(kind) {
+        let own = matches!(self.placed_key(class), Some((Key::Home(home), _))
+            if self.is_of_one_thread(&self.placed.home(home)));
+        if own || self.models.is_solitary(kind) {
             self.placed.solitary.borrow_mut().insert(class);
         }
         if self.models.is_of_tasks(kind) {
@@ -319,7 +341,7 @@ impl Context<'_> {
             Home::Inside(whole) => format!("{}[inside]", self.home_name(whole)),
             Home::Part(whole, CELL) => format!("{} (being made)", self.home_name(whole)),
             Home::Part(whole, position) => format!("{}.{position}", self.home_name(whole)),
-            Home::Site(body, block) => {
+            Home::Site(body, block) | Home::Fresh(body, block, _) => {
                 let span = &self.index.bodies[body].body.blocks[block].span;
                 format!("{} ({}:{})", self.index.shown(body), span.file, span.line)
             }

@@ -147,6 +147,12 @@ impl Models {
         self.table.functions.items.contains(key)
     }
 
+    /// Whether the function with this [`Models::key`] gives the code it is given a pointer to what its first argument
+    /// stands for.
+    pub fn lends_content(&self, key: &str) -> bool {
+        self.table.functions.lends.contains(key)
+    }
+
     /// The methods, as `Trait::method`, that the function with this [`Models::key`] runs of the types it is given.
     pub fn methods_run_by(&self, key: &str) -> impl Iterator<Item = &str> {
         let runs = &self.table.functions.runs;
@@ -154,8 +160,15 @@ impl Models {
         let of_slices = key.rsplit_once("]>::").map(|(_, method)| format!("std::slice::{method}"));
         let key = of_slices.as_deref().unwrap_or(key);
         let owner = key.rsplit_once("::").map_or("", |(owner, _)| owner);
-        let methods = runs.get(key).or_else(|| runs.get(owner));
+        let family = key.split("::").next().unwrap_or_default();
+        let methods = runs.get(key).or_else(|| runs.get(owner)).or_else(|| runs.get(family));
         methods.into_iter().flatten().map(String::as_str)
+    }
+
+    /// The methods, as `Trait::method`, that the function with this [`Models::key`] runs of whatever implements them: its
+    /// types do not say of what.
+    pub fn methods_run_by_any(&self, key: &str) -> impl Iterator<Item = &str> {
+        self.table.functions.runs_any.get(key).into_iter().flatten().map(String::as_str)
     }
 
     /// Whether the function with this [`Models::key`] destroys contents of its first argument in place.

@@ -45,7 +45,13 @@ impl Flow<'_, '_> {
         }
         let alone = |lock: &Lock| lock.path.alone || self.context.is_solitary(lock.class);
         let again = |lock: &Lock| lock.class == acquire.lock.class && lock.path.same_way(&acquire.lock.path);
-        if matches!(held, HeldLock::Known(lock, _) if (alone(lock) || alone(&acquire.lock)) && !again(lock))
+        // Of two locks of one thread only the callers may know that they are one.
+        let unknown = |lock: &Lock| !lock.path.alone && lock.path.is_open();
+        let may_be_one = |lock: &Lock| {
+            let open = self.context.is_open(lock.class) || self.context.is_open(acquire.lock.class);
+            (open || lock.class == acquire.lock.class) && (unknown(lock) || unknown(&acquire.lock))
+        };
+        if matches!(held, HeldLock::Known(lock, _) if (alone(lock) || alone(&acquire.lock)) && !again(lock) && !may_be_one(lock))
             || (alone(&acquire.lock) && !matches!(held, HeldLock::Known(..)))
         {
             return;
@@ -123,6 +129,10 @@ impl Flow<'_, '_> {
         for (open, ways) in std::mem::take(&mut output.open) {
             // Without a class there is no nesting to speak of; the note above stands for it.
             let open_class = |lock: &Lock| self.context.is_open(lock.class);
+            let alone = |lock: &Lock| self.context.is_solitary(lock.class);
+            if alone(&open.acquire.lock) || matches!(&open.held, HeldLock::Known(lock, _) if alone(lock)) {
+                continue;
+            }
             let known = matches!(&open.held, HeldLock::Known(lock, _) if !open_class(lock));
             if open_class(&open.acquire.lock) || !(known || matches!(open.held, HeldLock::Argument(_))) {
                 continue;

@@ -6,7 +6,7 @@ use crate::chain::{Chain, keep};
 use crate::flow::Flow;
 use crate::home::{Home, HomeId};
 use crate::index::{element, pointee};
-use crate::mir::ir::{Operand, Place, Projection, Ty};
+use crate::mir::ir::{Body, Operand, Place, Projection, Ty};
 use crate::path::{Path, Root, Slot, Step, Value};
 use crate::state::{Holding, State, Tree};
 use crate::summary::HeldLock;
@@ -104,8 +104,10 @@ impl Flow<'_, '_> {
     pub(crate) fn overwritten(&mut self, state: &mut State, target: &Path) {
         if let Root::Local(local) = target.root {
             let slot = (local, target.steps.clone());
+            // What a container is given is put where the container lives (`stored.rs`).
+            let left = state.load(target.clone()).forgotten();
             state.clear(&slot);
-            state.values.insert(slot, Value::Unknown);
+            state.values.insert(slot, left);
             return;
         }
         state.age(|path| path.goes_through(target));
@@ -186,16 +188,7 @@ impl Flow<'_, '_> {
 
     /// The type of a place, as far as the text says.
     pub(crate) fn type_of(&self, place: &Place) -> Ty {
-        let mut ty = self.body.locals.get(place.local).cloned().unwrap_or(Ty::Never);
-        for projection in &place.projection {
-            ty = match projection {
-                Projection::Deref => pointee(&ty),
-                Projection::Field(_, of) | Projection::Cast(of) => of.clone(),
-                Projection::Index => element(&ty),
-                Projection::Downcast(_) => ty,
-            };
-        }
-        ty
+        type_of(self.body, place)
     }
 
     /// The value of an operand.
@@ -214,6 +207,20 @@ impl Flow<'_, '_> {
             Operand::Const(_) => Value::Unknown,
         }
     }
+}
+
+/// The type of a place of a body, as far as the text says.
+pub(crate) fn type_of(body: &Body, place: &Place) -> Ty {
+    let mut ty = body.locals.get(place.local).cloned().unwrap_or(Ty::Never);
+    for projection in &place.projection {
+        ty = match projection {
+            Projection::Deref => pointee(&ty),
+            Projection::Field(_, of) | Projection::Cast(of) => of.clone(),
+            Projection::Index => element(&ty),
+            Projection::Downcast(_) => ty,
+        };
+    }
+    ty
 }
 
 /// The slot of a place that stays inside its local.

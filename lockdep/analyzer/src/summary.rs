@@ -9,10 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chain::{Chain, keep};
 use crate::graph::{Evidence, Gates, Held, Nesting, Wanted};
+use crate::home::HomeId;
 use crate::index::BodyId;
 use crate::limits::Coarse;
 use crate::mir::ir::Span;
 use crate::path::{Path, Step, Value};
+use crate::stored::Origin;
 
 /// A class by its position in the graph's list.
 pub type ClassId = usize;
@@ -105,6 +107,8 @@ pub struct Summary {
     /// Two instances of one undeclared class that two parameters of this function or its callers stand for: class,
     /// the held lock's path, the wanted one's.
     pub pairs: BTreeMap<(ClassId, Path, Path), (Nesting, Grounds)>,
+    /// Where it, or what it calls, puts locks behind shared pointers, and which.
+    pub stores: BTreeSet<(HomeId, Origin)>,
     /// Code that runs in threads for which a scope further out waits.
     pub scoped: BTreeSet<BodyId>,
     /// What could not be followed.
@@ -125,6 +129,7 @@ impl Summary {
         for (pair, evidence) in other.pairs {
             self.pairs.entry(pair).or_insert(evidence);
         }
+        self.stores.extend(other.stores);
         self.met.extend(other.met);
         self.notes.extend(other.notes);
     }
@@ -166,6 +171,7 @@ impl Summary {
         }
         earlier.writes.iter().for_each(|place| self.add_write(place));
         self.met.extend(earlier.met.iter().cloned());
+        self.stores.extend(earlier.stores.iter().cloned());
         self.scoped.extend(&earlier.scoped);
         self.notes.extend(earlier.notes.iter().cloned());
         self.coarse.widen(&earlier.coarse);
@@ -281,6 +287,8 @@ pub enum Note {
     Foreign(String, String),
     /// A call whose callee is not known: what it calls, and where.
     Unresolved(String, Span),
+    /// A foreign function that goes by its name starts the code it is given on a stack of its own.
+    Starts(String, Span),
     /// A foreign function was given a mutable reference to something whose destruction takes locks.
     ForeignDrop(String, Span),
     /// A trait object was destroyed.

@@ -9,13 +9,14 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::acquire::guard_slots;
+use crate::apply::describe;
 use crate::chain::Chain;
 use crate::context::Context;
 use crate::flow::Flow;
 use crate::graph::{Gates, Held, Step as ChainStep, Wanted};
 use crate::home::{HomeId, Key};
 use crate::index::BodyId;
-use crate::mir::ir::{Call, Callee, Operand, Span};
+use crate::mir::ir::{Call, Callee, Operand, Span, Ty};
 use crate::path::{Path, Root, Value};
 use crate::state::State;
 use crate::summary::{Acquire, ClassId, ClosedNesting, Grounds, HeldLock, Lock, Note, Summary, Ways};
@@ -111,6 +112,9 @@ impl Flow<'_, '_> {
     /// Code starts to run on a stack of its own; the result stands for it.
     pub(crate) fn spawning(&mut self, state: &mut State, call: &Call, block: usize, span: &Span) {
         let codes: Vec<Value> = call.args.iter().flat_map(|operand| self.codes_in(state, operand)).collect();
+        if self.context.known_effect(self.krate, &call.callee).is_none() && self.is_given_code(call) {
+            self.note(Note::Starts(describe(&call.callee), span.clone()));
+        }
         let body = match &codes[..] {
             [code @ Value::Code(body, _)] => {
                 self.starts(state, code, *body, span);
@@ -133,6 +137,18 @@ impl Flow<'_, '_> {
         {
             output.scoped.insert(body);
         }
+    }
+
+    /// Whether an argument may be code.
+    fn is_given_code(&self, call: &Call) -> bool {
+        call.args.iter().any(|operand| match operand.place() {
+            Some(place) => {
+                let ty = self.type_of(place);
+                let is_code = |part: &Ty| matches!(part, Ty::FnItem(_) | Ty::FnPtr(..));
+                ty.any(&mut |part| is_code(part)) || self.context.may_hide(self.krate, &ty)
+            }
+            None => matches!(operand, Operand::Fn(_)),
+        })
     }
 
     /// What the code that starts acquires nests in its end.

@@ -156,7 +156,7 @@ pub struct Analyze {
     pub resolution: Resolution,
 }
 
-/// `--lib`, `--bins`, `--tests`, `--all-targets`; libraries and binaries if none is given, as with `cargo check`.
+/// Cargo's own selection of targets; libraries and binaries if none is given, as with `cargo check`.
 #[derive(Debug, Args)]
 pub struct Targets {
     /// Analyze only the library
@@ -165,12 +165,39 @@ pub struct Targets {
     /// Analyze the binaries
     #[arg(long)]
     pub bins: bool,
+    /// Analyze this binary, with the library that it uses
+    #[arg(long, value_name = "NAME")]
+    pub bin: Vec<String>,
+    /// Analyze the examples
+    #[arg(long)]
+    pub examples: bool,
+    /// Analyze this example
+    #[arg(long, value_name = "NAME")]
+    pub example: Vec<String>,
     /// Analyze everything that `cargo test` would compile
     #[arg(long)]
     pub tests: bool,
+    /// Analyze this test
+    #[arg(long, value_name = "NAME")]
+    pub test: Vec<String>,
+    /// Analyze everything that `cargo bench` would compile
+    #[arg(long)]
+    pub benches: bool,
+    /// Analyze this bench
+    #[arg(long, value_name = "NAME")]
+    pub bench: Vec<String>,
     /// Analyze the library, binaries, tests, examples and benches
     #[arg(long)]
     pub all_targets: bool,
+}
+
+impl Targets {
+    /// Whether something is selected that dependencies for development are compiled for.
+    pub fn need_dev_dependencies(&self) -> bool {
+        let all = [self.examples, self.tests, self.benches, self.all_targets];
+        let named = [&self.example, &self.test, &self.bench];
+        all.contains(&true) || named.iter().any(|names| !names.is_empty())
+    }
 }
 
 /// How the packages are compiled.

@@ -256,14 +256,13 @@ fn known(artifact: cargo_metadata::Artifact) -> Option<Artifact> {
 /// do not say it, as they come for dependencies, too. The tree goes deeper where dependencies are wanted.
 fn tree(settings: &Settings, project: &Project) -> Result<Tree, CargoError> {
     let analyze = &settings.analyze;
-    let with_tests = analyze.targets.tests || analyze.targets.all_targets;
+    let with_dev = analyze.targets.need_dev_dependencies();
     let mut command = cargo(settings, "tree");
     command.args(["--quiet", "--prefix", "depth", "--format", "{p}"]);
     if analyze.include_dep.is_empty() {
         command.args(["--edges", "normal", "--depth", "0"]);
     } else {
-        command
-            .args(["--edges", if with_tests { "normal,dev,no-proc-macro" } else { "normal,no-proc-macro" }]);
+        command.args(["--edges", if with_dev { "normal,dev,no-proc-macro" } else { "normal,no-proc-macro" }]);
         features(settings, &mut command);
         option(&mut command, "--target", analyze.compilation.target.as_deref());
     }
@@ -314,10 +313,24 @@ fn packages(settings: &Settings, command: &mut Command) {
 fn selection(settings: &Settings, command: &mut Command) {
     packages(settings, command);
     let targets = &settings.analyze.targets;
-    flag(command, "--lib", targets.lib);
-    flag(command, "--bins", targets.bins);
-    flag(command, "--tests", targets.tests);
-    flag(command, "--all-targets", targets.all_targets);
+    for (name, given) in [
+        ("--lib", targets.lib),
+        ("--bins", targets.bins),
+        ("--examples", targets.examples),
+        ("--tests", targets.tests),
+        ("--benches", targets.benches),
+        ("--all-targets", targets.all_targets),
+    ] {
+        flag(command, name, given);
+    }
+    for (name, targets) in [
+        ("--bin", &targets.bin),
+        ("--example", &targets.example),
+        ("--test", &targets.test),
+        ("--bench", &targets.bench),
+    ] {
+        targets.iter().for_each(|target| option(command, name, Some(target)));
+    }
     features(settings, command);
 }
 

@@ -80,6 +80,32 @@ fn tests_are_read_when_they_are_asked_for() {
     let with = project.analyze(&["--tests"]);
     assert_eq!(with.code, Some(1), "{}", with.stderr);
     assert!(with.stdout.contains("tests::turn"), "{}", with.stdout);
+    // The harness is a crate of its own, wherever rustc names it.
+    assert!(!with.stdout.contains("assert_test_result"), "{}", with.stdout);
+}
+
+/// A closure that a macro of another file makes is shown where the macro is used.
+#[test]
+fn closures_of_macros_are_shown_where_they_are_used() {
+    let elsewhere = "macro_rules! also { ($player:expr, $more:expr) => {{
+        let code = || {
+            let pawn = $player.pawn.lock();
+            let inner = || *pawn + $more;
+            inner()
+        };
+        code()
+    }} }
+    pub(crate) use also;";
+    let used = "mod elsewhere; impl Player { pub fn promote(&self) -> u64 {
+        let rook = self.rook.lock();
+        elsewhere::also!(self, *rook)
+    } }";
+    let project =
+        Project::with_locks("elsewhere", &format!("{PROVED}\n{used}\n")).file("src/elsewhere.rs", elsewhere);
+    let run = project.analyze(&[]);
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    assert!(run.stdout.contains("promote::{closure#0}"), "{}", run.stdout);
+    assert!(!run.stdout.contains("elsewhere.rs"), "{}", run.stdout);
 }
 
 /// A build script that probes, through every wrapper that cargo tells it of, gets the answers of the compiler itself;

@@ -50,7 +50,8 @@ pub(super) fn of_body(mut body: Body) -> Result<Vec<u8>, FactsError> {
     postcard::to_stdvec(&(files, body)).map_err(|error| FactsError::Encode(error.to_string()))
 }
 
-fn body_of(bytes: &[u8]) -> Result<Body, FactsError> {
+/// The body in the bytes of one.
+pub(super) fn body_of(bytes: &[u8]) -> Result<Body, FactsError> {
     let (files, mut body): (Vec<Arc<str>>, Body) = whole(bytes)?;
     let mut unknown = false;
     each_span(&mut body, &mut |span| match span

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::{FactsError, Header, bytes, macros, short_path};
+use super::{FactsError, Header, bytes, harness, macros, short_path};
 use crate::mir::captures::{Hints, NOT_PRINTED};
 use crate::mir::ir::{AggregateKind, Body, Rvalue, Span, StatementKind};
 use crate::mir::{self, Problem, Stage, text};
@@ -55,8 +55,10 @@ struct Kept {
     path: String,
     /// Where its impl stands, if that could not be read.
     lost_impl: Option<Span>,
-    /// The closures that it builds.
-    closures: Vec<String>,
+    /// The file that it is in, by its long name.
+    file: Arc<str>,
+    /// The closures that it builds, and where.
+    closures: Vec<(String, Span)>,
     /// The structs that it builds, with the names of their fields.
     structs: Vec<(String, Vec<String>)>,
     bytes: Vec<u8>,
@@ -74,7 +76,7 @@ struct ReadFile {
 fn hints(files: &[ReadFile], names: &[String], texts: Texts<'_>) -> Hints {
     let mut hints = Hints::default();
     let lacking = files.iter().filter(|file| file.lacks_captures).flat_map(|file| &file.bodies);
-    let wanted: BTreeSet<&str> = lacking.flat_map(|body| &body.closures).map(String::as_str).collect();
+    let wanted: BTreeSet<&str> = lacking.flat_map(|body| &body.closures).map(|(id, _)| id.as_str()).collect();
     for name in names {
         let Some((_, id)) = mir::id_of_file(name).filter(|(_, id)| wanted.contains(id.as_str())) else {
             continue;
@@ -109,14 +111,15 @@ impl Extraction {
         sources: Texts<'_>,
     ) -> Result<Extraction, FactsError> {
         let headers = Headers::new(sources);
-        let krate = header.krate.clone();
+        let (krate, test) = (header.krate.clone(), header.test);
         let read = |name: &str, hints: &Hints| -> Result<ReadFile, FactsError> {
             let text = texts(name).unwrap_or_default();
             let (bodies, problems) = mir::read_dump_file(&krate, name, &text, hints);
             let volume = volume(&text, bodies.len(), problems.len());
             drop(text);
             let lacks_captures = bodies.iter().any(|body| body.unread.iter().any(|line| line == NOT_PRINTED));
-            let kept: Result<Vec<Kept>, _> = bodies.into_iter().map(|body| keep(body, &headers)).collect();
+            let kept: Result<Vec<Kept>, _> =
+                bodies.into_iter().map(|body| keep(body, &headers, test)).collect();
             Ok(ReadFile { bodies: kept?, problems, volume, lacks_captures })
         };
         let files: Result<Vec<ReadFile>, _> =
@@ -144,10 +147,12 @@ impl Extraction {
     pub fn of_text(header: Header, text: &str, sources: Texts<'_>) -> Result<Extraction, FactsError> {
         let headers = Headers::new(sources);
         let (bodies, problems) = text::read(&header.krate, text, header.stage, &BTreeMap::new());
+        let test = header.test;
         let mut extraction = Extraction::empty(header);
         extraction.volume = volume(text, bodies.len(), problems.len());
         extraction.problems = problems.iter().map(ToString::to_string).collect();
-        let kept: Result<Vec<Kept>, _> = bodies.into_par_iter().map(|body| keep(body, &headers)).collect();
+        let kept: Result<Vec<Kept>, _> =
+            bodies.into_par_iter().map(|body| keep(body, &headers, test)).collect();
         extraction.bodies = kept?;
         Ok(extraction)
     }
@@ -183,7 +188,7 @@ impl Extraction {
 
     /// Adds the bodies that were lost from a text of the whole crate, of the stage `stage`.
     pub fn complete(&mut self, text: &str, stage: Stage, sources: Texts<'_>) -> Result<(), FactsError> {
-        let headers = Headers::new(sources);
+        let (headers, test) = (Headers::new(sources), self.header.test);
         let known: BTreeSet<&str> = self.bodies.iter().map(|body| body.path.as_str()).collect();
         let impls = self.bodies.iter().filter_map(|body| text::impl_of(&body.path, &body.id)).collect();
         let (bodies, problems) = text::read(&self.header.krate, text, stage, &impls);
@@ -198,7 +203,7 @@ impl Extraction {
         let problems = problems.iter().filter(|problem| ids.contains(problem.file.as_str()));
         self.problems.extend(problems.map(ToString::to_string));
         self.volume.bodies += lost.len();
-        let kept: Result<Vec<Kept>, _> = lost.into_iter().map(|body| keep(body, &headers)).collect();
+        let kept: Result<Vec<Kept>, _> = lost.into_iter().map(|body| keep(body, &headers, test)).collect();
         self.bodies.extend(kept?);
         self.longest_name.clear();
         self.expected_name = 0;
@@ -213,6 +218,7 @@ impl Extraction {
     /// The bytes of a facts file.
     pub fn finish(mut self) -> Result<Vec<u8>, FactsError> {
         self.bodies.sort_by(|a, b| a.id.cmp(&b.id));
+        self.show_creations()?;
         for pair in self.bodies.windows(2) {
             if let [first, second] = pair
                 && first.id == second.id
@@ -234,10 +240,38 @@ impl Extraction {
         bytes::encode(&self.header, &krate, &self.problems, &bodies)
     }
 
+    /// A closure that a macro of another file made as a whole is shown where it is created: there the macro is used.
+    fn show_creations(&mut self) -> Result<(), FactsError> {
+        // What is around a closure comes before it.
+        for at in 0..self.bodies.len() {
+            let id = self.bodies[at].id.as_str();
+            let Some(around) = id.rsplit_once("::{closure#").and_then(|(around, _)| {
+                let found = self.bodies.binary_search_by(|body| body.id.as_str().cmp(around));
+                found.ok().map(|found| &self.bodies[found])
+            }) else {
+                continue;
+            };
+            let created =
+                around.closures.iter().find(|(closure, _)| closure == id).map(|(_, span)| span.clone());
+            let Some(created) = created.filter(|span| span.file == around.file) else { continue };
+            if around.file == self.bodies[at].file {
+                continue;
+            }
+            let mut body = bytes::body_of(&self.bodies[at].bytes)?;
+            macros::show_creation(&mut body, &created);
+            let kept = &mut self.bodies[at];
+            kept.bytes = bytes::of_body(body)?;
+            kept.closures.iter_mut().for_each(|(_, span)| *span = created.clone());
+            kept.file = created.file;
+        }
+        Ok(())
+    }
+
     /// A closure or coroutine that is created has a body; one without was lost on the way.
     fn missing(&self) -> Vec<String> {
         let known: BTreeSet<&str> = self.bodies.iter().map(|body| body.id.as_str()).collect();
-        let built = self.bodies.iter().flat_map(|body| body.closures.iter().map(move |id| (id, &body.id)));
+        let built =
+            self.bodies.iter().flat_map(|body| body.closures.iter().map(move |(id, _)| (id, &body.id)));
         let missing: BTreeSet<String> = built
             .filter(|(closure, _)| !known.contains(closure.as_str()))
             .map(|(closure, by)| format!("{closure}: created in {by} but the compiler wrote no MIR of it"))
@@ -279,18 +313,23 @@ fn volume(text: &str, bodies: usize, unread: usize) -> Volume {
     Volume { bodies, lines: text.bytes().filter(|byte| *byte == b'\n').count(), unread }
 }
 
-/// Makes a body bytes.
-fn keep(mut body: Body, headers: &Headers<'_>) -> Result<Kept, FactsError> {
+/// Makes a body of a unit that is its own test, or is not, bytes.
+fn keep(mut body: Body, headers: &Headers<'_>, test: bool) -> Result<Kept, FactsError> {
+    if test {
+        harness::show_crate(&mut body);
+    }
     body.impl_header = body.impl_at.as_ref().and_then(|at| headers.get(at));
     if let Some(definitions) = headers.definitions(&body.span.file) {
         macros::show_uses(&mut body, &definitions);
     }
     let lost_impl = body.impl_at.clone().filter(|_| body.impl_header.is_none());
-    let (mut closures, mut structs): (Vec<String>, Vec<(String, Vec<String>)>) = Default::default();
+    let (mut closures, mut structs): (Vec<(String, Span)>, Vec<(String, Vec<String>)>) = Default::default();
     for statement in body.blocks.iter().flat_map(|block| &block.statements) {
         let StatementKind::Assign(_, Rvalue::Aggregate(aggregate)) = &statement.kind else { continue };
         match &aggregate.kind {
-            AggregateKind::Closure(id, _) if !id.is_empty() => closures.push(id.clone()),
+            AggregateKind::Closure(id, _) if !id.is_empty() => {
+                closures.push((id.clone(), statement.span.clone()));
+            }
             AggregateKind::Adt(path) if !structs.iter().any(|(known, _)| known == path) => {
                 let names: Option<Vec<String>> =
                     aggregate.fields.iter().map(|(name, _)| name.clone()).collect();
@@ -299,14 +338,14 @@ fn keep(mut body: Body, headers: &Headers<'_>) -> Result<Kept, FactsError> {
             _ => {}
         }
     }
-    let (id, path) = (body.id.clone(), body.path.clone());
-    Ok(Kept { id, path, lost_impl, closures, structs, bytes: bytes::of_body(body)? })
+    let (id, path, file) = (body.id.clone(), body.path.clone(), Arc::clone(&body.span.file));
+    Ok(Kept { id, path, lost_impl, file, closures, structs, bytes: bytes::of_body(body)? })
 }
 
-/// The headers of impls in source text, each looked up once.
 /// Where the macros of a file are defined; none if its text cannot be had.
 type Definitions = Option<Arc<[macros::Range]>>;
 
+/// The headers of impls in source text, each looked up once.
 struct Headers<'s> {
     sources: Texts<'s>,
     texts: Mutex<BTreeMap<Arc<str>, Option<Arc<str>>>>,

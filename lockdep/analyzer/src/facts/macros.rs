@@ -2,8 +2,9 @@
 //!
 //! MIR gives the position of a token where it was written, which for most of an expansion is the macro's definition, in
 //! this file or that of another crate: no line of the function that a report could show. What such a statement works on
-//! was most often written where the macro is used, so it gets the span of that. Functions that a macro made as a whole
-//! are left alone. The compiler is not asked: the text of the sources is all there is.
+//! was most often written where the macro is used, so it gets the span of that. A closure that a macro made as a whole
+//! gets that of its creation; other functions that one made are left alone. The compiler is not asked: the text of the
+//! sources is all there is.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,18 +24,29 @@ pub fn show_uses(body: &mut Body, definitions: &[Range]) {
     }
 }
 
+/// Gives what a macro made as a whole, in a file of its own, the span of what created it.
+pub fn show_creation(body: &mut Body, created: &Span) {
+    super::each_span(body, &mut |span| {
+        if span.file != created.file {
+            *span = created.clone();
+        }
+    });
+}
+
 /// From a line and column, from 1, up to another.
 pub type Range = ((u32, u32), (u32, u32));
 
 fn mend(body: &mut Body, here: &dyn Fn(&Span) -> bool) {
     // Where each local was given its value last, as far as that was seen.
     let mut given: BTreeMap<usize, Span> = BTreeMap::new();
+    // What came before, for a block that has nothing of its own to show: blocks are made in the order of the source.
+    let mut before: Option<Span> = None;
     for block in &mut body.blocks {
         // The end of a scope says nothing of what is done.
         let says = |kind: &StatementKind| !matches!(kind, StatementKind::StorageDead(_));
         let first = block.statements.iter().find(|statement| says(&statement.kind) && here(&statement.span));
         let first = first.map(|statement| statement.span.clone());
-        let first = first.or_else(|| here(&block.span).then(|| block.span.clone()));
+        let first = first.or_else(|| here(&block.span).then(|| block.span.clone())).or(before.take());
         let mut last: Option<Span> = None;
         for statement in &mut block.statements {
             if !here(&statement.span)
@@ -67,6 +79,7 @@ fn mend(body: &mut Body, here: &dyn Fn(&Span) -> bool) {
         {
             given.insert(call.dest.local, block.span.clone());
         }
+        before = here(&block.span).then(|| block.span.clone()).or(last).or(first);
     }
 }
 

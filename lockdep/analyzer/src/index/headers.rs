@@ -49,7 +49,8 @@ impl<'t> Header<'t> {
         let mut text = self.this;
         while let Some(rest) = text.strip_prefix('&') {
             let rest = rest.trim_start();
-            let rest = if rest.starts_with('\'') { rest.split_once(' ').map_or("", |(_, rest)| rest) } else { rest };
+            let rest =
+                if rest.starts_with('\'') { rest.split_once(' ').map_or("", |(_, rest)| rest) } else { rest };
             text = rest.strip_prefix("mut ").unwrap_or(rest).trim_start();
         }
         if self.generics.contains(&text) {
@@ -109,7 +110,8 @@ mod tests {
 
     #[test]
     fn headers_are_taken_apart() {
-        let header = Header::read("unsafe impl<'a, T: Fn(u8, u8) -> u8, const N: usize> a::Tr<X, Y> for &'a T");
+        let header =
+            Header::read("unsafe impl<'a, T: Fn(u8, u8) -> u8, const N: usize> a::Tr<X, Y> for &'a T");
         assert_eq!(header.of, Of::Trait("Tr".to_owned()));
         assert_eq!((header.this, &header.generics[..]), ("&'a T", &["T"][..]));
         assert_eq!(header.shape(), Some(Ty::Path("T".into(), [].into())));

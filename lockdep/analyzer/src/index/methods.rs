@@ -55,7 +55,7 @@ pub(super) struct Pattern {
 #[derive(Debug, Default)]
 pub(super) struct Methods<'a> {
     named: HashMap<&'a str, Named>,
-    of_type: HashMap<Name, Vec<BodyId>>,
+    of_type: HashMap<Name, Vec<(Of, BodyId)>>,
 }
 
 /// The methods of one name, in the order of bodies.
@@ -105,7 +105,7 @@ impl<'a> Methods<'a> {
         if let Some(this) = &this {
             let names = named.by_type.entry(this.krate.clone()).or_default();
             names.entry(this.last().to_owned()).or_default().push(at);
-            self.of_type.entry(this.clone()).or_default().push(body);
+            self.of_type.entry(this.clone()).or_default().push((of.clone(), body));
         } else {
             named.nameless.push(at);
         }
@@ -121,7 +121,19 @@ impl<'a> Methods<'a> {
 impl Index<'_> {
     /// All methods of a type.
     pub fn methods_of(&self, this: &Name) -> impl Iterator<Item = BodyId> {
-        self.methods.of_type.get(this).into_iter().flatten().copied()
+        self.methods.of_type.get(this).into_iter().flatten().map(|(_, body)| *body)
+    }
+
+    /// All methods of the type's implementation of a trait with this last segment.
+    pub fn implemented(&self, this: &Name, of: &str) -> impl Iterator<Item = BodyId> {
+        let methods = self.methods.of_type.get(this).into_iter().flatten();
+        methods.filter(move |(known, _)| *known == Of::Trait(of.to_owned())).map(|(_, body)| *body)
+    }
+
+    /// Every method of this name in an implementation of a trait with this last segment.
+    pub fn implementing(&self, of: &str, method: &str) -> impl Iterator<Item = BodyId> {
+        let all = self.methods.named.get(method).into_iter().flat_map(|named| &named.all);
+        all.filter(move |method| method.of == Of::Trait(of.to_owned())).map(|method| method.body)
     }
 
     /// The body of a free function, inherent method or associated function called by `path` in crate `krate`.
@@ -213,9 +225,7 @@ impl Index<'_> {
             (Ty::Path(pattern, patterns), Ty::Path(path, types)) => {
                 super::last(pattern) == super::last(path) && all(patterns, types)
             }
-            (Ty::Tuple(patterns), Ty::Tuple(types)) => {
-                patterns.len() == types.len() && all(patterns, types)
-            }
+            (Ty::Tuple(patterns), Ty::Tuple(types)) => patterns.len() == types.len() && all(patterns, types),
             (Ty::Ref(_, pattern), Ty::Ref(_, ty))
             | (Ty::Ptr(_, pattern), Ty::Ptr(_, ty))
             | (Ty::Slice(pattern) | Ty::Array(pattern, _), Ty::Slice(ty) | Ty::Array(ty, _)) => {

@@ -106,7 +106,9 @@ impl<'a> Index<'a> {
                 None => header.shape(),
             };
             let this = match &pattern {
-                Some(Ty::Path(path, _)) if !header.generics.contains(&&**path) => Some(self.name(krate, path)),
+                Some(Ty::Path(path, _)) if !header.generics.contains(&&**path) => {
+                    Some(self.name(krate, path))
+                }
                 Some(_) => None,
                 None => self.named_in_source(krate, group, header.this),
             };

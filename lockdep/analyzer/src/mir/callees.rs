@@ -82,7 +82,7 @@ fn path<'a>(cursor: &mut Cursor<'a>, types: &mut Types<'a>) -> Option<Callee> {
                 let name = cursor.take_while(|byte| {
                     byte.is_ascii_alphanumeric() || byte >= 0x80 || matches!(byte, b'_' | b'#')
                 });
-                is_name(name).then_some(())?;
+                (is_name(name) && !(path.is_empty() && is_local(name))).then_some(())?;
                 push(&mut path, name);
                 segments += 1;
                 if cursor.at("[") {
@@ -97,17 +97,18 @@ fn path<'a>(cursor: &mut Cursor<'a>, types: &mut Types<'a>) -> Option<Callee> {
     }
 }
 
-/// Whether an item can be called so. `_1` is a local, and an operand whose blank was lost is not a path.
+/// Whether an item can be called so. An operand whose blank was lost is not a path.
 fn is_name(name: &str) -> bool {
     let plain = name.strip_prefix("r#").unwrap_or(name);
-    let is_local = || {
-        let digits = |rest: &str| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit());
-        plain.strip_prefix('_').is_some_and(digits)
-    };
     !plain.is_empty()
         && plain.chars().all(|c| c.is_alphanumeric() || c == '_')
         && !matches!(name, "move" | "const")
-        && !is_local()
+}
+
+/// Whether a path that begins so is a local, as `_1` is. Inside a path it is a name: `tokio::select!` calls variants so.
+fn is_local(name: &str) -> bool {
+    let digits = |rest: &str| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit());
+    name.strip_prefix('_').is_some_and(digits)
 }
 
 fn push(path: &mut String, segment: &str) {

@@ -108,6 +108,7 @@ pub(super) struct Functions {
     pub(super) opens: BTreeSet<String>,
     pub(super) sifts: BTreeSet<String>,
     pub(super) items: BTreeSet<String>,
+    pub(super) lends: BTreeSet<String>,
     pub(super) unwrap: BTreeSet<String>,
     pub(super) forget: BTreeSet<String>,
     pub(super) once: BTreeSet<String>,
@@ -124,8 +125,10 @@ pub(super) struct Functions {
     pub(super) destroys: BTreeSet<String>,
     pub(super) may_destroy: BTreeSet<String>,
     pub(super) moves: BTreeSet<String>,
-    /// What runs methods of the types it is given: a function, or all functions of a type or trait.
+    /// What runs methods of the types it is given: a function, or all functions of a type, trait or family.
     pub(super) runs: BTreeMap<String, BTreeSet<String>>,
+    /// What runs methods of types that are hidden from its own.
+    pub(super) runs_any: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Table {

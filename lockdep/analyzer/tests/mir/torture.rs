@@ -290,3 +290,27 @@ pub mod nested {
         }
     }
 }
+
+/// Variants that are called as locals are: macros that choose among futures make such.
+#[expect(non_camel_case_types, reason = "as macros call them")]
+pub enum Chosen<A, B> {
+    _0(A),
+    _1 { second: B },
+    _2,
+}
+
+pub fn chosen(number: u32) -> Chosen<u32, Option<u32>> {
+    match number {
+        0 => Chosen::_2,
+        1 => Chosen::_0(number),
+        _ => Chosen::_1 { second: Some(number) },
+    }
+}
+
+pub fn which(chosen: &Chosen<u32, Option<u32>>) -> u32 {
+    match chosen {
+        Chosen::_0(number) => *number,
+        Chosen::_1 { second } => second.unwrap_or(1),
+        Chosen::_2 => 0,
+    }
+}
