@@ -47,6 +47,11 @@ struct End {
 }
 
 impl Finding {
+    /// Whether it is only looked for with `--callbacks`.
+    pub fn is_of_callbacks(&self) -> bool {
+        self.code == "calls-back-under-lock"
+    }
+
     /// The findings of a report in JSON; `root` is what its file names start with in the crate itself.
     pub fn all(report: &Value, root: &str) -> Option<Vec<Finding>> {
         let findings = report["findings"].as_array()?.iter();

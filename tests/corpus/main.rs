@@ -78,6 +78,8 @@ fn row(krate: &Crate, run: &Run, judged: &Judged) -> Row {
         findings: run.findings.len(),
         verdicts: judged.counts.clone(),
         alarms: judged.alarms,
+        alarms_of_callbacks: judged.alarms_of_callbacks,
+        callbacks: krate.callbacks,
         bugs: krate.bugs.len(),
         missed: krate.bugs.iter().filter(|bug| bug.finding(&run.findings).is_none()).count(),
         seconds: run.seconds,

@@ -20,6 +20,10 @@ pub struct Row {
     pub verdicts: BTreeMap<&'static str, usize>,
     /// False alarms.
     pub alarms: usize,
+    /// Those of them that come of `--callbacks`.
+    pub alarms_of_callbacks: usize,
+    /// Whether it was analyzed with `--callbacks`.
+    pub callbacks: bool,
     /// Known bugs.
     pub bugs: usize,
     /// Those of them that are not found.
@@ -51,6 +55,8 @@ pub fn render(rows: &[Row]) -> String {
         findings: sum(|row| row.findings),
         verdicts: WORDS.map(|word| (word, rows.iter().map(|row| row.given(word)).sum())).into(),
         alarms: sum(|row| row.alarms),
+        alarms_of_callbacks: sum(|row| row.alarms_of_callbacks),
+        callbacks: false,
         bugs: sum(|row| row.bugs),
         missed: sum(|row| row.missed),
         seconds: rows.iter().map(|row| row.seconds).sum(),
@@ -69,17 +75,26 @@ pub fn render(rows: &[Row]) -> String {
         // Nothing fails when text is written to a string.
         let _ = writeln!(text, "{}", cells.collect::<Vec<_>>().join("  "));
     }
-    let alarms = sums.alarms;
-    // In hundredths, and rounded: figures this small need no floating point.
-    let rate = (alarms * 50_000 * 100 + sums.lines / 2) / sums.lines.max(1);
-    let _ = writeln!(
-        text,
-        "\n{} of {} known bugs found; reported though false or gated: {alarms} in {} lines, {}.{:02} in 50,000",
-        sums.bugs - sums.missed,
-        sums.bugs,
-        sums.lines,
-        rate / 100,
-        rate % 100
-    );
+    let _ = writeln!(text, "\n{} of {} known bugs found", sums.bugs - sums.missed, sums.bugs);
+    let plain = || rows.iter().filter(|row| !row.callbacks);
+    let plainly = (plain().map(|row| row.alarms).sum(), plain().map(|row| row.lines).sum());
+    let figures = [
+        ("", (sums.alarms, sums.lines)),
+        (" without what --callbacks looks for", (sums.alarms - sums.alarms_of_callbacks, sums.lines)),
+        (" of crates analyzed without --callbacks", plainly),
+    ];
+    for (of, (alarms, lines)) in figures {
+        let _ = writeln!(
+            text,
+            "reported though false or gated{of}: {alarms} in {lines} lines, {}",
+            rate(alarms, lines)
+        );
+    }
     text
+}
+
+/// In hundredths, and rounded: figures this small need no floating point.
+fn rate(alarms: usize, lines: usize) -> String {
+    let hundredths = (alarms * 50_000 * 100 + lines / 2) / lines.max(1);
+    format!("{}.{:02} in 50,000", hundredths / 100, hundredths % 100)
 }

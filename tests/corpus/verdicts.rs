@@ -26,6 +26,8 @@ pub struct Judged {
     pub counts: BTreeMap<&'static str, usize>,
     /// How many the tool reports that are false or gated; what it calls gated itself is none.
     pub alarms: usize,
+    /// How many of these nobody sees who does not ask for `--callbacks`.
+    pub alarms_of_callbacks: usize,
     /// What is not in order.
     pub complaints: Vec<String>,
 }
@@ -39,13 +41,16 @@ pub fn compare(krate: &Crate, findings: &[Finding], bless: bool) -> Result<Judge
     };
     let mut judged = Judged::default();
     let mut text = String::new();
-    for (level, finding) in findings.iter().map(|finding| (&finding.level, finding.to_string())) {
+    for (finding, of_callbacks) in findings.iter().map(|finding| (finding, finding.is_of_callbacks())) {
+        let (level, finding) = (&finding.level, finding.to_string());
         let verdict = known.get(&finding).map_or(UNREAD, String::as_str);
         let (word, reason) = verdict.split_once(": ").unwrap_or((verdict, ""));
         match WORDS.into_iter().find(|known| *known == word && !reason.trim().is_empty()) {
             Some(word) => {
                 *judged.counts.entry(word).or_default() += 1;
-                judged.alarms += usize::from(level != "note" && ["gated", "false"].contains(&word));
+                let alarm = level != "note" && ["gated", "false"].contains(&word);
+                judged.alarms += usize::from(alarm);
+                judged.alarms_of_callbacks += usize::from(alarm && of_callbacks);
             }
             None => judged.complaints.push(format!("nobody has read\n{finding}")),
         }

@@ -26,13 +26,14 @@ use lockdep_analyzer::model::Models;
 use lockdep_tests::analysis::{cargo_lockdep, root};
 
 /// What a program may depend on, as its manifest puts it. The versions are those of the lock file beside the programs.
-const DEPENDENCIES: [(&str, &str); 15] = [
+const DEPENDENCIES: [(&str, &str); 16] = [
     ("async-executor", r#""1.14.1""#),
     ("async-lock", r#""3.5.0""#),
     ("crossbeam-channel", r#""0.5.17""#),
     ("crossbeam-utils", r#""0.8.23""#),
     ("dashmap", r#""6.2.1""#),
     ("futures-util", r#"{ version = "0.3.34", default-features = false, features = ["std"] }"#),
+    ("lazy_static", r#""1.5.0""#),
     ("lock_api", r#""0.4.14""#),
     ("once_cell", r#""1.21.4""#),
     ("parking_lot", r#"{ version = "0.12.5", features = ["arc_lock"] }"#),

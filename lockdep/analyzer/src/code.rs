@@ -225,7 +225,7 @@ impl Flow<'_, '_> {
                     found.extend(self.produced(state, &inner, &chain.through(call), depth - 1));
                 }
                 // Guards given to code that somebody else calls are that caller's.
-                HeldLock::Argument(_) => {}
+                HeldLock::Argument(..) => {}
             }
         }
         found

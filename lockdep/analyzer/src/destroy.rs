@@ -41,6 +41,11 @@ pub(crate) struct Destroying {
     pub ours: bool,
 }
 
+/// Whether a value of this type keeps nothing alive: the content of an `Arc` goes with its last strong reference.
+fn is_weak(ours: bool, path: &str) -> bool {
+    !ours && path.contains("::") && path.ends_with("::Weak")
+}
+
 impl Context<'_> {
     /// What happens when a value of type `ty` goes away, outermost first.
     fn destructions(&self, krate: usize, ty: &Ty) -> Rc<[Destruction]> {
@@ -80,7 +85,7 @@ impl Search<'_, '_> {
                 if index.is_parameter(krate, path) {
                     self.callers(ty);
                 }
-                if !self.seen.insert(ty.to_string()) {
+                if is_weak(index.is_ours(krate, path), path) || !self.seen.insert(ty.to_string()) {
                     return;
                 }
                 let lent = self.lent;
@@ -90,7 +95,9 @@ impl Search<'_, '_> {
                     self.found.push(Destruction::Runs(body, at.clone(), self.possible));
                 }
                 let mut owns = owns_arguments(path);
-                for field in self.fields_of_instance(krate, path, args) {
+                let fields = self.fields_of_instance(krate, path, args);
+                let reaches_arguments = self.may_own_parameters(&fields);
+                for field in fields {
                     owns |= self.owns_parameter(field.krate, &field.ty);
                     self.lent = true;
                     let mut place = at.clone();
@@ -102,9 +109,11 @@ impl Search<'_, '_> {
                     }
                     self.visit(field.krate, &field.ty, place);
                 }
-                self.lent = lent || !owns;
-                for arg in args.iter() {
-                    self.visit(krate, arg, None);
+                if reaches_arguments {
+                    self.lent = lent || !owns;
+                    for arg in args.iter() {
+                        self.visit(krate, arg, None);
+                    }
                 }
                 self.lent = lent;
             }
@@ -142,6 +151,35 @@ impl Search<'_, '_> {
         }
     }
 
+    /// Whether a value of a parameter may go away with a value of a type that has these fields: not if each of those that
+    /// name one is a weak reference, a guard or the like.
+    fn may_own_parameters(&self, fields: &[&Field]) -> bool {
+        let mut generic = fields.iter().filter(|field| self.is_generic(field)).peekable();
+        generic.peek().is_none() || generic.any(|field| self.may_own_parameter(field.krate, &field.ty))
+    }
+
+    /// The same of one type. What is behind a raw pointer may be the type's own.
+    fn may_own_parameter(&self, krate: usize, ty: &Ty) -> bool {
+        let index = self.context.index;
+        match ty {
+            Ty::Path(path, _) if index.is_parameter(krate, path) => true,
+            Ty::Path(path, _) if is_weak(index.is_ours(krate, path), path) => false,
+            Ty::Path(..) if self.context.is_guard(krate, ty) => false,
+            Ty::Path(_, types) | Ty::Tuple(types) => types.iter().any(|ty| self.may_own_parameter(krate, ty)),
+            Ty::Slice(inner) | Ty::Array(inner, _) | Ty::Ptr(_, inner) => {
+                self.may_own_parameter(krate, inner)
+            }
+            Ty::Ref(..) | Ty::FnPtr(..) => false,
+            _ => true,
+        }
+    }
+
+    /// Whether the type of a field names a parameter.
+    fn is_generic(&self, field: &Field) -> bool {
+        let index = self.context.index;
+        field.ty.any(&mut |ty| matches!(ty, Ty::Path(path, _) if index.is_parameter(field.krate, path)))
+    }
+
     /// Whether a value of a parameter goes away with a field of this type.
     fn owns_parameter(&self, krate: usize, ty: &Ty) -> bool {
         match ty {
@@ -166,18 +204,13 @@ impl<'a> Search<'_, 'a> {
         if args.is_empty() {
             return fields;
         }
-        let is_generic = |field: &Field| {
-            let parameter =
-                |ty: &Ty| matches!(ty, Ty::Path(path, _) if index.is_parameter(field.krate, path));
-            field.ty.any(&mut |ty| parameter(ty))
-        };
         let generic: BTreeSet<(&str, u32)> = fields
             .iter()
-            .filter(|field| is_generic(field))
+            .filter(|field| self.is_generic(field))
             .map(|field| (field.variant.as_str(), field.position))
             .collect();
         let is_shown = |field: &&Field| {
-            !generic.contains(&(field.variant.as_str(), field.position)) || is_generic(field)
+            !generic.contains(&(field.variant.as_str(), field.position)) || self.is_generic(field)
         };
         fields.into_iter().filter(is_shown).collect()
     }

@@ -114,8 +114,11 @@ impl<'c, 'a> Flow<'c, 'a> {
             }
             state.values.insert((param, Vec::new()), if itself { Value::To(path) } else { Value::At(path) });
             if self.context.holds_guard(self.krate, &ty) {
-                let holding = Holding { lock: HeldLock::Argument(param), holder: Some(param) };
-                state.held.insert(holding, Chain::default());
+                let parts = self.context.guard_parts(self.krate, &ty).len();
+                for number in if parts == 0 { 0..=0 } else { 1..=parts } {
+                    let holding = Holding { lock: HeldLock::Argument(param, number), holder: Some(param) };
+                    state.held.insert(holding, Chain::default());
+                }
             }
         }
         state

@@ -203,7 +203,8 @@ impl Flow<'_, '_> {
             codes.into_iter().find_map(|code| match code {
                 Value::Code(body, _) => {
                     let home = self.home_out_of(state, &code, body)?;
-                    Some(self.context.made_by_call(home, self.id, block))
+                    let anew = self.makes_anew(call);
+                    Some(if anew { self.context.made_by_call(home, self.id, block) } else { home })
                 }
                 _ => None,
             })
@@ -219,7 +220,21 @@ impl Flow<'_, '_> {
             self.context.shares_lock(self.krate, &ty) || self.context.may_hide(self.krate, &ty)
         };
         let made = self.context.names_lock(self.krate, &self.type_of(&call.dest));
-        (made && !call.args.iter().any(brings)).then(|| self.context.home(Home::Site(self.id, block)))
+        (made && self.makes_anew(call) && !call.args.iter().any(brings))
+            .then(|| self.context.home(Home::Site(self.id, block)))
+    }
+
+    /// Whether what a foreign function hands out is made by each call: std keeps nothing to hand out again, but others
+    /// may; and what is lent was there before.
+    fn makes_anew(&self, call: &Call) -> bool {
+        let key = self.context.callee_key(self.krate, &call.callee).unwrap_or_default();
+        key.starts_with("std::") && !self.lends(&call.dest)
+    }
+
+    /// Whether locks in a value are only lent to it.
+    pub(crate) fn lends(&self, place: &Place) -> bool {
+        let lent = |ty: &Ty| matches!(ty, Ty::Ref(_, inner) if self.context.names_lock(self.krate, inner));
+        self.type_of(place).any(&mut |ty| lent(ty))
     }
 
     /// Releases what the first argument, or what it points to, holds.
@@ -244,10 +259,14 @@ impl Flow<'_, '_> {
         if roomy(&self.type_of(&call.dest)) {
             sinks.insert(self.holder_at(state, &call.dest));
         }
+        let spells = |ty: &Ty| self.context.holds_guard(self.krate, ty);
+        let types = || call.args.iter().filter_map(Operand::place).map(|place| self.type_of(place));
+        let spelt_out = spells(&self.type_of(&call.dest))
+            || types().any(|ty| matches!(ty, Ty::Ref(true, inner) if spells(&inner)));
         for place in call.args.iter().filter_map(Operand::place) {
             let ty = self.type_of(place);
             let Ty::Ref(mutable, inner) = &ty else { continue };
-            if !roomy(inner) {
+            if !roomy(inner) || (!spelt_out && self.context.only_reads(self.krate, &ty)) {
                 continue;
             }
             let target = match state.load(self.lvalue(state, place)).pointee().root {

@@ -22,7 +22,7 @@ impl Flow<'_, '_> {
         let mut gates = Gates::default();
         let held = match held {
             HeldLock::Known(lock, _) => Some(lock),
-            HeldLock::Argument(_) | HeldLock::FromCode(_) => None,
+            HeldLock::Argument(..) | HeldLock::FromCode(_) => None,
         };
         for lock in self.surely(state, |_| true) {
             let itself = held.is_some_and(|held| held.path.same_way(&lock.path));

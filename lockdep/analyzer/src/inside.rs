@@ -61,7 +61,12 @@ impl Context<'_> {
         }
         let (mut outer, mut outside) = (false, false);
         ty.any(&mut |inner| {
-            let Some(found) = self.lock_type(krate, inner) else { return false };
+            let Some(found) = self.lock_type(krate, inner) else {
+                let Some(kinds) = self.kinds_of_transparent(krate, inner) else { return false };
+                outer = true;
+                outside |= kinds.iter().any(|other| kind == split(other).0);
+                return true;
+            };
             let (other_kind, other) = split(&found);
             outer = true;
             outside |= kind == other_kind && (data == other || is_generic(data) || is_generic(other));
@@ -69,6 +74,15 @@ impl Context<'_> {
             true
         });
         outer && !outside
+    }
+
+    /// The locks in a type of ours whose locks live where it does; none if it is no such type.
+    fn kinds_of_transparent(&self, krate: usize, ty: &Ty) -> Option<Vec<Arc<str>>> {
+        let Ty::Path(path, _) = ty else { return None };
+        let name = self.index.name(krate, path);
+        let fields = || self.index.fields_of(&name);
+        let locks = || fields().filter_map(|field| self.lock_type(field.krate, &field.ty)).collect();
+        self.placed.is_transparent(&name).then(locks)
     }
 
     /// A home that was passed on by code that was not read may be that of something else.

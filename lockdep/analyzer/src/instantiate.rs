@@ -2,14 +2,15 @@
 //!
 //! Here nestings are made, and their owners' relation is decided or left to the callers. Used by `apply.rs` only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chain::{Chain, keep};
 use crate::code::{Calling, CodeSite, MAX_CODE_DEPTH};
 use crate::flow::Flow;
 use crate::graph::{Held, Wanted};
-use crate::index::BodyId;
+use crate::index::{BodyId, Entry};
 use crate::mir::ir::Place;
+use crate::parts::Given;
 use crate::path::{Path, Root, Step, Value};
 use crate::state::{Holding, State, Tree};
 use crate::summary::{Acquire, HeldLock, Lock, Ways};
@@ -89,13 +90,13 @@ impl Flow<'_, '_> {
         let context = self.context;
         let (summary, callee) = (&context.summaries[body], context.index.bodies[body]);
         // Guards that the callee knows it is given are its business from here on.
-        let mut given: BTreeMap<usize, Vec<(HeldLock, Chain)>> = BTreeMap::new();
+        let mut given: BTreeMap<usize, Vec<Given>> = BTreeMap::new();
         for (at, place) in arguments.moved.iter().enumerate() {
-            let knows =
-                callee.body.locals.get(at + 1).is_some_and(|ty| context.holds_guard(callee.krate, ty));
-            if let (true, Some(place)) = (knows, place) {
+            let ty = callee.body.locals.get(at + 1).filter(|ty| context.holds_guard(callee.krate, ty));
+            if let (Some(ty), Some(place)) = (ty, place) {
                 let held = state.held_by(place.local).map(|(lock, chain)| (lock.clone(), chain.clone()));
-                given.insert(at + 1, held.collect());
+                let held = held.collect();
+                given.insert(at + 1, self.given_parts(state, place, (callee.krate, ty), held));
                 state.release(place.local);
             }
         }
@@ -106,7 +107,14 @@ impl Flow<'_, '_> {
                     let lock = Lock { class: context.reclassed(lock.class, &path), path };
                     vec![(HeldLock::Known(lock, *how), chain.through(call))]
                 }
-                HeldLock::Argument(param) => given.get(param).cloned().unwrap_or_default(),
+                HeldLock::Argument(param, number) => {
+                    let inside = |parts: &Option<BTreeSet<usize>>| {
+                        *number == 0 || parts.as_ref().is_none_or(|parts| parts.contains(number))
+                    };
+                    let given = given.get(param).into_iter().flatten();
+                    let given = given.filter(|(_, _, parts)| inside(parts));
+                    given.map(|(lock, chain, _)| (lock.clone(), chain.clone())).collect()
+                }
                 HeldLock::FromCode(path) => {
                     let code = arguments.value(state, &Value::At(path.clone()));
                     this.produced(state, &code, &chain.through(call), MAX_CODE_DEPTH)
@@ -161,12 +169,13 @@ impl Flow<'_, '_> {
             .map(|(lock, _)| lock)
             .collect();
         let left: Vec<_> = summary.left.iter().flat_map(|(h, c)| translate(self, h, c)).collect();
+        let lent = dest.is_some_and(|(dest, _)| self.lends(dest));
         let result: Tree = summary
             .result
             .iter()
             .map(|(steps, value)| {
-                // What a parameter or static leads to is not made by the call.
-                let made = value.path().is_some_and(|path| path.root == Root::Unknown);
+                // What a parameter or static leads to is not made by the call, and neither is what is lent.
+                let made = value.path().is_some_and(|path| path.root == Root::Unknown) && !lent;
                 let value = arguments.result(state, value);
                 let value = match dest {
                     Some((_, block)) if made => self.made_anew(value, block),
@@ -180,7 +189,7 @@ impl Flow<'_, '_> {
         let mut holder = None;
         if let Some((dest, block)) = dest {
             holder = self.holder_at(state, dest);
-            self.hand_over(state, arguments, &given, dest);
+            self.hand_over(state, (arguments, callee), &given, dest);
             self.set_made(state, dest, block, hint);
             if !result.is_empty() {
                 let whole = result.iter().any(|(steps, _)| steps.is_empty());
@@ -207,16 +216,20 @@ impl Flow<'_, '_> {
     fn hand_over(
         &self,
         state: &mut State,
-        arguments: &Arguments,
-        given: &BTreeMap<usize, Vec<(HeldLock, Chain)>>,
+        (arguments, callee): (&Arguments, Entry<'_>),
+        given: &BTreeMap<usize, Vec<Given>>,
         dest: &Place,
     ) {
         let result = self.type_of(dest);
-        let keeps =
-            self.context.holds_guard(self.krate, &result) || self.context.may_hide(self.krate, &result);
-        for value in arguments.values.iter().filter(|_| keeps) {
+        let spelt_out = self.context.holds_guard(self.krate, &result);
+        let keeps = spelt_out || self.context.may_hide(self.krate, &result);
+        for (at, value) in arguments.values.iter().enumerate().filter(|_| keeps) {
             // A callee that is given a reference to something with a guard may take the guard out and return it.
             let Value::To(Path { root: Root::Local(local), .. }) = value else { continue };
+            let param = callee.body.locals.get(at + 1);
+            if !spelt_out && param.is_some_and(|ty| self.context.only_reads(callee.krate, ty)) {
+                continue;
+            }
             let inside: Vec<_> = state.held_by(*local).map(|(h, c)| (h.clone(), c.clone())).collect();
             let holder = self.holder_at(state, dest);
             for (lock, chain) in inside {

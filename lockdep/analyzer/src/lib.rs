@@ -54,6 +54,7 @@ mod link;
 mod locks;
 mod nest;
 mod numbers;
+mod parts;
 mod place;
 mod resolve;
 mod shared;

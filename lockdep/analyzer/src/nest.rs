@@ -58,7 +58,7 @@ impl Flow<'_, '_> {
         }
         ways.gates.extend(self.gates(state, held, &acquire.lock));
         let decided = match held {
-            HeldLock::Argument(_) | HeldLock::FromCode(_) => None,
+            HeldLock::Argument(..) | HeldLock::FromCode(_) => None,
             // Which class it is, only a caller knows.
             HeldLock::Known(lock, _)
                 if self.context.is_open(lock.class) || self.context.is_open(acquire.lock.class) =>
@@ -134,13 +134,13 @@ impl Flow<'_, '_> {
                 continue;
             }
             let known = matches!(&open.held, HeldLock::Known(lock, _) if !open_class(lock));
-            if open_class(&open.acquire.lock) || !(known || matches!(open.held, HeldLock::Argument(_))) {
+            if open_class(&open.acquire.lock) || !(known || matches!(open.held, HeldLock::Argument(..))) {
                 continue;
             }
             let mut locks = Vec::new();
             match &open.held {
                 HeldLock::Known(lock, how) => locks.push((lock.clone(), *how)),
-                HeldLock::Argument(param) => {
+                HeldLock::Argument(param, _) => {
                     // A guard from outside: its type says the class, nothing says the instance.
                     let ty = self.body.locals.get(*param).cloned().unwrap_or(Ty::Never);
                     for class in self.context.classes_of_guards(self.krate, &ty).into_iter().flatten() {

@@ -43,6 +43,13 @@ impl Flow<'_, '_> {
             state.held_by(place.local).map(|(lock, chain)| (lock.clone(), chain.clone())).collect();
         for (lock, chain) in holdings {
             let mut exact = only_one;
+            if let HeldLock::Argument(param, number) = lock {
+                match self.argument_in(param, number, place) {
+                    Some(false) => continue,
+                    Some(true) => exact = self.context.holds_guard(self.krate, &part),
+                    None => {}
+                }
+            }
             if let HeldLock::Known(known, _) = &lock {
                 let spelt_out = !classes.is_empty() && classes.iter().all(Option::is_some);
                 if spelt_out && !classes.contains(&Some(known.class)) {

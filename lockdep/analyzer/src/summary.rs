@@ -33,8 +33,9 @@ pub struct Lock {
 pub enum HeldLock {
     /// This one.
     Known(Lock, Held),
-    /// Whatever guards are inside the argument for parameter `_n`.
-    Argument(usize),
+    /// Whatever guards are inside the argument for parameter `_n`: in that of its parts, counted from one, or, with
+    /// zero, anywhere in it.
+    Argument(usize, usize),
     /// Whatever guards the code at this path returned, which came in through a parameter.
     FromCode(Path),
 }
