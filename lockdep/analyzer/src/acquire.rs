@@ -60,11 +60,13 @@ impl Flow<'_, '_> {
         let lock = cell.and_then(|first| self.cell(state, first)).unwrap_or(lock);
         let chain = self.acquisition(lock.class, held, acquiring.how == How::Tries, span);
         let made = block * 4096;
+        self.course.surely = true;
+        if matches!(acquiring.how, How::Waits | How::During) {
+            self.acquire(state, &Acquire { lock: lock.clone(), wanted }, &chain);
+        }
+        self.course.surely = false;
         match acquiring.how {
             How::Waits | How::Tries => {
-                if acquiring.how == How::Waits {
-                    self.acquire(state, &Acquire { lock: lock.clone(), wanted }, &chain);
-                }
                 let guard = Value::GuardOf(lock.path.clone());
                 let tree = guard_slots(&self.type_of(&call.dest)).map(|at| (at, guard.clone())).collect();
                 let holder = self.holder_at(state, &call.dest);
@@ -74,7 +76,6 @@ impl Flow<'_, '_> {
                 keep(&mut state.held, holding, chain);
             }
             How::During => {
-                self.acquire(state, &Acquire { lock: lock.clone(), wanted }, &chain);
                 let mut during = state.clone();
                 let holding = Holding { lock: HeldLock::Known(lock, held), holder: None };
                 keep(&mut during.held, holding, chain);
@@ -108,6 +109,9 @@ impl Flow<'_, '_> {
     /// A future is polled. True if it was one that acquires.
     pub(crate) fn poll(&mut self, state: &mut State, call: &Call, block: usize, span: &Span) -> bool {
         let Some(first) = call.args.first() else { return false };
+        if self.awaiting(state, call, block, span) {
+            return true;
+        }
         let value = self.value(state, first);
         let future = state.load(value.pointee());
         match future {
@@ -117,8 +121,15 @@ impl Flow<'_, '_> {
                     false => (Wanted::Exclusive, Held::Exclusive),
                 };
                 let lock = Lock { class: pending.class, path: pending.path.clone() };
+                if let Some(waited) = self.context.waited(lock.class) {
+                    self.waits(state, waited, "waits for", span);
+                    self.set_unknown(state, &call.dest, block);
+                    return true;
+                }
                 let chain = self.acquisition(lock.class, held, false, span);
+                self.course.surely = true;
                 self.acquire(state, &Acquire { lock: lock.clone(), wanted }, &chain);
+                self.course.surely = false;
                 let holder = self.holder_at(state, &call.dest);
                 let at = vec![Step::Variant("Ready".into()), Step::Field(0)];
                 let guard = Value::GuardOf(lock.path.clone());
@@ -135,6 +146,7 @@ impl Flow<'_, '_> {
                 let chain = self.chain_step(body, span, false);
                 let values = vec![future.clone()];
                 let arguments = crate::instantiate::Arguments { moved: vec![None], values };
+                self.course.surely = true;
                 self.instantiate(state, body, &arguments, Some((&call.dest, block)), &chain);
                 self.set_unknown(state, &call.dest, block);
                 true

@@ -19,6 +19,7 @@ impl Flow<'_, '_> {
     /// A call that returns normally.
     pub(crate) fn call(&mut self, state: &mut State, call: &Call, block: usize, span: &Span) {
         let effect = self.context.effect(self.krate, &call.callee);
+        self.draining(state, call, block, span);
         // The table knows these better than their bodies would, if those happen to be read too.
         let known = match &effect {
             Some(Effect::Deref | Effect::Copy) => {
@@ -61,10 +62,12 @@ impl Flow<'_, '_> {
         }
         let before = state.clone();
         let mut after: Option<State> = None;
+        let only = resolution.certain && resolution.bodies.len() == 1;
         for body in resolution.bodies {
             let mut branch = before.clone();
             let arguments = self.arguments(&branch, &call.args);
             let chain = self.chain_step(body, span, !resolution.certain);
+            self.course.surely = only;
             self.instantiate(&mut branch, body, &arguments, Some((&call.dest, block)), &chain);
             match &mut after {
                 Some(known) => {
@@ -147,6 +150,7 @@ impl Flow<'_, '_> {
             Some(Effect::Join) => self.joining(state, call, block, span),
             Some(Effect::Scope) => self.scope(state, call, block, span),
             Some(Effect::Meet) => self.meeting(state, call, block, span),
+            Some(Effect::Channel(what)) => self.channel(state, call, what, block, span),
             Some(Effect::Notify) => self.notifying(state, call, block, span),
             Some(Effect::Forget) => {
                 for operand in &call.args {

@@ -12,7 +12,9 @@ use crate::context::Context;
 use crate::flow::Flow;
 use crate::graph::{Step as ChainStep, Wanted};
 use crate::index::BodyId;
-use crate::mir::ir::{Body, Call, Callee, Operand, Projection, Rvalue, Span, StatementKind, Terminator, Ty};
+use crate::mir::ir::{
+    Body, Call, Callee, Operand, Place, Projection, Rvalue, Span, StatementKind, Terminator, Ty,
+};
 use crate::path::{Path, Root};
 use crate::resolve::is_code_trait;
 use crate::sources::{Source, principal};
@@ -122,23 +124,43 @@ impl Context<'_> {
 
     /// Whether the code behind a value of this type, seen in a body, may be the caller's.
     pub(crate) fn is_callers(&self, body: BodyId, ty: &Ty) -> bool {
-        let unknown = |body: BodyId, ty: &Ty| {
-            let types = self.instances.of(self.index, body, ty).filter(|types| !types.is_empty());
-            types.is_none_or(|types| self.concrete(types).is_none())
-        };
         match ty {
-            Ty::Dyn(bounds) => {
-                let mut sources = self.sources.anywhere(ty).peekable();
-                self.from_outside.contains(&principal(bounds))
-                    || sources.peek().is_none()
-                    || sources.any(|source| matches!(source, Source::Generic(of, ty) if unknown(*of, ty)))
-            }
+            Ty::Dyn(bounds) => self.is_callers_object(bounds, self.sources.anywhere(ty)),
             Ty::FnPtr(..) => self.sources.anywhere(ty).next().is_none(),
             Ty::Path(..) | Ty::Opaque(_) => {
-                crate::instances::is_parameter_of(self.index, body, ty) && unknown(body, ty)
+                crate::instances::is_parameter_of(self.index, body, ty) && self.is_unknown(body, ty)
             }
             _ => false,
         }
+    }
+
+    /// The same of a part of the type of a place: what was put there decides about a trait object.
+    fn is_callers_at(&self, body: BodyId, place: &Place, whole: &Ty, ty: &Ty) -> bool {
+        match ty {
+            Ty::Dyn(bounds) => {
+                let sources = self.sources.at(self.index, body, place, whole);
+                // A box of another object is one of them, too.
+                let boxed = |inner: &Ty| matches!(inner, Ty::Dyn(_)) && self.is_callers(body, inner);
+                self.is_callers_object(bounds, sources.iter())
+                    || sources
+                        .iter()
+                        .any(|source| matches!(source, Source::Object(_, ty) if ty.any(&mut |ty| boxed(ty))))
+            }
+            _ => self.is_callers(body, ty),
+        }
+    }
+
+    fn is_callers_object<'s>(&self, bounds: &str, sources: impl Iterator<Item = &'s Source>) -> bool {
+        let mut sources = sources.peekable();
+        self.from_outside.contains(&principal(bounds))
+            || sources.peek().is_none()
+            || sources.any(|source| matches!(source, Source::Generic(of, ty) if self.is_unknown(*of, ty)))
+    }
+
+    /// Whether nobody says all that a parameter stands for.
+    fn is_unknown(&self, body: BodyId, ty: &Ty) -> bool {
+        let types = self.instances.of(self.index, body, ty).filter(|types| !types.is_empty());
+        types.is_none_or(|types| self.concrete(types).is_none())
     }
 }
 
@@ -173,18 +195,22 @@ impl Flow<'_, '_> {
             return;
         }
         let mut printed = BTreeSet::new();
-        let mut look = |ty: &Ty| {
+        let mut look = |ty: &Ty, place: Option<&Place>| {
             ty.any(&mut |inner| {
-                if context.is_callers(self.id, inner) {
+                let callers = match place {
+                    Some(place) => context.is_callers_at(self.id, place, ty, inner),
+                    None => context.is_callers(self.id, inner),
+                };
+                if callers {
                     printed.insert(inner.clone());
                 }
                 false
             });
         };
         if let Callee::Path { generics, .. } = &call.callee {
-            generics.iter().flat_map(|(_, types)| types).for_each(&mut look);
+            generics.iter().flat_map(|(_, types)| types).for_each(|ty| look(ty, None));
         }
-        call.args.iter().filter_map(Operand::place).for_each(|place| look(&self.type_of(place)));
+        call.args.iter().filter_map(Operand::place).for_each(|place| look(&self.type_of(place), Some(place)));
         for ty in printed {
             self.call_back(state, &format!("the formatting of `{ty}`"), false, span);
         }
@@ -222,6 +248,34 @@ impl Flow<'_, '_> {
             _ => false,
         };
         is_code && self.context.is_callers(self.id, &ty)
+    }
+
+    /// Whether the function pointer in a place is that of a field of a type that was not read, like a table of the
+    /// functions of a library: those are what its crate put there.
+    pub(crate) fn is_of_foreign_type(&self, place: &Place) -> bool {
+        let from_field = |place: &Place| {
+            let Some((Projection::Field(..), way)) = place.projection.split_last() else { return false };
+            let whole = self.type_of(&Place { local: place.local, projection: way.to_vec() });
+            matches!(&whole, Ty::Path(path, args)
+                if args.is_empty() && self.context.index.name(self.krate, path).krate.is_empty())
+        };
+        if !place.projection.is_empty() {
+            return from_field(place);
+        }
+        let blocks = || self.body.blocks.iter();
+        let returned = blocks().any(
+            |block| matches!(&block.terminator, Terminator::Call(call) if call.dest.local == place.local),
+        );
+        let assigned = blocks().flat_map(|block| &block.statements).filter_map(|statement| {
+            let StatementKind::Assign(dest, rvalue) = &statement.kind else { return None };
+            (dest.local == place.local).then_some(rvalue)
+        });
+        let mut assigned = assigned.peekable();
+        !returned
+            && assigned.peek().is_some()
+            && assigned.all(|rvalue| {
+                matches!(rvalue, Rvalue::Use(Operand::Copy(from) | Operand::Move(from)) if from_field(from))
+            })
     }
 
     /// Whether the type of what is called, a closure, a pointer or an object, says that it may be the caller's.

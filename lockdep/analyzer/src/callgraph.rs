@@ -167,7 +167,14 @@ impl Calls<'_, '_> {
         let effect = self.context.effect(self.krate, callee);
         self.touches |= matches!(
             effect,
-            Some(Effect::Acquire(_) | Effect::Wait(_) | Effect::Notify | Effect::Meet | Effect::Roles)
+            Some(
+                Effect::Acquire(_)
+                    | Effect::Wait(_)
+                    | Effect::Notify
+                    | Effect::Meet
+                    | Effect::Channel(_)
+                    | Effect::Roles
+            )
         );
         self.callees.extend(self.context.callees(self.id, callee, args).bodies);
     }

@@ -85,8 +85,16 @@ impl Flow<'_, '_> {
         let value = state.load(self.lvalue(state, place));
         let args = call.args.iter().map(|arg| self.value(state, arg)).collect();
         let others = self.context.codes_called(self.id, call);
-        let (calling, outside) = (Calling::Surely, self.may_be_callers(call));
-        let site = CodeSite { calling, what: "a function pointer", span, others: &others, outside };
+        let what = "a function pointer";
+        let (calling, outside) = if self.is_of_foreign_type(place) {
+            if others.is_empty() {
+                self.note(Note::Unresolved(what.to_owned(), span.clone()));
+            }
+            (Calling::Perhaps, false)
+        } else {
+            (Calling::Surely, self.may_be_callers(call))
+        };
+        let site = CodeSite { calling, what, span, others: &others, outside };
         let produced = self.apply_code(state, &value, args, &site);
         self.pass_through(state, call, produced);
         self.written_by_foreign(state, call);
@@ -229,6 +237,18 @@ impl Flow<'_, '_> {
             }
         }
         found
+    }
+
+    /// Whether an argument may be code.
+    pub(crate) fn is_given_code(&self, call: &Call) -> bool {
+        call.args.iter().any(|operand| match operand.place() {
+            Some(place) => {
+                let ty = self.type_of(place);
+                let is_code = |part: &Ty| matches!(part, Ty::FnItem(_) | Ty::FnPtr(..));
+                ty.any(&mut |part| is_code(part)) || self.context.may_hide(self.krate, &ty)
+            }
+            None => matches!(operand, Operand::Fn(_)),
+        })
     }
 
     /// Calls of stored code that nobody calls further out: any that was ever stored there.

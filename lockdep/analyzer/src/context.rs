@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
+use crate::channels::Channels;
 use crate::destroy::Destruction;
 use crate::graph::{Class, Ownership};
 use crate::index::{BodyId, Index};
@@ -41,6 +42,8 @@ pub struct Context<'a> {
     pub sources: Sources<'a>,
     /// What type parameters stand for.
     pub instances: Instances,
+    /// The channels.
+    pub(crate) channels: Channels<'a>,
     /// The thread-locals.
     pub(crate) thread_locals: ThreadLocals,
     /// Answers given before: types are few, questions many. Never iterated.
@@ -111,6 +114,7 @@ impl<'a> Context<'a> {
             from_outside: BTreeSet::new(),
             sources: Sources::default(),
             instances: Instances::default(),
+            channels: Channels::default(),
             thread_locals: ThreadLocals::default(),
             known_types,
             known_destructions,
@@ -120,6 +124,7 @@ impl<'a> Context<'a> {
         context.find_placed_locks();
         context.sources = Sources::new(&context);
         context.instances = Instances::new(&context);
+        context.channels = Channels::new(&context);
         context
     }
 

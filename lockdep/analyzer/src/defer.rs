@@ -23,11 +23,14 @@ impl Flow<'_, '_> {
         alone.held.clear();
         let used = self.used.clone();
         self.output = Some(Summary::default());
+        let outer = std::mem::take(&mut self.course);
         let arguments = Arguments { values: vec![code], moved: vec![None] };
         self.instantiate(&mut alone, body, &arguments, None, &Chain::default());
+        let inner = std::mem::replace(&mut self.course, outer);
         // Being made is not being called.
         self.used = used;
         let within = self.output.replace(output).unwrap_or_default();
+        self.include_course(inner, (body, &within), true);
         if let Some(output) = &mut self.output {
             output.include(within);
         }

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::before::Course;
 use crate::chain::Chain;
 use crate::context::Context;
 use crate::destroy::Destroying;
@@ -31,6 +32,8 @@ pub struct Flow<'c, 'a> {
     pub(crate) emptied: BTreeSet<usize>,
     /// Where effects go; none while the fixpoint is sought.
     pub(crate) output: Option<Summary>,
+    /// What comes before what.
+    pub(crate) course: Course,
     /// Bodies whose summaries were used.
     pub(crate) used: BTreeSet<BodyId>,
     /// Bodies whose summaries were used without calling them.
@@ -54,8 +57,12 @@ impl<'c, 'a> Flow<'c, 'a> {
         let entries = flow.fixpoint();
         flow.output = Some(Summary::default());
         for (block, state) in entries {
-            flow.block(block, state);
+            flow.course.block = block;
+            let next = flow.block(block, state);
+            flow.course.leads_to(next.iter().map(|(next, _)| *next));
         }
+        flow.ends_of_destructor();
+        flow.settle_course();
         Analyzed { summary: flow.output.unwrap_or_default(), used: flow.used, deferred: flow.deferred }
     }
 
@@ -64,7 +71,8 @@ impl<'c, 'a> Flow<'c, 'a> {
         let (used, deferred) = (BTreeSet::new(), BTreeSet::new());
         let solid = crate::gates::solid(context, entry.krate, entry.body);
         let emptied = if context.callbacks { crate::callers::emptied(entry.body) } else { BTreeSet::new() };
-        Flow { context, id, krate: entry.krate, body: entry.body, solid, emptied, output, used, deferred }
+        let (krate, body, course) = (entry.krate, entry.body, Course::default());
+        Flow { context, id, krate, body, solid, emptied, output, course, used, deferred }
     }
 
     /// The summary of an entry point: what it leaves open is closed.
@@ -165,6 +173,9 @@ impl<'c, 'a> Flow<'c, 'a> {
             }
             Terminator::End | Terminator::Unread => Vec::new(),
             Terminator::Drop(place, next) => {
+                if !state.moved.contains(&place.local) {
+                    self.ends_go(place, number, &block.span);
+                }
                 self.drop_place(&mut state, place, &block.span);
                 vec![(*next, state)]
             }

@@ -78,6 +78,10 @@ impl Flow<'_, '_> {
             })
             .collect();
         self.run_methods(state, call, &key, span);
+        if let Some(place) = call.args.first().and_then(Operand::place).filter(|_| name == "core::mem::drop")
+        {
+            self.ends_go(place, block, span);
+        }
         self.dropped_by_foreign(state, call, &name, span);
         self.pass_through(state, call, produced);
         self.written_by_foreign(state, call);

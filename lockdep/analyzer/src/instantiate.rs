@@ -87,6 +87,7 @@ impl Flow<'_, '_> {
         call: &Chain,
     ) -> Vec<(HeldLock, Chain)> {
         self.used.insert(body);
+        let surely = std::mem::take(&mut self.course.surely);
         let context = self.context;
         let (summary, callee) = (&context.summaries[body], context.index.bodies[body]);
         // Guards that the callee knows it is given are its business from here on.
@@ -131,14 +132,19 @@ impl Flow<'_, '_> {
                     self.nest(state, &held, &acquire, ways);
                 }
             }
+            self.signals_of(state, body, arguments, call);
+            let passes = &summary.passes;
             for (acquire, chain) in &summary.acquires {
                 let open = context.is_open(acquire.lock.class);
+                let open_one = self.passing(acquire);
                 let acquire = self.translated(state, arguments, acquire);
                 if let Some(span) = chain.end().filter(|_| open) {
                     let shared = acquire.wanted != Wanted::Exclusive;
                     self.meet(acquire.lock.class, if shared { Held::Shared } else { Held::Exclusive }, span);
                 }
+                self.course.surely = surely && passes.contains(&open_one);
                 self.acquire(state, &acquire, &chain.through(call));
+                self.course.surely = false;
             }
             self.stored_by(state, &summary.stores, arguments);
             for (code_call, occurrence) in &summary.calls {

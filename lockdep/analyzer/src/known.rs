@@ -6,7 +6,7 @@
 use crate::context::Context;
 use crate::index::Index;
 use crate::mir::ir::{Callee, Ty};
-use crate::model::{Effect, Models};
+use crate::model::{ChannelCall, Effect, Models, Side};
 
 impl Context<'_> {
     /// How the model tables call a callee, if they may know it.
@@ -23,7 +23,38 @@ impl Context<'_> {
 
     /// The effect of a call, if a table names the callee.
     pub(crate) fn known_effect(&self, krate: usize, callee: &Callee) -> Option<Effect> {
-        self.callee_key(krate, callee).and_then(|key| self.models.effect(&key))
+        let known = self.callee_key(krate, callee).and_then(|key| self.models.effect(&key));
+        known.or_else(|| self.channel_call(krate, callee).map(Effect::Channel))
+    }
+
+    /// What a callee does with a channel: its type is told from others by its module.
+    fn channel_call(&self, krate: usize, callee: &Callee) -> Option<ChannelCall> {
+        let Callee::Path { path, .. } = callee else { return None };
+        self.may_be_of_channels(path).then_some(())?;
+        let of = |segments| self.models.channel_call(&self.key(krate, path, segments)?);
+        of(3).or_else(|| of(2))
+    }
+
+    /// The side of the channel end that values of the type at this path are.
+    pub(crate) fn end(&self, krate: usize, path: &str) -> Option<Side> {
+        self.may_be_of_channels(path).then_some(())?;
+        let of = |segments| self.models.end(&self.key(krate, path, segments)?);
+        of(2).or_else(|| of(1))
+    }
+
+    fn may_be_of_channels(&self, path: &str) -> bool {
+        self.models.may_be_of_channels(path.rsplit("::").next().unwrap_or(path))
+    }
+
+    /// Whether a value of this type is, or takes from, an iterator over the messages of a channel.
+    pub(crate) fn drains(&self, krate: usize, ty: &Ty) -> bool {
+        let of = |path: &str, segments| {
+            self.key(krate, path, segments).is_some_and(|key| self.models.drains(&key))
+        };
+        ty.any(&mut |part| {
+            matches!(part, Ty::Path(path, _)
+            if self.may_be_of_channels(path) && (of(path, 2) || of(path, 1)))
+        })
     }
 
     fn is_foreign(&self, krate: usize, callee: &Callee) -> bool {

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::before::Before;
 use crate::chain::{Chain, keep};
 use crate::mir::ir::Span;
 use crate::path::{Path, Value};
@@ -130,6 +131,12 @@ impl Summary {
         let coarse = self.coarse.clone();
         for (acquire, chain) in std::mem::take(&mut self.acquires) {
             keep(&mut self.acquires, coarse.acquire(&acquire), chain);
+        }
+        self.passes = self.passes.iter().map(|acquire| coarse.acquire(acquire)).collect();
+        for (signal, before) in std::mem::take(&mut self.signals) {
+            let first =
+                before.first.into_iter().map(|(acquire, way)| (coarse.acquire(&acquire), way)).collect();
+            self.add_signal(signal, Before { first, ..before });
         }
         for (open, ways) in std::mem::take(&mut self.open) {
             let open = OpenNesting { held: coarse.held(&open.held), acquire: coarse.acquire(&open.acquire) };

@@ -10,7 +10,7 @@ use lockdep::order::Relation;
 
 use crate::context::Context;
 use crate::flow::Flow;
-use crate::graph::{Assumption, CALLERS, Held, Instances, LockGraph, Nesting, Ownership, Wanted};
+use crate::graph::{Assumption, CALLERS, Evidence, Held, Instances, LockGraph, Nesting, Ownership, Wanted};
 use crate::index::BodyId;
 use crate::mir::ir::Span;
 use crate::numbers::Numbers;
@@ -31,7 +31,7 @@ pub fn run(
             false => Cow::Borrowed(&context.summaries[body]),
         })
         .collect();
-    let nodes = Nodes::new(context, &settled);
+    let nodes = Nodes::new(context, &settled, entries);
     let numbers = Numbers::new(context, &settled, entries, &nodes);
     let ownership = ownership(context);
     let mut graph = LockGraph { roles, bodies: context.index.bodies.len(), ..LockGraph::default() };
@@ -47,6 +47,9 @@ pub fn run(
     }
     for summary in &settled {
         for (closed, grounds) in &summary.closed {
+            if nodes.leaves_out(context, closed) {
+                continue;
+            }
             let relation = settle(closed, &ownership);
             let undeclared = context.placed_key(closed.nesting.held).is_some();
             for nesting in numbers.nestings(&closed.nesting, relation) {
@@ -82,6 +85,24 @@ pub fn run(
             }
         }
     }
+    let under = |graph: &LockGraph, lock: usize| -> BTreeSet<usize> {
+        let own = instances.contains_key(&lock).then_some(lock);
+        let wanted =
+            graph.nestings.keys().filter(|nesting| nesting.held == lock).map(|nesting| nesting.wanted);
+        wanted.chain(own).collect()
+    };
+    let mut channels: Vec<(Nesting, Evidence)> = Vec::new();
+    for (waited, closed, grounds) in &nodes.channels {
+        let contradicts = nodes.contradicting(*waited).flat_map(|class| numbers.class(class));
+        let contradicts: BTreeSet<usize> = contradicts.copied().collect();
+        for nesting in numbers.nestings(&closed.nesting, settle(closed, &ownership)) {
+            // Under it only the opposite is waited for, which there is as long as this is waited for.
+            if !under(&graph, nesting.wanted).is_subset(&contradicts) {
+                channels.push((nesting, numbers.evidence(grounds)));
+            }
+        }
+    }
+    channels.into_iter().for_each(|(nesting, evidence)| graph.add(nesting, evidence));
     graph.acquisitions = sites.into_iter().collect();
     // A reader waits for writers only, and of an undeclared lock all acquisitions are here if none got lost.
     let given = settled.iter().flat_map(|summary| &summary.notes).any(|note| matches!(note, Note::Given(..)));
@@ -94,14 +115,24 @@ pub fn run(
     graph.assumptions.extend(unordered(&graph, instances));
     graph.assumptions.extend(numbers.lost(context, &graph));
     graph.assumptions.extend(numbers.stored(&graph));
-    graph.assumptions.extend((nodes.unknown > 0).then(|| Assumption {
-        kind: "unknown-wait".to_owned(),
-        text: format!(
-            "{} condition variables that are waited for with another lock held are notified without that lock",
-            nodes.unknown
+    let unknown = [
+        (
+            nodes.unknown,
+            "condition variables that are waited for with another lock held are notified without that lock",
         ),
-        sites: Vec::new(),
-    }));
+        (
+            nodes.unsent,
+            "channels that are waited for with a lock held are used from the other side without that lock",
+        ),
+        (
+            nodes.chained,
+            "threads whose end is waited for with a lock held get all that they wait for from channels without that lock",
+        ),
+    ];
+    for (count, what) in unknown.into_iter().filter(|(count, _)| *count > 0) {
+        let (kind, text) = ("unknown-wait".to_owned(), format!("{count} {what}"));
+        graph.assumptions.push(Assumption { kind, text, sites: Vec::new() });
+    }
     graph.assumptions.sort();
     graph
 }
@@ -171,7 +202,8 @@ fn assumptions(
         format!(
             "the code that takes these locks is the code analyzed: {} bodies, entered through {} functions that none \
              of it calls; code outside neither nests these locks nor combines their guards; locks that no model knows, waits for \
-             anything but locks, threads, condition variables and barriers, and unwinding are left out",
+             anything but locks, threads, condition variables, barriers and channels, messages that have to \
+             come before others, and unwinding are left out",
             context.index.bodies.len(),
             entries.len()
         ),
@@ -245,7 +277,7 @@ fn assumptions(
     }
     if !waits.is_empty() {
         let text = format!(
-            "{} waits for threads or notifications with a lock held end without that lock",
+            "{} waits for threads, notifications or messages with a lock held end without that lock",
             waits.len()
         );
         add("unknown-wait", text, waits.into_iter().collect());

@@ -213,7 +213,7 @@ impl Context<'_> {
         self.lock_type(krate, &Ty::Path(ty.into(), args.unwrap_or_default().into()))
     }
 
-    fn write_type(&self, krate: usize, ty: &Ty, text: &mut String) {
+    pub(crate) fn write_type(&self, krate: usize, ty: &Ty, text: &mut String) {
         let list = |open: &str, args: &[Ty], close: &str, text: &mut String| {
             for (at, arg) in args.iter().enumerate() {
                 text.push_str(if at == 0 { open } else { "," });

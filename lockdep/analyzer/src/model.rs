@@ -6,11 +6,13 @@ mod own;
 mod table;
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::mir::ir::{Callee, Ty};
 
-pub use effect::{Acquiring, ClassSource, Effect, Exchange, How, Iteration, Waiting};
+pub use effect::{
+    Acquiring, ChannelCall, ClassSource, Effect, Exchange, How, Iteration, Patience, Side, Waiting,
+};
 pub use own::{ConfigError, Defaults};
 use table::{LockModel, Table, WaitModel};
 pub use toml::ser::Error as WriteError;
@@ -23,6 +25,10 @@ pub struct Models {
     families: HashMap<String, String>,
     /// What each known function does.
     effects: HashMap<String, Effect>,
+    /// What functions of channels do.
+    channel_calls: HashMap<String, ChannelCall>,
+    /// The last segments of all names of channels.
+    channel_words: HashSet<String>,
     /// Position in the table of each lock type.
     locks: HashMap<String, usize>,
     /// Types whose values keep a lock held.
@@ -52,10 +58,25 @@ impl Models {
             families.extend(crates.iter().map(|krate| (krate.clone(), family.clone())));
         }
         let effects = table.effects().collect();
+        let channel_calls = table.channels.calls().collect();
+        let channel_words =
+            table.channels.names().filter_map(|name| Some(name.rsplit("::").next()?.to_owned()));
+        let channel_words = channel_words.collect();
         let (guards, pointers) = (&table.guards.types, &table.pointers.types);
         let (guards, pointers) = (guards.iter().cloned().collect(), pointers.iter().cloned().collect());
         let locks = table.lock.iter().enumerate().map(|(at, lock)| (lock.r#type.clone(), at)).collect();
-        Models { families, effects, locks, guards, pointers, table, own: HashSet::new(), described: 0 }
+        Models {
+            families,
+            effects,
+            channel_calls,
+            channel_words,
+            locks,
+            guards,
+            pointers,
+            table,
+            own: HashSet::new(),
+            described: 0,
+        }
     }
 
     /// The table that ships and what the text of a `lockdep.toml` adds to it, and what that says of options.
@@ -191,6 +212,30 @@ impl Models {
         let waits = |model: &&WaitModel| model.r#type == key && model.opens.is_empty();
         self.table.wait.iter().any(|model| waits(&model))
             || self.table.functions.meet.contains(&format!("{key}::wait"))
+    }
+
+    /// The side of the channel end that the type with this key of two segments, or of one, is.
+    pub fn end(&self, key: &str) -> Option<Side> {
+        let channels = &self.table.channels;
+        let of = |types: &BTreeSet<String>, side| types.contains(key).then_some(side);
+        of(&channels.senders, Side::Sender)
+            .or_else(|| of(&channels.receivers, Side::Receiver))
+            .or_else(|| of(&channels.handles, Side::Handle))
+    }
+
+    /// Whether a value of the type with this key is an iterator over the messages of a channel, until its end.
+    pub fn drains(&self, key: &str) -> bool {
+        self.table.channels.iterators.contains(key)
+    }
+
+    /// Whether a path that ends so may name a channel's end or function.
+    pub fn may_be_of_channels(&self, last: &str) -> bool {
+        self.channel_words.contains(last)
+    }
+
+    /// What the function with this key of three segments, or of two, does with a channel.
+    pub fn channel_call(&self, key: &str) -> Option<ChannelCall> {
+        self.channel_calls.get(key).copied()
     }
 
     /// Whether the crate's functions are modelled here wherever they matter.

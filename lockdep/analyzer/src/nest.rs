@@ -33,7 +33,14 @@ impl Flow<'_, '_> {
             let (held, wanted) = (held_chain.clone(), chain.clone());
             self.nest(state, &holding.lock, acquire, Ways { held, wanted, gates: Gates::default() });
         }
-        if let Some(output) = self.output.as_mut().filter(|_| !path.alone) {
+        if self.output.is_none() || path.alone {
+            return;
+        }
+        let counts = !self.context.channels.is_empty() && self.context.comes_first(acquire.lock.class);
+        if counts {
+            self.course.pass(&self.passing(acquire), chain);
+        }
+        if let Some(output) = &mut self.output {
             keep(&mut output.acquires, acquire.clone(), chain.clone());
         }
     }
@@ -132,6 +139,9 @@ impl Flow<'_, '_> {
             let alone = |lock: &Lock| self.context.is_solitary(lock.class);
             if alone(&open.acquire.lock) || matches!(&open.held, HeldLock::Known(lock, _) if alone(lock)) {
                 continue;
+            }
+            if self.context.is_open_wait(open.acquire.lock.class) {
+                output.notes.extend(ways.wanted.end().cloned().map(Note::Waits));
             }
             let known = matches!(&open.held, HeldLock::Known(lock, _) if !open_class(lock));
             if open_class(&open.acquire.lock) || !(known || matches!(open.held, HeldLock::Argument(..))) {

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::before::{Before, Signal};
 use crate::chain::{Chain, keep};
 use crate::graph::{Evidence, Gates, Held, Nesting, Wanted};
 use crate::home::HomeId;
@@ -112,6 +113,10 @@ pub struct Summary {
     pub stores: BTreeSet<(HomeId, Origin)>,
     /// Code that runs in threads for which a scope further out waits.
     pub scoped: BTreeSet<BodyId>,
+    /// What it surely waits for before it returns.
+    pub passes: BTreeSet<Acquire>,
+    /// What it does to channels, and what comes first.
+    pub signals: BTreeMap<Signal, Before>,
     /// What could not be followed.
     pub notes: BTreeSet<Note>,
     /// What is not told apart any more.
@@ -174,6 +179,10 @@ impl Summary {
         self.met.extend(earlier.met.iter().cloned());
         self.stores.extend(earlier.stores.iter().cloned());
         self.scoped.extend(&earlier.scoped);
+        self.passes.retain(|acquire| earlier.passes.contains(acquire));
+        for (signal, before) in &earlier.signals {
+            self.add_signal(*signal, before.clone());
+        }
         self.notes.extend(earlier.notes.iter().cloned());
         self.coarse.widen(&earlier.coarse);
         self.result.retain(|steps, value| earlier.result.get(steps) == Some(value));

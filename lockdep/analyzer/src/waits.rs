@@ -11,12 +11,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::acquire::guard_slots;
 use crate::apply::describe;
 use crate::chain::Chain;
+use crate::channels::ChannelId;
 use crate::context::Context;
 use crate::flow::Flow;
 use crate::graph::{Gates, Held, Step as ChainStep, Wanted};
 use crate::home::{HomeId, Key};
 use crate::index::BodyId;
-use crate::mir::ir::{Call, Callee, Operand, Span, Ty};
+use crate::messages::Messages;
+use crate::mir::ir::{Call, Callee, Operand, Span};
 use crate::path::{Path, Root, Value};
 use crate::state::State;
 use crate::summary::{Acquire, ClassId, ClosedNesting, Grounds, HeldLock, Lock, Note, Summary, Ways};
@@ -32,8 +34,29 @@ pub enum Waited {
     Condvar(HomeId),
     /// A barrier that lives there: whoever waits for it ends the wait of others.
     Barrier(HomeId),
+    /// A message through this channel.
+    Message(ChannelId),
+    /// The end of all messages through this channel.
+    Messages(ChannelId),
+    /// Room for a message in this channel.
+    Room(ChannelId),
     /// No wait: the condition variable, or barrier, is notified in this block of this body.
     Notified(HomeId, BodyId, usize),
+}
+
+impl Waited {
+    /// The channel that is waited for.
+    pub(crate) fn channel(self) -> Option<ChannelId> {
+        match self {
+            Waited::Message(channel) | Waited::Messages(channel) | Waited::Room(channel) => Some(channel),
+            _ => None,
+        }
+    }
+
+    /// Whether it is room in a channel.
+    pub(crate) fn is_room(self) -> bool {
+        matches!(self, Waited::Room(_))
+    }
 }
 
 impl Context<'_> {
@@ -43,13 +66,16 @@ impl Context<'_> {
             Waited::End(body) => format!("end of {}", self.function_name(body)),
             Waited::Handle => "end of a thread".to_owned(),
             Waited::Barrier(home) => format!("barrier {}", self.home_name(home)),
+            Waited::Message(channel) => format!("message through {}", self.channels.name(channel)),
+            Waited::Messages(channel) => format!("last message through {}", self.channels.name(channel)),
+            Waited::Room(channel) => format!("room in {}", self.channels.name(channel)),
             Waited::Condvar(home) | Waited::Notified(home, ..) => {
                 format!("notification of {}", self.home_name(home))
             }
         }
     }
 
-    fn waited(&self, class: ClassId) -> Option<Waited> {
+    pub(crate) fn waited(&self, class: ClassId) -> Option<Waited> {
         match self.placed_key(class)? {
             (Key::Waited(Waited::Condvar(home)), _) => Some(Waited::Condvar(home)),
             (Key::Waited(Waited::Barrier(home)), _) => Some(Waited::Barrier(home)),
@@ -79,12 +105,17 @@ impl Context<'_> {
         self.waited(class).is_some()
     }
 
+    /// Whether who waits for what comes after a wait for a class waits for that as well: a lock, or the end of a thread.
+    pub(crate) fn comes_first(&self, class: ClassId) -> bool {
+        matches!(self.waited(class), None | Some(Waited::End(_)))
+    }
+
     /// Whether only the callers know what is waited for.
     pub(crate) fn is_open_wait(&self, class: ClassId) -> bool {
         self.waited(class) == Some(Waited::Handle)
     }
 
-    fn node(&self, waited: Waited) -> Lock {
+    pub(crate) fn node(&self, waited: Waited) -> Lock {
         // Seen as the same from everywhere.
         let path = Path::from(Root::Static("what is waited for".into()));
         Lock { class: self.class_of_waited(waited), path }
@@ -93,18 +124,20 @@ impl Context<'_> {
 
 impl Flow<'_, '_> {
     /// The step in which something is waited for that is no lock.
-    fn waits(&mut self, state: &State, waited: Waited, verb: &str, span: &Span) {
+    pub(crate) fn waits(&mut self, state: &State, waited: Waited, verb: &str, span: &Span) {
         let lock = self.context.node(waited);
-        self.waits_at(state, lock, waited, verb, span);
+        self.waits_at(state, lock, (waited, false), verb, span);
     }
 
-    fn waits_at(&mut self, state: &State, lock: Lock, waited: Waited, verb: &str, span: &Span) {
+    fn waits_at(&mut self, state: &State, lock: Lock, what: (Waited, bool), verb: &str, span: &Span) {
+        let (waited, possible) = what;
         if self.output.is_none() {
             return;
         }
         let action = format!("{verb} the {}", self.context.waited_name(waited));
         let function = self.context.function_name(self.id);
-        let chain = Chain::of(ChainStep { function: function.to_owned(), action, span: span.clone() });
+        let mut chain = Chain::of(ChainStep { function: function.to_owned(), action, span: span.clone() });
+        chain.possible = possible;
         let acquire = Acquire { lock, wanted: Wanted::Exclusive };
         self.acquire(state, &acquire, &chain);
     }
@@ -139,18 +172,6 @@ impl Flow<'_, '_> {
         }
     }
 
-    /// Whether an argument may be code.
-    fn is_given_code(&self, call: &Call) -> bool {
-        call.args.iter().any(|operand| match operand.place() {
-            Some(place) => {
-                let ty = self.type_of(place);
-                let is_code = |part: &Ty| matches!(part, Ty::FnItem(_) | Ty::FnPtr(..));
-                ty.any(&mut |part| is_code(part)) || self.context.may_hide(self.krate, &ty)
-            }
-            None => matches!(operand, Operand::Fn(_)),
-        })
-    }
-
     /// What the code that starts acquires nests in its end.
     fn starts(&mut self, state: &State, code: &Value, body: BodyId, span: &Span) {
         let Some(output) = self.output.take() else { return };
@@ -158,9 +179,13 @@ impl Flow<'_, '_> {
         alone.held.clear();
         alone.sure.clear();
         self.output = Some(Summary::default());
+        let outer = std::mem::take(&mut self.course);
+        self.course.surely = true;
         let arguments = self.code_arguments(code, body, Vec::new());
         self.instantiate(&mut alone, body, &arguments, None, &Chain::default());
+        let inner = std::mem::replace(&mut self.course, outer);
         let within = self.output.replace(output).unwrap_or_default();
+        self.include_course(inner, (body, &within), false);
         let function = self.context.function_name(self.id);
         let action = format!("starts {}", self.context.function_name(body));
         let started = Chain::of(ChainStep { function: function.to_owned(), action, span: span.clone() });
@@ -176,11 +201,21 @@ impl Flow<'_, '_> {
 
     /// The end of a thread is waited for.
     pub(crate) fn joining(&mut self, state: &mut State, call: &Call, block: usize, span: &Span) {
+        // Where it is not followed, it is one of those that were ever put where it comes from.
+        let place = call.args.first().and_then(Operand::place);
+        let started = place.map(|place| self.context.channels.started_at(self.context, self.id, place));
+        let started = started.unwrap_or_default();
         match call.args.first().map(|operand| self.value(state, operand)) {
             Some(Value::Running(body)) => self.ends(state, body, span),
-            Some(Value::At(path)) if path.is_open() => {
+            Some(Value::At(path)) if path.is_open() && (path.steps.is_empty() || started.is_empty()) => {
                 let lock = Lock { path: path.bare(), ..self.context.node(Waited::Handle) };
-                self.waits_at(state, lock, Waited::Handle, "waits for", span);
+                self.waits_at(state, lock, (Waited::Handle, false), "waits for", span);
+            }
+            _ if !started.is_empty() => {
+                let possible = started.len() > 1;
+                for waited in started.into_iter().map(Waited::End) {
+                    self.waits_at(state, self.context.node(waited), (waited, possible), "waits for", span);
+                }
             }
             _ if !state.held.is_empty() => self.note(Note::Waits(span.clone())),
             _ => {}
@@ -245,10 +280,18 @@ fn is_scoped(callee: &Callee) -> bool {
 pub(crate) struct Nodes {
     /// Nestings that wait in a node for those who notify it.
     pub notified: Vec<(ClosedNesting, Grounds)>,
+    /// Nestings in waits for channels.
+    pub channels: Vec<(Waited, ClosedNesting, Grounds)>,
+    /// Waits for channels that nest in something.
+    through: BTreeMap<Waited, ClassId>,
     /// Those in which something nests and that nest in something.
     pub kept: BTreeSet<Waited>,
     /// Condition variables that are waited for while something else is held, and that nobody is seen to notify.
     pub unknown: usize,
+    /// Channels that are waited for while something is held, and that nobody is seen to use from the other side.
+    pub unsent: usize,
+    /// Threads that wait for channels and whose end is waited for while something is held.
+    pub chained: usize,
 }
 
 /// What is held where a wait is ended, and how that was found.
@@ -256,8 +299,14 @@ type Holders<'s> = BTreeMap<ClassId, (&'s ClosedNesting, &'s Grounds)>;
 
 impl Nodes {
     /// Finds the nodes of which both sides are known.
-    pub(crate) fn new(context: &Context<'_>, summaries: &[Cow<'_, Summary>]) -> Nodes {
+    pub(crate) fn new(
+        context: &Context<'_>,
+        summaries: &[Cow<'_, Summary>],
+        entries: &BTreeSet<BodyId>,
+    ) -> Nodes {
         let mut nodes = Nodes::default();
+        let mut through: BTreeMap<Waited, ClassId> = BTreeMap::new();
+        let mut ends: BTreeSet<Waited> = BTreeSet::new();
         let mut waits: BTreeMap<HomeId, (ClassId, Waited)> = BTreeMap::new();
         let mut notifies: BTreeMap<HomeId, BTreeMap<Waited, Holders<'_>>> = BTreeMap::new();
         let (mut entered, mut left) = (BTreeSet::new(), BTreeSet::new());
@@ -268,6 +317,10 @@ impl Nodes {
                 }
             }
             for (closed, grounds) in &summary.closed {
+                if nodes.leaves_out(context, closed) {
+                    ends.extend(context.waited(closed.nesting.held));
+                    continue;
+                }
                 left.extend(context.waited(closed.nesting.held));
                 match context.waited(closed.nesting.wanted) {
                     Some(site @ Waited::Notified(home, ..)) => {
@@ -277,6 +330,9 @@ impl Nodes {
                     Some(waited) => {
                         if let Waited::Condvar(home) | Waited::Barrier(home) = waited {
                             waits.entry(home).or_insert((closed.nesting.wanted, waited));
+                        }
+                        if waited.channel().is_some() {
+                            through.insert(waited, closed.nesting.wanted);
                         }
                         entered.insert(waited);
                     }
@@ -307,8 +363,28 @@ impl Nodes {
                 left.insert(waited);
             }
         }
+        let messages = Messages::new(context, summaries, entries, &through);
+        left.extend(messages.found.iter().map(|(waited, ..)| *waited));
+        nodes.channels = messages.found;
+        nodes.through = through;
+        nodes.unsent = messages.unknown.len();
+        nodes.chained = ends.intersection(&entered).count();
         nodes.kept = entered.intersection(&left).copied().collect();
         nodes
+    }
+
+    /// Classes of waits that nobody has while somebody has this one: a channel is not full and empty at once.
+    pub(crate) fn contradicting(&self, waited: Waited) -> impl Iterator<Item = ClassId> {
+        let same =
+            move |other: &Waited| other.channel() == waited.channel() && other.is_room() != waited.is_room();
+        self.through.iter().filter(move |(other, _)| same(other)).map(|(_, class)| *class)
+    }
+
+    /// Whether a nesting says that the end of a thread waits for a channel: whoever waits for that end may have seen to
+    /// it before.
+    pub(crate) fn leaves_out(&self, context: &Context<'_>, closed: &ClosedNesting) -> bool {
+        let is_channel = |class| context.waited(class).is_some_and(|waited| waited.channel().is_some());
+        context.is_wait(closed.nesting.held) && is_channel(closed.nesting.wanted)
     }
 
     /// The node of a class that is one of these.

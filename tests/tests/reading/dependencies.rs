@@ -53,6 +53,27 @@ fn a_dependency_is_judged_as_a_member_is() {
     assert_eq!((again.code, again.stdout), (Some(0), without.stdout));
 }
 
+/// A table of a library's functions, read or not: its functions are its own. What is in a table of one's own is whoever's.
+#[test]
+fn functions_of_a_library_are_not_the_callers() {
+    let table = "pub struct Table { pub flush: extern \"C\" fn(u32) -> u32 }";
+    let _dependency = Project::library("window-table", table);
+    let code = "use std::sync::Mutex;\n\
+                pub struct Screen { pub table: Table, drawn: Mutex<u32> }\n\
+                impl Screen {\n\
+                pub fn new(table: Table) -> Screen { Screen { table, drawn: Mutex::new(0) } }\n\
+                pub fn drawn(&self) -> u32 { *self.drawn.lock().unwrap() }\n\
+                pub fn draw(&self) { let mut drawn = self.drawn.lock().unwrap(); *drawn += (self.table.flush)(1); }\n\
+                }\n";
+    let theirs = user_of("painter", "window-table", &format!("use window_table::Table;\n{code}"));
+    let run = theirs.analyze(&["--callbacks"]);
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("a function pointer"), "{}", run.stdout);
+    let own = Project::with_locks("own-painter", &format!("{table}\n{code}")).analyze(&["--callbacks"]);
+    assert_eq!(own.code, Some(1), "{}{}", own.stdout, own.stderr);
+    assert!(own.stdout.contains("calls-back-under-lock"), "{}", own.stdout);
+}
+
 /// A dependency that is compiled without being looked at leaves facts that are true no more.
 #[test]
 fn facts_from_before_a_change_are_not_used() {

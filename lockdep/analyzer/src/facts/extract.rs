@@ -323,7 +323,8 @@ fn keep(mut body: Body, headers: &Headers<'_>, test: bool) -> Result<Kept, Facts
         macros::show_uses(&mut body, &definitions);
     }
     let lost_impl = body.impl_at.clone().filter(|_| body.impl_header.is_none());
-    let (mut closures, mut structs): (Vec<(String, Span)>, Vec<(String, Vec<String>)>) = Default::default();
+    let mut closures: Vec<(String, Span)> = Vec::new();
+    let mut structs: Vec<(String, Vec<String>)> = Vec::new();
     for statement in body.blocks.iter().flat_map(|block| &block.statements) {
         let StatementKind::Assign(_, Rvalue::Aggregate(aggregate)) = &statement.kind else { continue };
         match &aggregate.kind {

@@ -215,16 +215,24 @@ Fix: let the guard end before the `.await` (with a block of its own, or by `drop
 such as `tokio::sync::Mutex`, if the value must not change meanwhile.";
 
 const WAIT_WHILE_HOLDING: &str = "\
-A thread waits for the end of another one or of a task, or at a barrier, and holds a lock that the other acquires. If
-the other one has not acquired it by then, it waits for the lock, and the lock's holder for it. The end of a thread is a
-node of the graph like a lock: the lock is held while it is waited for, and whatever the thread acquires is waited for
-in it.
+A thread waits for the end of another one or of a task, for a message, for room in a channel or at a barrier, and
+holds a lock that the other acquires. If the other one has not acquired it by then, it waits for the lock, and the
+lock's holder for it. What is waited for is a node of the graph like a lock: the lock is held while it is waited
+for, and whatever the other one acquires first is waited for in it. Before a message that is what every way to a
+send acquires, be it released by then; before the end of all messages, what is acquired while there is a sender; for
+room, what comes before a receive.
 
 Example: `let held = value.lock(); let t = spawn(|| *value.lock() += 1); t.join(); drop(held);`
+Or: `let state = self.state.lock(); self.requests.send(Get(answer)); *state = answers.recv();`, if whoever answers
+locks `state` to find the answer.
 
-Fix: end the guard before the join (or before the end of the scope), or have the thread return what it has found out
-and store it after the join. What a thread that is kept in a field runs is not followed; such waits under a lock are
-counted as the assumption `unknown-wait`.";
+It is a warning if not all who could end the wait need the lock, or not for every message, or if it is not known
+which channel it is. A wait with a limit is none of these: it ends by itself.
+
+Fix: end the guard before the wait (or before the end of the scope), or have the thread return what it has found out
+and store it after the join; answer before the lock is taken; drop a sender that sends no more. A handle that is
+kept in a field stands for all threads whose handles were ever put there. Where nothing is known of who ends a wait
+under a lock, it is counted as the assumption `unknown-wait`.";
 
 const CONDVAR_WAIT_WHILE_HOLDING: &str = "\
 A thread waits for a condition variable and holds another lock than the one that the wait releases. Every place that

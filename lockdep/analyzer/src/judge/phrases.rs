@@ -213,7 +213,8 @@ impl Phrases<'_> {
         }
         notes.extend(self.gates(level, witness));
         if level == Level::Warning {
-            notes.push("merely possible: a call on the way could not be resolved to one function".to_owned());
+            let why = "others may end the wait, or a call on the way could not be resolved to one function";
+            notes.push(format!("merely possible: {why}"));
         }
         links.retain(is_wait);
         let (held, wanted) = match links.first() {

@@ -95,6 +95,44 @@ pub enum Exchange {
     Unlocks,
 }
 
+/// The two sides of a channel, and what stands for a thread, which is handed on like them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    /// Messages go in.
+    Sender,
+    /// They come out.
+    Receiver,
+    /// The end of a thread or task.
+    Handle,
+}
+
+/// What a function of channels does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelCall {
+    /// Makes one, with a bound or without.
+    Makes {
+        /// Whether senders may have to wait.
+        bounded: bool,
+    },
+    /// Sends.
+    Sends(Patience),
+    /// Takes one message out.
+    Receives(Patience),
+    /// Waits for any of several channels.
+    Selects,
+}
+
+/// Whether there is a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// None, or one with a limit.
+    None,
+    /// The thread waits.
+    Waits,
+    /// The task waits when the result is awaited.
+    Awaited,
+}
+
 /// What a known function does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -126,6 +164,8 @@ pub enum Effect {
     Notify,
     /// Waits at a barrier, the first argument.
     Meet,
+    /// Makes or uses a channel.
+    Channel(ChannelCall),
     /// The guard that is the first argument waits for the other holders of its lock.
     Upgrade,
     /// Acquires a lock whose class is not known before it runs.

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::effect::{Acquiring, ClassSource, Effect, Exchange, How, Iteration, Waiting};
+use super::effect::{
+    Acquiring, ChannelCall, ClassSource, Effect, Exchange, How, Iteration, Patience, Waiting,
+};
 use crate::graph::{Held, Wanted};
 
 /// The table as written.
@@ -20,6 +22,7 @@ pub(super) struct Table {
     pub(super) plain: Traits,
     pub(super) asynchronous: Families,
     pub(super) pointers: Types,
+    pub(super) channels: Channels,
     pub(super) functions: Functions,
 }
 
@@ -60,6 +63,51 @@ pub(super) struct WaitModel {
     pub(super) lends: BTreeSet<String>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(super) opens: BTreeSet<String>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Channels {
+    pub(super) senders: BTreeSet<String>,
+    pub(super) receivers: BTreeSet<String>,
+    pub(super) iterators: BTreeSet<String>,
+    pub(super) handles: BTreeSet<String>,
+    pub(super) unbounded: BTreeSet<String>,
+    pub(super) bounded: BTreeSet<String>,
+    pub(super) sends: BTreeSet<String>,
+    pub(super) sends_waiting: BTreeSet<String>,
+    pub(super) sends_awaited: BTreeSet<String>,
+    pub(super) receives: BTreeSet<String>,
+    pub(super) receives_waiting: BTreeSet<String>,
+    pub(super) receives_awaited: BTreeSet<String>,
+    pub(super) selects: BTreeSet<String>,
+}
+
+impl Channels {
+    /// All names.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let types = self.senders.iter().chain(&self.receivers).chain(&self.iterators).chain(&self.handles);
+        let made = types.chain(&self.unbounded).chain(&self.bounded);
+        let sent = made.chain(&self.sends).chain(&self.sends_waiting).chain(&self.sends_awaited);
+        let received = sent.chain(&self.receives).chain(&self.receives_waiting).chain(&self.receives_awaited);
+        received.chain(&self.selects).map(String::as_str)
+    }
+
+    /// What each function does.
+    pub(super) fn calls(&self) -> impl Iterator<Item = (String, ChannelCall)> {
+        let all = [
+            (&self.unbounded, ChannelCall::Makes { bounded: false }),
+            (&self.bounded, ChannelCall::Makes { bounded: true }),
+            (&self.sends, ChannelCall::Sends(Patience::None)),
+            (&self.sends_waiting, ChannelCall::Sends(Patience::Waits)),
+            (&self.sends_awaited, ChannelCall::Sends(Patience::Awaited)),
+            (&self.receives, ChannelCall::Receives(Patience::None)),
+            (&self.receives_waiting, ChannelCall::Receives(Patience::Waits)),
+            (&self.receives_awaited, ChannelCall::Receives(Patience::Awaited)),
+            (&self.selects, ChannelCall::Selects),
+        ];
+        all.into_iter().flat_map(|(names, call)| names.iter().map(move |name| (name.clone(), call)))
+    }
 }
 
 #[derive(Debug, Deserialize, Serialize)]
