@@ -13,10 +13,9 @@ use std::sync::Arc;
 
 use crate::context::Context;
 use crate::home::{Home, HomeId, Key};
-use crate::index::BodyId;
+use crate::index::{BodyId, Entry};
 use crate::locks::{is_generic, split};
-use crate::mir::ir::{Span, Terminator, Ty};
-use crate::place::type_of;
+use crate::mir::ir::{BodyKind, Operand, Rvalue, Span, StatementKind, Ty};
 use crate::stored::Origin;
 use crate::summary::{ClassId, Summary};
 
@@ -46,6 +45,8 @@ impl Aliases {
         let mut aliases = Aliases::default();
         for (body, summary) in summaries.iter().enumerate() {
             for (into, origin) in &summary.stores {
+                // What nobody analyzed lends is looked at by nobody analyzed.
+                let Origin::Home(into) = into else { continue };
                 match origin {
                     Origin::Home(from) => drop(search.into.entry(*into).or_default().insert(*from)),
                     // What nobody analyzed gives is a lock of its own.
@@ -58,6 +59,7 @@ impl Aliases {
                 }
             }
         }
+        search.read_statics();
         let mut stands_for: BTreeMap<ClassId, BTreeSet<HomeId>> = BTreeMap::new();
         let mut shown_by: BTreeMap<HomeId, Final> = BTreeMap::new();
         for class in met {
@@ -133,52 +135,87 @@ struct Search<'c, 'a> {
 }
 
 impl Search<'_, '_> {
+    /// Statics that are references to statics. Their bodies are constants and not analyzed.
+    fn read_statics(&mut self) {
+        for Entry { krate, body } in &self.context.index.constants {
+            let shared = body.locals.first().is_some_and(|ty| self.context.shares_lock(*krate, ty));
+            if body.kind != BodyKind::Static || !shared {
+                continue;
+            }
+            let home = |path: &str| self.context.home(Home::Static(self.context.static_name(*krate, path)));
+            let statements = body.blocks.iter().flat_map(|block| &block.statements);
+            let named: BTreeSet<HomeId> = statements
+                .flat_map(|statement| match &statement.kind {
+                    StatementKind::Assign(_, Rvalue::Use(of) | Rvalue::Cast(of, _)) => vec![of],
+                    StatementKind::Assign(_, Rvalue::Aggregate(built)) => {
+                        built.fields.iter().map(|(_, of)| of).collect()
+                    }
+                    _ => Vec::new(),
+                })
+                .filter_map(|of| if let Operand::Static(path) = of { Some(home(path)) } else { None })
+                .collect();
+            if !named.is_empty() {
+                self.into.entry(home(&body.path)).or_default().extend(named);
+            }
+        }
+    }
+
     /// The locks of a type that may be at a home, by where they live first.
     fn locks(&self, home: HomeId, lock: Option<&Arc<str>>) -> BTreeSet<HomeId> {
-        let (place, around) = self.bare(home);
-        let mut seen = BTreeSet::from([place]);
-        let mut pending = vec![place];
+        let mut seen = BTreeSet::from([home]);
+        let mut pending = vec![home];
         let mut found = BTreeSet::new();
         while let Some(at) = pending.pop() {
-            let given = self.into.get(&at).into_iter().flatten().map(|from| self.bare(*from).0);
-            let made = self.context.placed.made_at(at);
-            let itself = if self.context.is_construction(at) {
-                made.is_empty()
-            } else {
-                // A field that holds its lock itself is not given any.
-                !self.into.contains_key(&at) || self.open.contains(&at)
-            };
-            if itself && (at == place || self.fits(at, lock)) {
+            let (given, itself) = self.given(at);
+            if itself && (at == home || self.fits(at, lock)) {
                 found.insert(at);
             }
-            pending.extend(given.chain(made).filter(|next| seen.insert(*next)));
+            pending.extend(given.into_iter().filter(|next| seen.insert(*next)));
         }
         if found.is_empty() {
             // Places that were given each other's locks only.
-            found.insert(place);
             found.extend(
                 seen.into_iter().filter(|at| !self.context.is_construction(*at) && self.fits(*at, lock)),
             );
+            found.insert(home);
         }
-        found.into_iter().map(|lock| if lock == place { home } else { self.wrapped(lock, &around) }).collect()
+        let within = |at: HomeId| match (lock, self.context.placed.home(at)) {
+            (Some(lock), Home::Static(_) | Home::Field(..) | Home::Site(..) | Home::Fresh(..))
+                if at != home =>
+            {
+                self.context.within(at, lock)
+            }
+            _ => at,
+        };
+        found.into_iter().map(within).collect()
     }
 
-    /// The place itself that a part of it, or the inside of a lock in it, is in, and those parts, innermost first.
-    fn bare(&self, home: HomeId) -> (HomeId, Vec<Home>) {
-        let (mut home, mut around) = (home, Vec::new());
-        while let whole @ (Home::Part(of, _) | Home::Inside(of)) = self.context.placed.home(home) {
-            around.push(whole);
-            home = of;
-        }
-        (home, around)
-    }
-
-    fn wrapped(&self, lock: HomeId, around: &[Home]) -> HomeId {
-        around.iter().rev().fold(lock, |whole, part| match part {
-            Home::Part(_, position) => self.context.home(Home::Part(whole, *position)),
-            // What is inside another lock here is itself elsewhere.
-            _ => whole,
-        })
+    /// What was put into a place, and whether a lock may live there that came from nowhere else.
+    fn given(&self, at: HomeId) -> (BTreeSet<HomeId>, bool) {
+        let into = self.into.get(&at);
+        let mut given = into.cloned().unwrap_or_default();
+        let itself = match self.context.placed.home(at) {
+            Home::Part(whole, part) => {
+                let (wholes, itself) = self.given(whole);
+                given.extend(wholes.into_iter().map(|whole| self.context.home(Home::Part(whole, part))));
+                itself
+            }
+            // What is inside another lock here may be by itself elsewhere.
+            Home::Inside(whole) => {
+                let (wholes, itself) = self.given(whole);
+                given.extend(wholes);
+                itself
+            }
+            Home::Site(..) | Home::Fresh(..) => {
+                let made = self.context.placed.made_at(at);
+                let itself = made.is_empty();
+                given.extend(made);
+                itself
+            }
+            Home::Static(_) | Home::Field(..) => into.is_none(),
+        };
+        // A field that holds its lock itself is not given any.
+        (given, itself || self.open.contains(&at))
     }
 
     /// Whether a lock of the type may live there.
@@ -201,24 +238,7 @@ impl Search<'_, '_> {
                 _ => false,
             })
         };
-        match self.context.placed.home(home) {
-            Home::Static(name) => index
-                .statics()
-                .any(|(krate, path, ty)| self.context.static_name(krate, path) == name && fits(krate, ty)),
-            Home::Field(name, variant, position) => index
-                .fields_of(&name)
-                .filter(|field| field.position == position && field.variant == variant)
-                .any(|field| fits(field.krate, &field.ty)),
-            Home::Site(body, block) => {
-                let entry = index.bodies[body];
-                match &entry.body.blocks[block].terminator {
-                    Terminator::Call(call) => fits(entry.krate, &type_of(entry.body, &call.dest)),
-                    _ => true,
-                }
-            }
-            Home::Fresh(.., of) => self.fits(of, Some(lock)),
-            Home::Part(..) | Home::Inside(_) => true,
-        }
+        self.context.types_at(home).iter().any(|(krate, ty)| fits(*krate, ty))
     }
 }
 

@@ -216,8 +216,7 @@ impl Flow<'_, '_> {
         handed_on.or_else(returned).or_else(|| self.constructed(call, block))
     }
 
-    /// Where the result of a foreign call was constructed, if there are locks in it that none of the arguments could have
-    /// brought: a pointer to a lock that it is given, or that it makes itself; a container that is empty.
+    /// Where the result of a foreign call was constructed, if no argument could have brought the locks in it.
     fn constructed(&self, call: &Call, block: usize) -> Option<HomeId> {
         let brings = |operand: &Operand| {
             let ty = self.operand_type(operand);

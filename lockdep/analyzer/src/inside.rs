@@ -8,8 +8,9 @@ use std::sync::Arc;
 use crate::context::Context;
 use crate::home::{Home, HomeId};
 use crate::locks::{is_generic, split};
-use crate::mir::ir::Ty;
+use crate::mir::ir::{Terminator, Ty};
 use crate::path::{Path, Root, Step};
+use crate::place::type_of;
 
 impl Context<'_> {
     /// Where a path ends in a part of the tuple that lives at `home`, which the caller that knows the home did not see:
@@ -45,11 +46,36 @@ impl Context<'_> {
 
     /// The home of a lock of type `lock` that is found on the way to `home`: that, or the inside of another lock in it.
     pub(crate) fn within(&self, home: HomeId, lock: &Arc<str>) -> HomeId {
-        let known = self.placed.home(home);
-        let Home::Field(name, variant, position) = known else { return home };
-        let here = self.index.fields_of(&name).filter(|f| f.position == position && f.variant == variant);
-        let inside = here.map(|field| self.nested_in_lock(field.krate, &field.ty, lock)).max();
+        let here = match self.placed.home(home) {
+            Home::Part(..) | Home::Inside(_) => return home,
+            _ => self.types_at(home),
+        };
+        let inside = here.iter().map(|(krate, ty)| self.nested_in_lock(*krate, ty, lock)).max();
         if inside == Some(true) { self.home(Home::Inside(home)) } else { home }
+    }
+
+    /// The types that are written where a home is, with the crates that print them.
+    pub(crate) fn types_at(&self, home: HomeId) -> Vec<(usize, Ty)> {
+        match self.placed.home(home) {
+            Home::Static(name) => {
+                let here =
+                    self.index.statics().filter(|(krate, path, _)| self.static_name(*krate, path) == name);
+                here.map(|(krate, _, ty)| (krate, ty.clone())).collect()
+            }
+            Home::Field(name, variant, position) => {
+                let fields = self.index.fields_of(&name);
+                let here = fields.filter(|field| field.position == position && field.variant == variant);
+                here.map(|field| (field.krate, field.ty.clone())).collect()
+            }
+            Home::Site(body, block) => {
+                let entry = self.index.bodies[body];
+                match &entry.body.blocks[block].terminator {
+                    Terminator::Call(call) => vec![(entry.krate, type_of(entry.body, &call.dest))],
+                    _ => Vec::new(),
+                }
+            }
+            Home::Fresh(.., home) | Home::Part(home, _) | Home::Inside(home) => self.types_at(home),
+        }
     }
 
     /// Whether a lock of type `lock` is in this type only as what another lock protects.

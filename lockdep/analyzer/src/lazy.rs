@@ -22,6 +22,8 @@ impl Flow<'_, '_> {
         if codes.is_empty() {
             return;
         }
+        let cell = self.value(state, &call.args[0]);
+        self.stores_in_cell(state, &cell, &codes, span);
         let mut during = state.clone();
         if codes.iter().any(|code| self.may_wait(*code))
             && let Some(lock) = self.cell(state, &call.args[0])

@@ -40,6 +40,7 @@ pub fn run(
     let mut sites: BTreeSet<(usize, Span)> = BTreeSet::new();
     let mut writers: BTreeSet<usize> = BTreeSet::new();
     let mut instances: BTreeMap<usize, BTreeSet<Span>> = BTreeMap::new();
+    let mut either: BTreeMap<(usize, usize), BTreeSet<Span>> = BTreeMap::new();
     for (closed, grounds) in &nodes.notified {
         for nesting in numbers.nestings(&closed.nesting, settle(closed, &ownership)) {
             graph.add(nesting, numbers.evidence(grounds));
@@ -52,6 +53,9 @@ pub fn run(
             }
             let relation = settle(closed, &ownership);
             let undeclared = context.placed_key(closed.nesting.held).is_some();
+            for pair in numbers.either(&closed.nesting) {
+                either.entry(pair).or_default().extend(grounds.ways.wanted.end().cloned());
+            }
             for nesting in numbers.nestings(&closed.nesting, relation) {
                 if nesting.wanted == CALLERS {
                     graph.add_called_back(nesting, numbers.evidence(grounds));
@@ -112,7 +116,7 @@ pub fn run(
     let waits = |nesting: &Nesting| nesting.wanted_as == Wanted::Exclusive || written(nesting.wanted);
     graph.nestings.retain(|nesting, _| waits(nesting));
     graph.assumptions = assumptions(context, &settled, entries, problems);
-    graph.assumptions.extend(unordered(&graph, instances));
+    graph.assumptions.extend(unordered(&graph, instances, either));
     graph.assumptions.extend(numbers.lost(context, &graph));
     graph.assumptions.extend(numbers.stored(&graph));
     let unknown = [
@@ -137,17 +141,31 @@ pub fn run(
     graph
 }
 
-/// Two instances of one undeclared class, where nothing says that they could not be met in one order everywhere.
-fn unordered(graph: &LockGraph, instances: BTreeMap<usize, BTreeSet<Span>>) -> Vec<Assumption> {
-    let assumption = |(class, sites): (usize, BTreeSet<Span>)| Assumption {
+/// Two instances of one undeclared class, or of two that are in the same places, where nothing says that they could not
+/// be met in one order everywhere.
+fn unordered(
+    graph: &LockGraph,
+    instances: BTreeMap<usize, BTreeSet<Span>>,
+    either: BTreeMap<(usize, usize), BTreeSet<Span>>,
+) -> Vec<Assumption> {
+    let assumption = |text: String, sites: BTreeSet<Span>| Assumption {
         kind: "instance-order".to_owned(),
-        text: format!(
-            "two locks `{}` that are held together are different, and nest in one order",
-            graph.name(class)
-        ),
+        text,
         sites: sites.into_iter().collect(),
     };
-    instances.into_iter().map(assumption).collect()
+    let one = instances.into_iter().map(|(class, sites)| {
+        let name = graph.name(class);
+        let text = format!("two locks `{name}` that are held together are different, and nest in one order");
+        assumption(text, sites)
+    });
+    let two = either.into_iter().map(|((a, b), sites)| {
+        let (a, b) = (graph.name(a), graph.name(b));
+        assumption(
+            format!("a lock `{a}` and a lock `{b}` that are held together nest in one order here"),
+            sites,
+        )
+    });
+    one.chain(two).collect()
 }
 
 /// A lock of a class that belongs to nobody anywhere is known to have no owner.

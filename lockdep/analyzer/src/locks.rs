@@ -245,7 +245,7 @@ impl Context<'_> {
             (Some(home), _) => Key::Home(self.within(self.part(home, path, lock), lock)),
             (None, Root::Param(_)) => Key::Open(Arc::clone(lock)),
             (None, _) => match self.placed.by_type.get(lock).map(|homes| homes.iter().collect::<Vec<_>>()) {
-                Some(homes) if homes.len() == 1 => Key::Home(*homes[0]),
+                Some(homes) if homes.len() == 1 => Key::Home(self.within(*homes[0], lock)),
                 _ => Key::Lost(Arc::clone(lock)),
             },
         };

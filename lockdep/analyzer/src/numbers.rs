@@ -153,6 +153,18 @@ impl Numbers {
             .collect()
     }
 
+    /// Two different classes of which a nesting takes either first, as far as is known.
+    pub fn either(&self, nesting: &Nesting) -> Vec<(usize, usize)> {
+        if nesting.held == nesting.wanted {
+            return Vec::new();
+        }
+        let wanted = self.class(nesting.wanted);
+        let both: Vec<usize> =
+            self.class(nesting.held).iter().copied().filter(|class| wanted.contains(class)).collect();
+        let pairs = both.iter().flat_map(|a| both.iter().map(move |b| (*a, *b)));
+        pairs.filter(|(a, b)| a < b).collect()
+    }
+
     /// The number of a class that stands for one only.
     fn one(&self, class: ClassId) -> Option<usize> {
         if let [one] = self.class(class) { Some(*one) } else { None }

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use crate::context::Context;
 use crate::flow::Flow;
 use crate::home::{Home, HomeId};
+use crate::index::BodyId;
 use crate::instantiate::Arguments;
 use crate::mir::ir::{Aggregate, AggregateKind, Call, Operand, Place, Rvalue, Span, Ty};
 use crate::path::{Path, Root, Value};
@@ -17,7 +18,7 @@ use crate::place::type_of;
 use crate::state::State;
 use crate::summary::Summary;
 
-/// Which lock was put somewhere.
+/// Which lock was put somewhere, or where.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// One that lives there.
@@ -37,14 +38,21 @@ const MAX_CALLS: usize = 3;
 impl Summary {
     /// Keeps what callers have to say within bounds.
     pub(crate) fn limit_stores(&mut self, span: &Span) {
-        if self.stores.iter().filter(|(_, origin)| matches!(origin, Origin::Given(_))).count() <= MAX_GIVEN {
+        let given = |origin: &Origin| matches!(origin, Origin::Given(_));
+        if self.stores.iter().filter(|(into, origin)| given(into) || given(origin)).count() <= MAX_GIVEN {
             return;
         }
         self.stores = std::mem::take(&mut self.stores)
             .into_iter()
-            .map(|(into, origin)| match origin {
-                Origin::Given(_) => (into, Origin::Lost(span.clone())),
-                known => (into, known),
+            .map(|(into, origin)| {
+                let into = match into {
+                    Origin::Given(path) => Origin::Given(Path { steps: Vec::new(), ..path }),
+                    known => known,
+                };
+                match origin {
+                    Origin::Given(_) => (into, Origin::Lost(span.clone())),
+                    known => (into, known),
+                }
             })
             .collect();
     }
@@ -99,7 +107,7 @@ impl Context<'_> {
     }
 
     /// The home of what a call of a function that made it there hands out: made anew by each call.
-    pub(crate) fn made_by_call(&self, home: HomeId, body: usize, block: usize) -> HomeId {
+    pub(crate) fn made_by_call(&self, home: HomeId, body: BodyId, block: usize) -> HomeId {
         match self.placed.home(home) {
             Home::Site(..) | Home::Fresh(..) => {
                 let mut depth = 0;
@@ -163,19 +171,33 @@ impl Flow<'_, '_> {
                     let context = self.context;
                     let of = context.home_of_field(self.krate, &ty, &variant, position, &field, &nowhere);
                     if let Some(into) = of {
-                        self.store(state, into, operand, span);
+                        self.store(state, &Origin::Home(into), operand, span);
                     }
                 }
             }
             Rvalue::Use(operand) | Rvalue::Cast(operand, _) if !dest.projection.is_empty() => {
                 let field = self.operand_type(operand);
                 if self.may_share(&field)
-                    && let Some(into) = self.lvalue(state, dest).home
+                    && let Some(into) = self.place_of(state, self.lvalue(state, dest))
                 {
-                    self.store(state, into, operand, span);
+                    self.store(state, &into, operand, span);
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The content of a cell is made, by one of these bodies.
+    pub(crate) fn stores_in_cell(&mut self, state: &State, cell: &Value, makers: &[BodyId], span: &Span) {
+        let Some(into) = self.home_of(state, cell).filter(|_| self.output.is_some()) else { return };
+        for &body in makers {
+            let entry = self.context.index.bodies[body];
+            if entry.body.locals.first().is_some_and(|ty| self.context.shares_lock(entry.krate, ty)) {
+                let code = Value::Code(body, (usize::MAX, Vec::new()));
+                let home = self.home_out_of(state, &code, body);
+                let origin = home.map_or_else(|| Origin::Lost(span.clone()), Origin::Home);
+                self.output.as_mut().map(|output| output.stores.insert((Origin::Home(into), origin)));
+            }
         }
     }
 
@@ -191,7 +213,13 @@ impl Flow<'_, '_> {
                 continue;
             }
             let value = self.value(state, container);
-            let Some(into) = self.home_of(state, &value) else { continue };
+            let into = match self.home_of(state, &value) {
+                Some(home) => Origin::Home(home),
+                None => match self.place_of(state, value.pointee()) {
+                    Some(into) => into,
+                    None => continue,
+                },
+            };
             for (from, (operand, given)) in call.args.iter().zip(&types).enumerate() {
                 let mut parts = BTreeSet::new();
                 match given {
@@ -201,11 +229,11 @@ impl Flow<'_, '_> {
                     given => self.context.shared_parts(self.krate, given, &mut parts),
                 }
                 if from != to && parts.iter().any(|part| inner.any(&mut |there| there == part)) {
-                    self.store(state, into, operand, span);
+                    self.store(state, &into, operand, span);
                 }
                 if from != to {
                     for origin in self.handed_out_by(state, operand, inner, span) {
-                        self.output.as_mut().map(|output| output.stores.insert((into, origin)));
+                        self.output.as_mut().map(|output| output.stores.insert((into.clone(), origin)));
                     }
                 }
             }
@@ -230,20 +258,25 @@ impl Flow<'_, '_> {
     }
 
     /// The home of what code returns.
-    pub(crate) fn home_out_of(&self, state: &State, code: &Value, body: usize) -> Option<HomeId> {
+    pub(crate) fn home_out_of(&self, state: &State, code: &Value, body: BodyId) -> Option<HomeId> {
         let arguments = self.code_arguments(code, body, Vec::new());
         let results = self.context.summaries[body].result.values();
         results.map(|value| arguments.value(state, value)).find_map(|value| self.home_of(state, &value))
     }
 
-    /// What a callee stores that its caller gives.
+    /// What a callee stores that its caller gives, or where the caller says.
     pub(crate) fn stored_by(
         &mut self,
         state: &State,
-        stores: &BTreeSet<(HomeId, Origin)>,
+        stores: &BTreeSet<(Origin, Origin)>,
         arguments: &Arguments,
     ) {
         for (into, origin) in stores {
+            let into = match into {
+                Origin::Given(path) => self.place_of(state, arguments.path(state, path)),
+                known => Some(known.clone()),
+            };
+            let Some(into) = into else { continue };
             let found = match origin {
                 Origin::Given(path) => {
                     let path = arguments.path(state, path);
@@ -253,12 +286,21 @@ impl Flow<'_, '_> {
                 known => vec![known.clone()],
             };
             if let Some(output) = &mut self.output {
-                output.stores.extend(found.into_iter().map(|origin| (*into, origin)));
+                output.stores.extend(found.into_iter().map(|origin| (into.clone(), origin)));
             }
         }
     }
 
-    fn store(&mut self, state: &State, into: HomeId, operand: &Operand, span: &Span) {
+    /// Where what is put at a path lives; the callers may have to say.
+    fn place_of(&self, state: &State, path: Path) -> Option<Origin> {
+        match (self.home_of(state, &Value::To(path.clone())), &path.root) {
+            (Some(home), _) => Some(Origin::Home(home)),
+            (None, Root::Param(_)) => Some(Origin::Given(path.bare())),
+            _ => None,
+        }
+    }
+
+    fn store(&mut self, state: &State, into: &Origin, operand: &Operand, span: &Span) {
         let found = match operand {
             // No shared pointer to a lock is a constant; what is printed so has none in it.
             Operand::Const(_) | Operand::Fn(_) => return,
@@ -267,7 +309,7 @@ impl Flow<'_, '_> {
         let surely = self.context.shares_lock(self.krate, &self.operand_type(operand));
         if let Some(output) = &mut self.output {
             let found = found.into_iter().filter(|origin| surely || !matches!(origin, Origin::Lost(_)));
-            output.stores.extend(found.map(|origin| (into, origin)));
+            output.stores.extend(found.map(|origin| (into.clone(), origin)));
         }
     }
 

@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::before::{Before, Signal};
 use crate::chain::{Chain, keep};
 use crate::graph::{Evidence, Gates, Held, Nesting, Wanted};
-use crate::home::HomeId;
 use crate::index::BodyId;
 use crate::limits::Coarse;
 use crate::mir::ir::Span;
@@ -109,8 +108,8 @@ pub struct Summary {
     /// Two instances of one undeclared class that two parameters of this function or its callers stand for: class,
     /// the held lock's path, the wanted one's.
     pub pairs: BTreeMap<(ClassId, Path, Path), (Nesting, Grounds)>,
-    /// Where it, or what it calls, puts locks behind shared pointers, and which.
-    pub stores: BTreeSet<(HomeId, Origin)>,
+    /// Where it, or what it calls, puts locks behind shared pointers, and which they are.
+    pub stores: BTreeSet<(Origin, Origin)>,
     /// Code that runs in threads for which a scope further out waits.
     pub scoped: BTreeSet<BodyId>,
     /// What it surely waits for before it returns.
