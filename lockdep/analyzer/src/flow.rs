@@ -178,7 +178,7 @@ impl<'c, 'a> Flow<'c, 'a> {
             Terminator::End | Terminator::Unread => Vec::new(),
             Terminator::Drop(place, next) => {
                 if !state.moved.contains(&place.local) {
-                    self.ends_go(place, number, &block.span);
+                    self.ends_in(place, number, &block.span);
                 }
                 self.drop_place(&mut state, place, &block.span);
                 vec![(*next, state)]

@@ -78,9 +78,8 @@ impl Flow<'_, '_> {
             })
             .collect();
         self.run_methods(state, call, &key, span);
-        if let Some(place) = call.args.first().and_then(Operand::place).filter(|_| name == "core::mem::drop")
-        {
-            self.ends_go(place, block, span);
+        if name == "core::mem::drop" {
+            self.ends_go(call, block, span);
         }
         self.dropped_by_foreign(state, call, &name, span);
         self.pass_through(state, call, produced);

@@ -3,6 +3,7 @@
 //! Names in MIR text are relative to the crate that printed them; a [`Name`] is a path with its crate. This file
 //! reads the bodies once and answers questions; it knows nothing of locks beyond which types are owners.
 
+mod headers;
 mod methods;
 mod read;
 mod visible;

@@ -121,8 +121,15 @@ impl Flow<'_, '_> {
         }
     }
 
+    /// Ends of channels go away with what a call destroys.
+    pub(crate) fn ends_go(&mut self, call: &Call, block: usize, span: &Span) {
+        if let Some(place) = call.args.first().and_then(Operand::place) {
+            self.ends_in(place, block, span);
+        }
+    }
+
     /// Ends of channels go away with what is in a place.
-    pub(crate) fn ends_go(&mut self, place: &Place, block: usize, span: &Span) {
+    pub(crate) fn ends_in(&mut self, place: &Place, block: usize, span: &Span) {
         if self.output.is_none() || self.context.channels.is_empty() {
             return;
         }

@@ -12,7 +12,9 @@ use crate::mir::ir::Ty;
 /// A method of an `impl`.
 #[derive(Debug)]
 struct Method {
+    /// None if the `impl` is for a parameter, a tuple, an array or a reference to one.
     this: Option<Name>,
+    pattern: Pattern,
     of: Of,
     body: BodyId,
 }
@@ -38,6 +40,17 @@ impl Of {
     }
 }
 
+/// The type that an `impl` is for.
+#[derive(Clone, Debug)]
+pub(super) struct Pattern {
+    /// The crate that prints it.
+    pub(super) krate: usize,
+    /// Without references, where some method or the header shows it; what is not shown is `Never`.
+    pub(super) ty: Option<Ty>,
+    /// Whether it is for references to that.
+    pub(super) by_reference: bool,
+}
+
 /// All methods, those of one name together.
 #[derive(Debug, Default)]
 pub(super) struct Methods<'a> {
@@ -53,6 +66,8 @@ struct Named {
     by_type: FxHashMap<String, FxHashMap<String, Vec<usize>>>,
     /// Positions of those that implement the trait with this last segment.
     by_trait: FxHashMap<String, Vec<usize>>,
+    /// Positions of those of types without a name.
+    nameless: Vec<usize>,
     /// Positions of those of which it is not known what they implement.
     unread: Vec<usize>,
 }
@@ -77,20 +92,29 @@ impl Named {
 
 impl<'a> Methods<'a> {
     /// Adds a method; bodies come in ascending order.
-    pub(super) fn add(&mut self, method: &'a str, this: Option<Name>, of: Of, body: BodyId) {
+    pub(super) fn add(
+        &mut self,
+        method: &'a str,
+        this: Option<Name>,
+        pattern: Pattern,
+        of: Of,
+        body: BodyId,
+    ) {
         let named = self.named.entry(method).or_default();
         let at = named.all.len();
         if let Some(this) = &this {
             let names = named.by_type.entry(this.krate.clone()).or_default();
             names.entry(this.last().to_owned()).or_default().push(at);
             self.of_type.entry(this.clone()).or_default().push((of.clone(), body));
+        } else {
+            named.nameless.push(at);
         }
         match &of {
             Of::Nothing => {}
             Of::Trait(last) => named.by_trait.entry(last.clone()).or_default().push(at),
             Of::Unread => named.unread.push(at),
         }
-        named.all.push(Method { this, of, body });
+        named.all.push(Method { this, pattern, of, body });
     }
 }
 
@@ -144,26 +168,70 @@ impl Index<'_> {
     pub fn implementations(&self, krate: usize, this: &Ty, of: &Name, method: &str) -> Vec<BodyId> {
         let candidates = self.methods.named.get(method);
         let default = self.default_method(of, method);
-        match this {
-            Ty::Path(path, _) if !self.is_parameter(krate, path) => {
-                let name = self.name(krate, path);
-                let own: Vec<BodyId> = candidates
-                    .into_iter()
-                    .flat_map(|candidates| candidates.of_type(&name))
-                    .filter(|method| method.of.may_be(of.last()))
-                    .map(|method| method.body)
-                    .collect();
-                if own.is_empty() { default.into_iter().collect() } else { own }
+        if matches!(this, Ty::Never | Ty::Const(_) | Ty::Other(_)) {
+            return Vec::new();
+        }
+        if self.is_unknown(krate, this) || matches!(this, Ty::Dyn(_)) {
+            // A foreign trait has implementations nobody listed; only a trait of ours is closed.
+            if of.krate.is_empty() {
+                return Vec::new();
             }
-            Ty::Path(..) | Ty::Dyn(_) | Ty::Opaque(_) | Ty::Projection(_) => {
-                // A foreign trait has implementations nobody listed; only a trait of ours is closed.
-                if of.krate.is_empty() {
-                    return Vec::new();
-                }
-                let known = candidates.map(|candidates| candidates.of_trait(of.last()));
-                known.into_iter().flatten().chain(default).collect()
+            let known = candidates.map(|candidates| candidates.of_trait(of.last()));
+            return known.into_iter().flatten().chain(default).collect();
+        }
+        let Some(candidates) = candidates else { return default.into_iter().collect() };
+        let mut bare = this;
+        while let Ty::Ref(_, inner) = bare {
+            bare = inner;
+        }
+        let fits = |method: &&Method| {
+            let Pattern { krate: home, ty, by_reference } = &method.pattern;
+            let given = if *by_reference { bare } else { this };
+            let reference = !*by_reference || matches!(this, Ty::Ref(..));
+            let alike = ty.as_ref().is_none_or(|ty| self.may_be(*home, ty, krate, given));
+            method.of.may_be(of.last()) && reference && alike
+        };
+        let mut own: Vec<BodyId> = Vec::new();
+        if let Ty::Path(path, _) = bare {
+            let name = self.name(krate, path);
+            own.extend(candidates.of_type(&name).filter(fits).map(|method| method.body));
+        }
+        if own.is_empty() {
+            let nameless = candidates.nameless.iter().map(|at| &candidates.all[*at]);
+            own.extend(nameless.filter(fits).map(|method| method.body));
+        }
+        if own.is_empty() { default.into_iter().collect() } else { own }
+    }
+
+    /// Whether any type may stand for this one.
+    fn is_unknown(&self, krate: usize, ty: &Ty) -> bool {
+        match ty {
+            Ty::Path(path, _) => self.is_parameter(krate, path),
+            Ty::Opaque(_) | Ty::Projection(_) | Ty::Never | Ty::Const(_) | Ty::Other(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether a type that crate `home` prints and one that crate `krate` prints may stand for one type.
+    fn may_be(&self, home: usize, pattern: &Ty, krate: usize, ty: &Ty) -> bool {
+        if self.is_unknown(home, pattern) || self.is_unknown(krate, ty) {
+            return true;
+        }
+        let all = |patterns: &[Ty], types: &[Ty]| {
+            patterns.len() != types.len()
+                || patterns.iter().zip(types).all(|(pattern, ty)| self.may_be(home, pattern, krate, ty))
+        };
+        match (pattern, ty) {
+            (Ty::Path(pattern, patterns), Ty::Path(path, types)) => {
+                super::last(pattern) == super::last(path) && all(patterns, types)
             }
-            _ => Vec::new(),
+            (Ty::Tuple(patterns), Ty::Tuple(types)) => patterns.len() == types.len() && all(patterns, types),
+            (Ty::Ref(_, pattern), Ty::Ref(_, ty))
+            | (Ty::Ptr(_, pattern), Ty::Ptr(_, ty))
+            | (Ty::Slice(pattern) | Ty::Array(pattern, _), Ty::Slice(ty) | Ty::Array(ty, _)) => {
+                self.may_be(home, pattern, krate, ty)
+            }
+            (pattern, ty) => std::mem::discriminant(pattern) == std::mem::discriminant(ty),
         }
     }
 

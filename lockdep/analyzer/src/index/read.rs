@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashSet;
 
-use super::methods::Of;
+use super::headers::Header;
+use super::methods::Pattern;
 use super::{Entry, Field, Index, Name, element, pointee};
 use crate::mir::ir::{Aggregate, AggregateKind, Body, Place, Program, Projection, Rvalue, StatementKind, Ty};
 
@@ -91,9 +92,9 @@ impl<'a> Index<'a> {
     }
 
     pub(super) fn read_impls(&mut self) {
-        let mut selves: BTreeMap<(usize, &'a str), Name> = BTreeMap::new();
+        let mut selves: BTreeMap<(usize, &'a str), Ty> = BTreeMap::new();
         for &Entry { krate, body } in &self.bodies {
-            if let (Some(group), Some(this)) = (impl_group(&body.id), self.receiver(krate, body)) {
+            if let (Some(group), Some(this)) = (impl_group(&body.id), receiver(body)) {
                 selves.entry((krate, group)).or_insert(this);
             }
         }
@@ -102,41 +103,29 @@ impl<'a> Index<'a> {
             let Some(method) = body.id[group.len()..].strip_prefix("::").filter(|m| !m.contains("::")) else {
                 continue;
             };
-            let header = body.impl_header.as_deref().unwrap_or_default();
-            let (of, this_text) = split_header(header);
-            let this = match selves.get(&(krate, group)) {
-                Some(name) => Some(name.clone()),
-                None => self.named_in_source(krate, group, this_text),
+            let header = Header::read(body.impl_header.as_deref().unwrap_or_default());
+            let pattern = match selves.get(&(krate, group)) {
+                Some(ty) => Some(ty.clone()),
+                None => header.shape(),
+            };
+            let this = match &pattern {
+                Some(Ty::Path(path, _)) if !header.generics.contains(&&**path) => {
+                    Some(self.name(krate, path))
+                }
+                Some(_) => None,
+                None => self.named_in_source(krate, group, header.this),
             };
             if let Some(this) = &this {
                 self.implementers.insert(this.clone());
                 self.shown.entry((krate, group)).or_insert_with(|| this.path.clone());
+            } else if !header.this.is_empty() {
+                self.shown.entry((krate, group)).or_insert_with(|| header.this.to_owned());
             }
-            if method == "owner_id" && of.may_be("LockOwner") {
+            if method == "owner_id" && header.of.may_be("LockOwner") {
                 self.owners.extend(this.clone());
             }
-            self.methods.add(method, this, of, id);
-        }
-    }
-
-    /// The self type of a method with a receiver.
-    fn receiver(&self, krate: usize, body: &Body) -> Option<Name> {
-        let named = body.names.get(&1).is_some_and(|name| name == "self");
-        if !named || body.params == 0 {
-            return None;
-        }
-        let mut ty = body.locals.get(1)?.clone();
-        loop {
-            match &ty {
-                Ty::Ref(_, inner) => ty = Ty::clone(inner),
-                Ty::Path(path, args)
-                    if args.len() == 1 && matches!(&**path, "core::pin::Pin" | "std::pin::Pin") =>
-                {
-                    ty = args[0].clone();
-                }
-                Ty::Path(path, _) => return Some(self.name(krate, path)),
-                _ => return None,
-            }
+            let pattern = Pattern { krate, ty: pattern, by_reference: header.this.starts_with('&') };
+            self.methods.add(method, this, pattern, header.of, id);
         }
     }
 
@@ -188,36 +177,23 @@ pub(super) fn impl_group(id: &str) -> Option<&str> {
     (id[end..].starts_with("::")).then(|| &id[..end])
 }
 
-/// (what is implemented, the self type's text) of `impl<T> a::Tr<X> for S<T>`.
-fn split_header(header: &str) -> (Of, &str) {
-    let Some(rest) = header.trim_start_matches("unsafe ").strip_prefix("impl") else {
-        // A derive's place is the trait's own name; any other macro's place is its call.
-        let name = header.rsplit("::").next().unwrap_or(header).trim();
-        let plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
-        return (if plain { Of::Trait(name.to_owned()) } else { Of::Unread }, "");
-    };
-    let mut depth = 0usize;
-    let mut start = 0;
-    if rest.starts_with('<') {
-        for (at, ch) in rest.char_indices() {
-            match ch {
-                '<' => depth += 1,
-                '>' if !rest[..at].ends_with(['-', '=']) => depth -= 1,
-                _ => {}
-            }
-            if depth == 0 {
-                start = at + 1;
-                break;
-            }
-        }
+/// The self type of a method with a receiver, without references.
+fn receiver(body: &Body) -> Option<Ty> {
+    let named = body.names.get(&1).is_some_and(|name| name == "self");
+    if !named || body.params == 0 {
+        return None;
     }
-    let rest = rest[start..].trim();
-    match rest.split_once(" for ") {
-        Some((of, this)) => {
-            let of = of.split('<').next().unwrap_or(of).trim();
-            (Of::Trait(of.rsplit("::").next().unwrap_or(of).to_owned()), this.trim())
+    let mut ty = body.locals.get(1)?.clone();
+    loop {
+        match &ty {
+            Ty::Ref(_, inner) => ty = Ty::clone(inner),
+            Ty::Path(path, args)
+                if args.len() == 1 && matches!(&**path, "core::pin::Pin" | "std::pin::Pin") =>
+            {
+                ty = args[0].clone();
+            }
+            _ => return Some(ty),
         }
-        None => (Of::Nothing, rest),
     }
 }
 
