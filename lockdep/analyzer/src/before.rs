@@ -214,7 +214,9 @@ impl Flow<'_, '_> {
         let Some(mut output) = self.output.take() else { return };
         let course = std::mem::take(&mut self.course);
         let entry = || BTreeMap::from([(0, BTreeSet::new())]);
-        let returns = |block: &usize| matches!(self.body.blocks[*block].terminator, Terminator::Return);
+        // A body that could not be read has no blocks.
+        let ends = |block: &usize| self.body.blocks.get(*block).map(|block| &block.terminator);
+        let returns = |block: &usize| matches!(ends(block), Some(Terminator::Return));
         let passed = course.passed_to(entry(), |_| false);
         let mut at_end = passed.iter().filter(|(block, _)| returns(block)).map(|(_, passed)| passed);
         if let Some(first) = at_end.next() {
