@@ -30,6 +30,7 @@ pub mod witness;
 
 mod acquire;
 mod alias;
+mod alike;
 mod alone;
 mod apply;
 mod before;

@@ -61,8 +61,12 @@ pub fn run(
                     graph.add_called_back(nesting, numbers.evidence(grounds));
                 } else if undeclared && nesting.held == nesting.wanted && nesting.instances == Instances::Any
                 {
-                    let site = grounds.ways.wanted.end().cloned();
-                    instances.entry(nesting.held).or_default().extend(site);
+                    if context.may_be_one(closed, &grounds.ways) {
+                        graph.add(nesting, Evidence { possible: true, ..numbers.evidence(grounds) });
+                    } else {
+                        let site = grounds.ways.wanted.end().cloned();
+                        instances.entry(nesting.held).or_default().extend(site);
+                    }
                 } else {
                     graph.add(nesting, numbers.evidence(grounds));
                 }

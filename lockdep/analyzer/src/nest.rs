@@ -186,7 +186,8 @@ fn close(
         instances,
     };
     let ownerless = (held.path.owner.is_none(), acquire.lock.path.owner.is_none());
-    ClosedNesting { nesting, ownerless }
+    let unknown = acquire.lock.path.root == Root::Unknown;
+    ClosedNesting { nesting, ownerless, unknown }
 }
 
 /// The relation of two owners and of the two instances, unless a caller may know more.

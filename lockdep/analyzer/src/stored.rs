@@ -349,6 +349,6 @@ impl Flow<'_, '_> {
 }
 
 /// Pointers of which there is one for each object.
-fn is_sole(path: &str) -> bool {
+pub(crate) fn is_sole(path: &str) -> bool {
     matches!(path.rsplit("::").next(), Some("Box" | "LazyLock" | "LazyCell" | "Lazy"))
 }

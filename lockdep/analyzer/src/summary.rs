@@ -281,6 +281,8 @@ pub struct ClosedNesting {
     /// Of which of the two locks no owner is known. If the class turns out to belong to nobody everywhere, the
     /// relation is better known than that.
     pub ownerless: (bool, bool),
+    /// Of the lock that is wanted nothing is known but its class.
+    pub unknown: bool,
 }
 
 /// Something that was not followed and becomes an assumption.

@@ -197,11 +197,13 @@ A CPU acquires a second instance of a class while it holds one, in the same doma
 first. Another CPU may take the two the other way around.
 
 Example: `fn swap(a: &Square, b: &Square) { let a = a.lock(); let b = b.lock(); .. }`, called with the same two
-squares in both orders.
+squares in both orders. Or, as a warning, where it may even be the lock that is held: `self.live.lock().clear()`
+destroys members of a pool whose destructors lock `self.pool.live`.
 
 Fix: acquire in the order of something that both instances have and that does not change (a frame number, an
 index, at last the address), and declare it: `square = 24, ordered_by = index;`. The run-time checker then compares
-the keys. If both locks are always taken under a third one, one of the classes may not be needed at all.";
+the keys. If both locks are always taken under a third one, one of the classes may not be needed at all. Take out
+what is to be destroyed or told, end the guard, and only then destroy or tell it.";
 
 const HELD_ACROSS_AWAIT: &str = "\
 A task holds a lock that threads wait for and gives its thread away at an `.await`. The next task on that thread that
@@ -217,22 +219,18 @@ such as `tokio::sync::Mutex`, if the value must not change meanwhile.";
 const WAIT_WHILE_HOLDING: &str = "\
 A thread waits for the end of another one or of a task, for a message, for room in a channel or at a barrier, and
 holds a lock that the other acquires. If the other one has not acquired it by then, it waits for the lock, and the
-lock's holder for it. What is waited for is a node of the graph like a lock: the lock is held while it is waited
-for, and whatever the other one acquires first is waited for in it. Before a message that is what every way to a
-send acquires, be it released by then; before the end of all messages, what is acquired while there is a sender; for
-room, what comes before a receive.
+lock's holder for it. What is waited for is a node of the graph like a lock. Before a message comes what every way to
+a send acquires, be it released by then; before the end of all messages, what is acquired while there is a sender.
 
 Example: `let held = value.lock(); let t = spawn(|| *value.lock() += 1); t.join(); drop(held);`
 Or: `let state = self.state.lock(); self.requests.send(Get(answer)); *state = answers.recv();`, if whoever answers
-locks `state` to find the answer.
-
-It is a warning if not all who could end the wait need the lock, or not for every message, or if it is not known
-which channel it is. A wait with a limit is none of these: it ends by itself.
+locks `state`. It is a warning if not all who could end the wait need the lock, or not for every message, or if it is
+not known which channel it is. A wait with a limit is none of these: it ends by itself.
 
 Fix: end the guard before the wait (or before the end of the scope), or have the thread return what it has found out
-and store it after the join; answer before the lock is taken; drop a sender that sends no more. A handle that is
-kept in a field stands for all threads whose handles were ever put there. Where nothing is known of who ends a wait
-under a lock, it is counted as the assumption `unknown-wait`.";
+and store it after the join; answer before the lock is taken; drop a sender that sends no more. A handle kept in a
+field stands for all threads whose handles were put there. Where nothing is known of who ends a wait under a lock, it
+is counted as the assumption `unknown-wait`.";
 
 const CONDVAR_WAIT_WHILE_HOLDING: &str = "\
 A thread waits for a condition variable and holds another lock than the one that the wait releases. Every place that

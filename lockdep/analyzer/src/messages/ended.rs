@@ -115,7 +115,7 @@ impl Messages {
                     instances: Instances::Any,
                 };
                 let ways = Ways { held: way, wanted: chain.clone(), gates: Gates::default() };
-                let closed = ClosedNesting { nesting, ownerless: (true, true) };
+                let closed = ClosedNesting { nesting, ownerless: (true, true), unknown: false };
                 messages.found.push((waited, closed, Grounds { ways, owners: Default::default() }));
             }
         }
