@@ -16,6 +16,8 @@ use crate::mir::ir::Span;
 pub struct Chain {
     /// It goes through a call that may have another callee.
     pub possible: bool,
+    /// It goes through a destructor.
+    pub destroys: bool,
     first: Option<Arc<Link>>,
 }
 
@@ -29,7 +31,8 @@ struct Link {
 impl Chain {
     /// The chain of one step.
     pub fn of(step: Step) -> Chain {
-        Chain { possible: false, first: Some(Arc::new(Link { step: Arc::new(step), next: None, length: 1 })) }
+        let first = Link { step: Arc::new(step), next: None, length: 1 };
+        Chain { first: Some(Arc::new(first)), ..Chain::default() }
     }
 
     /// The same, reached through `call`.
@@ -40,7 +43,7 @@ impl Chain {
             let length = first.as_ref().map_or(0, |next| next.length) + 1;
             first = Some(Arc::new(Link { step: Arc::clone(&link.step), next: first, length }));
         }
-        Chain { possible: self.possible || call.possible, first }
+        Chain { possible: self.possible || call.possible, destroys: self.destroys || call.destroys, first }
     }
 
     /// How many steps it has.

@@ -256,7 +256,8 @@ impl Flow<'_, '_> {
                         None => Path::unknown(),
                     };
                     let arguments = Arguments { values: vec![Value::To(place)], moved: vec![None] };
-                    let chain = self.chain_step(*body, span, *possible || perhaps);
+                    let mut chain = self.chain_step(*body, span, *possible || perhaps);
+                    chain.destroys = true;
                     self.instantiate(state, *body, &arguments, None, &chain);
                 }
                 Destruction::Guard => {

@@ -203,7 +203,7 @@ destroys members of a pool whose destructors lock `self.pool.live`.
 Fix: acquire in the order of something that both instances have and that does not change (a frame number, an
 index, at last the address), and declare it: `square = 24, ordered_by = index;`. The run-time checker then compares
 the keys. If both locks are always taken under a third one, one of the classes may not be needed at all. Take out
-what is to be destroyed or told, end the guard, and only then destroy or tell it.";
+what is to be destroyed, end the guard, and only then destroy it.";
 
 const HELD_ACROSS_AWAIT: &str = "\
 A task holds a lock that threads wait for and gives its thread away at an `.await`. The next task on that thread that
