@@ -225,7 +225,7 @@ fn assumptions(
             "the code that takes these locks is the code analyzed: {} bodies, entered through {} functions that none \
              of it calls; code outside neither nests these locks nor combines their guards; locks that no model knows, waits for \
              anything but locks, threads, condition variables, barriers and channels, messages that have to \
-             come before others, and unwinding are left out",
+             come before others, guards in a `dyn Any`, and unwinding are left out",
             context.index.bodies.len(),
             entries.len()
         ),
