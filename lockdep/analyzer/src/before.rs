@@ -69,8 +69,15 @@ impl Summary {
             return;
         };
         known.chain = known.chain.clone().min(before.chain.clone());
-        for (acquire, (_, always)) in &mut known.first {
-            *always &= before.first.get(acquire).is_some_and(|(_, there)| *there);
+        for (acquire, (chain, always)) in &mut known.first {
+            let there = before.first.get(acquire);
+            *always &= there.is_some_and(|(_, always)| *always);
+            // The better chain stays, or functions that call each other would find ever longer ones.
+            if let Some((other, _)) = there
+                && *other < *chain
+            {
+                chain.clone_from(other);
+            }
         }
         for (acquire, (chain, _)) in before.first {
             known.first.entry(acquire).or_insert((chain, false));
