@@ -11,12 +11,13 @@ use lockdep::order::Relation;
 use crate::context::Context;
 use crate::flow::Flow;
 use crate::graph::{Assumption, CALLERS, Evidence, Held, Instances, LockGraph, Nesting, Ownership, Wanted};
+use crate::home::Key;
 use crate::index::BodyId;
 use crate::mir::ir::Span;
 use crate::numbers::Numbers;
 use crate::path::Root;
-use crate::summary::{ClosedNesting, Note, Summary};
-use crate::waits::Nodes;
+use crate::summary::{ClassId, ClosedNesting, Note, Summary};
+use crate::waits::{Nodes, Waited};
 
 /// Puts the graph together.
 pub fn run(
@@ -41,6 +42,8 @@ pub fn run(
     let mut writers: BTreeSet<usize> = BTreeSet::new();
     let mut instances: BTreeMap<usize, BTreeSet<Span>> = BTreeMap::new();
     let mut either: BTreeMap<(usize, usize), BTreeSet<Span>> = BTreeMap::new();
+    // A thread that waits for one of its kind waits for another one.
+    let is_end = |class: ClassId| matches!(context.placed_key(class), Some((Key::Waited(Waited::End(_)), _)));
     for (closed, grounds) in &nodes.notified {
         for nesting in numbers.nestings(&closed.nesting, settle(closed, &ownership)) {
             graph.add(nesting, numbers.evidence(grounds));
@@ -59,7 +62,9 @@ pub fn run(
             for nesting in numbers.nestings(&closed.nesting, relation) {
                 if nesting.wanted == CALLERS {
                     graph.add_called_back(nesting, numbers.evidence(grounds));
-                } else if undeclared && nesting.held == nesting.wanted && nesting.instances == Instances::Any
+                } else if undeclared
+                    && nesting.held == nesting.wanted
+                    && (nesting.instances == Instances::Any || is_end(closed.nesting.held))
                 {
                     if context.may_be_one(closed, &grounds.ways) {
                         graph.add(nesting, Evidence { possible: true, ..numbers.evidence(grounds) });
