@@ -3,6 +3,7 @@
 //! Names in MIR text are relative to the crate that printed them; a [`Name`] is a path with its crate. This file
 //! reads the bodies once and answers questions; it knows nothing of locks beyond which types are owners.
 
+mod copies;
 mod headers;
 mod methods;
 mod read;
@@ -11,6 +12,8 @@ mod visible;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use copies::Copies;
+pub use copies::Types;
 use methods::Methods;
 pub(crate) use read::type_of;
 use read::{impl_group, modules};
@@ -62,8 +65,9 @@ pub struct Field {
 /// The answers.
 #[derive(Debug)]
 pub struct Index<'a> {
-    /// All function bodies, in the order of crates and ids.
+    /// All function bodies, in the order of crates and ids; after them the copies.
     pub bodies: Vec<Entry<'a>>,
+    copies: Copies,
     /// Bodies of constants and statics.
     pub constants: Vec<Entry<'a>>,
     crates: Vec<&'a str>,
@@ -95,6 +99,7 @@ impl<'a> Index<'a> {
     pub fn new(programs: &'a [Program]) -> Index<'a> {
         let mut index = Index {
             bodies: Vec::new(),
+            copies: Copies::default(),
             constants: Vec::new(),
             crates: programs.iter().map(|program| program.krate.as_str()).collect(),
             units: HashMap::new(),

@@ -34,7 +34,7 @@ pub fn run(
     let nodes = Nodes::new(context, &settled);
     let numbers = Numbers::new(context, &settled, &nodes);
     let ownership = ownership(context);
-    let mut graph = LockGraph { roles, bodies: context.index.bodies.len(), ..LockGraph::default() };
+    let mut graph = LockGraph { roles, bodies: context.index.read(), ..LockGraph::default() };
     graph.waits.clone_from(&numbers.waits);
     graph.classes = numbers.classes(context, &ownership);
     let mut sites: BTreeSet<(usize, Span)> = BTreeSet::new();
@@ -171,7 +171,7 @@ fn assumptions(
             "the code that takes these locks is the code analyzed: {} bodies, entered through {} functions that none \
              of it calls; code outside neither nests these locks nor combines their guards; locks that no model knows, waits for \
              anything but locks, threads, condition variables and barriers, and unwinding are left out",
-            context.index.bodies.len(),
+            context.index.read(),
             entries.len()
         ),
         Vec::new(),
@@ -295,7 +295,7 @@ fn assumptions(
         );
         add("deferred-code", text, deferred);
     }
-    for entry in &context.index.bodies {
+    for entry in &context.index.bodies[..context.index.read()] {
         if !entry.body.unread.is_empty() {
             let text = format!(
                 "{} lines of `{}` could not be read and do nothing to these locks",
