@@ -6,6 +6,7 @@ use crate::chain::{Chain, keep};
 use crate::code::{Calling, CodeSite};
 use crate::flow::Flow;
 use crate::graph::{Held, Wanted};
+use crate::index::last;
 use crate::mir::ir::{Call, Callee, Operand, Place, Projection, Span, Ty};
 use crate::model::{Acquiring, ClassSource, How, Waiting};
 use crate::path::{self, Path, Step, Value};
@@ -263,7 +264,7 @@ impl Flow<'_, '_> {
 pub(crate) fn guard_slots(ty: &Ty) -> impl Iterator<Item = Vec<Step>> {
     let variant = |name: &str| vec![Step::Variant(name.into()), Step::Field(0)];
     let last = match ty {
-        Ty::Path(path, _) => path.rsplit("::").next().unwrap_or_default(),
+        Ty::Path(path, _) => last(path),
         _ => "",
     };
     let slots = match last {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::context::Context;
 use crate::flow::Flow;
-use crate::index::BodyId;
+use crate::index::{BodyId, last};
 use crate::mir::ir::{Body, Callee, Operand, Place, Projection, Rvalue, StatementKind, Terminator, Ty};
 use crate::model::Effect;
 use crate::path::{Path, Root, Step};
@@ -138,7 +138,7 @@ impl Search {
 /// Whether a function runs closures on other threads before it returns.
 fn starts_others(callee: &Callee) -> bool {
     let Callee::Path { path, .. } = callee else { return false };
-    let last = path.rsplit("::").next().unwrap_or(path);
+    let last = last(path);
     matches!(
         last,
         "scope" | "scope_fifo" | "in_place_scope" | "join" | "join_context" | "broadcast" | "install"

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::destroy::Destroying;
 use crate::flow::Flow;
-use crate::index::{BodyId, Name};
+use crate::index::{BodyId, Name, last};
 use crate::instantiate::Arguments;
 use crate::mir::ir::{Call, Callee, Operand, Span, Ty};
 use crate::path::{Path, Value};
@@ -58,7 +58,7 @@ impl Flow<'_, '_> {
         let context = self.context;
         let Callee::Qualified { this, of: Some(Ty::Path(of, _)), .. } = &call.callee else { return };
         let result = self.type_of(&call.dest);
-        let last = of.rsplit("::").next().unwrap_or(of);
+        let last = last(of);
         let mut types = BTreeSet::new();
         self.ours_in(this, &mut types);
         for (krate, ty) in types {

@@ -11,7 +11,7 @@ use crate::chain::Chain;
 use crate::context::Context;
 use crate::flow::Flow;
 use crate::graph::{Step as ChainStep, Wanted};
-use crate::index::BodyId;
+use crate::index::{BodyId, last};
 use crate::mir::ir::{
     Body, Call, Callee, Operand, Place, Projection, Rvalue, Span, StatementKind, Terminator, Ty,
 };
@@ -67,7 +67,7 @@ const OWNING: [&str; 34] = [
 
 /// Whether a foreign type with this path owns values of its arguments.
 pub(crate) fn owns_arguments(path: &str) -> bool {
-    OWNING.contains(&path.rsplit("::").next().unwrap_or(path))
+    OWNING.contains(&last(path))
 }
 
 /// Locals of a body of which a part is moved out somewhere. The text still destroys them afterwards, as a whole; what

@@ -10,10 +10,9 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::context::Context;
-use crate::index::BodyId;
+use crate::index::{BodyId, type_of};
 use crate::mir::ir::{AggregateKind, Body, Callee, Operand, Rvalue, StatementKind, Terminator};
 use crate::model::Effect;
-use crate::place::type_of;
 
 /// The plan for the fixpoint.
 #[derive(Debug)]
@@ -82,7 +81,7 @@ fn stores(context: &Context<'_>, krate: usize, body: &Body) -> bool {
     }
     let shared = |operand: &Operand| match operand {
         Operand::Static(_) => true,
-        other => other.place().is_some_and(|place| context.shares_lock(krate, &type_of(body, place))),
+        other => other.place().is_some_and(|place| context.shares_lock(krate, &type_of(&body.locals, place))),
     };
     body.blocks.iter().any(|block| {
         let assigned = block.statements.iter().any(|statement| match &statement.kind {

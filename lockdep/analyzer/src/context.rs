@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use crate::channels::Channels;
 use crate::destroy::Destruction;
 use crate::graph::{Class, Ownership};
-use crate::index::{BodyId, Index};
+use crate::index::{BodyId, Index, last};
 use crate::instances::Instances;
 use crate::known::{KnownNames, callee_key};
 use crate::locks::Placed;
@@ -79,7 +79,7 @@ const ALTERNATIVES: [&str; 6] = ["Option", "Result", "Poll", "ControlFlow", "Try
 /// Whether one value of the type holds any number of others.
 pub fn is_collection(ty: &Ty) -> bool {
     let names = ["Vec", "VecDeque", "BTreeMap", "BTreeSet", "HashMap", "HashSet", "BinaryHeap", "LinkedList"];
-    matches!(ty, Ty::Path(path, _) if names.contains(&path.rsplit("::").next().unwrap_or(path)))
+    matches!(ty, Ty::Path(path, _) if names.contains(&last(path)))
 }
 
 /// Which bodies a callee may be.
@@ -214,7 +214,7 @@ impl<'a> Context<'a> {
                 if self.is_guard(krate, ty) {
                     return 1;
                 }
-                let last = path.rsplit("::").next().unwrap_or(path);
+                let last = last(path);
                 let within = args.iter().map(|arg| self.guards_within(krate, arg, seen));
                 let arguments = if ALTERNATIVES.contains(&last) {
                     within.max().unwrap_or(0)
@@ -351,7 +351,7 @@ pub fn roles(programs: &[Program]) -> Vec<String> {
                 && let [Ty::Path(name, _), Ty::Const(rank)] = &args[..]
                 && let Some(rank) = number(rank)
             {
-                found.insert((rank, name.rsplit("::").next().unwrap_or(name).to_owned()));
+                found.insert((rank, last(name).to_owned()));
             }
             false
         });
@@ -373,7 +373,7 @@ fn declared(ty: &Ty) -> Option<(String, u16, u16)> {
 }
 
 fn is_lockdep(path: &str, item: &str) -> bool {
-    path.starts_with("lockdep::") && path.rsplit("::").next() == Some(item)
+    path.starts_with("lockdep::") && last(path) == item
 }
 
 /// `16`, `16_u16`.

@@ -11,7 +11,7 @@ use crate::before::Course;
 use crate::chain::Chain;
 use crate::context::Context;
 use crate::destroy::Destroying;
-use crate::index::BodyId;
+use crate::index::{BodyId, last};
 use crate::mir::ir::{
     Aggregate, AggregateKind, Body, Operand, Place, Rvalue, Span, StatementKind, Terminator, Ty,
 };
@@ -198,7 +198,7 @@ impl<'c, 'a> Flow<'c, 'a> {
 
     /// Whether the end of a local does not destroy what is in it.
     fn keeps_content(&self, local: usize) -> bool {
-        let manual = |path: &str| path.rsplit("::").next() == Some("ManuallyDrop");
+        let manual = |path: &str| last(path) == "ManuallyDrop";
         matches!(self.body.locals.get(local), Some(Ty::Path(path, _)) if manual(path))
     }
 
@@ -277,7 +277,7 @@ impl<'c, 'a> Flow<'c, 'a> {
                 let below: Vec<Step> = [field.clone()].into_iter().chain(steps).collect();
                 if let AggregateKind::Adt(path) = &aggregate.kind {
                     // Whether the path names a struct or a variant is not printed; readers say it.
-                    let variant = path.rsplit("::").next().unwrap_or(path);
+                    let variant = last(path);
                     let within = [Step::Variant(variant.into())].into_iter().chain(below.iter().cloned());
                     tree.push((within.collect(), value.clone()));
                 }
@@ -321,7 +321,7 @@ impl<'c, 'a> Flow<'c, 'a> {
         let Some(Ty::Path(path, args)) = self.body.locals.get(local) else { return true };
         // A lock that could not be had is not held; one is poisoned only by a panic, and unwinding is left out.
         let refused = |ty: &Ty| matches!(ty, Ty::Path(path, _) if path.ends_with("::TryLockError"));
-        let (last, two) = (path.rsplit("::").next().unwrap_or(path), args.len() == 2);
+        let (last, two) = (last(path), args.len() == 2);
         // Which argument each variant carries, by the variant's number.
         let carries: [Option<usize>; 2] = match last {
             "Option" => [None, Some(0)],

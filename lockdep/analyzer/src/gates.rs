@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use crate::context::Context;
 use crate::flow::Flow;
 use crate::graph::{Gate, Gates, Held, Which};
+use crate::index::last;
 use crate::mir::ir::{Body, Operand, Place, Projection, Rvalue, StatementKind, Terminator, Ty};
 use crate::model::Effect;
 use crate::path::{Path, Root, Step};
@@ -119,7 +120,7 @@ pub(crate) fn solid(context: &Context<'_>, krate: usize, body: &Body) -> BTreeSe
 /// Whether a value of the type is a guard, or has one in each of its variants.
 fn contains_guard(context: &Context<'_>, krate: usize, ty: &Ty) -> bool {
     let Ty::Path(path, args) = ty else { return false };
-    let last = path.rsplit("::").next().unwrap_or(path);
+    let last = last(path);
     match (last, &args[..]) {
         ("Result", [good, bad]) => [good, bad].iter().all(|ty| contains_guard(context, krate, ty)),
         ("PoisonError", [guard]) => contains_guard(context, krate, guard),

@@ -322,7 +322,7 @@ fn first(path: &str) -> &str {
 }
 
 /// The last segment of a path.
-fn last(path: &str) -> &str {
+pub(crate) fn last(path: &str) -> &str {
     let mut end = path.len();
     while let Some(at) = path[..end].rfind(':') {
         if path[..at].ends_with(':') {

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use crate::context::Context;
 use crate::home::{Home, HomeId};
+use crate::index::type_of;
 use crate::locks::{is_generic, split};
 use crate::mir::ir::{Terminator, Ty};
 use crate::path::{Path, Root, Step};
-use crate::place::type_of;
 
 impl Context<'_> {
     /// Where a path ends in a part of the tuple that lives at `home`, which the caller that knows the home did not see:
@@ -70,7 +70,7 @@ impl Context<'_> {
             Home::Site(body, block) => {
                 let entry = self.index.bodies[body];
                 match &entry.body.blocks[block].terminator {
-                    Terminator::Call(call) => vec![(entry.krate, type_of(entry.body, &call.dest))],
+                    Terminator::Call(call) => vec![(entry.krate, type_of(&entry.body.locals, &call.dest))],
                     _ => Vec::new(),
                 }
             }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap;
 
 use crate::context::Context;
-use crate::index::{BodyId, Index};
+use crate::index::{BodyId, Index, last};
 use crate::mir::ir::{Callee, Ty};
 use crate::model::{ChannelCall, Effect, Models, Side};
 
@@ -80,7 +80,7 @@ impl Context<'_> {
     }
 
     fn may_be_of_channels(&self, path: &str) -> bool {
-        self.models.may_be_of_channels(path.rsplit("::").next().unwrap_or(path))
+        self.models.may_be_of_channels(last(path))
     }
 
     /// Whether a value of this type is, or takes from, an iterator over the messages of a channel.
@@ -210,6 +210,6 @@ fn key(index: &Index<'_>, models: &Models, krate: usize, path: &str, segments: u
 /// Whether a function's name says that it starts a task or a thread.
 fn starts_code(callee: &Callee) -> bool {
     let Callee::Path { path, .. } = callee else { return false };
-    let last = path.rsplit("::").next().unwrap_or(path);
+    let last = last(path);
     last == "spawn" || last.starts_with("spawn_")
 }

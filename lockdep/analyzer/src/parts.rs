@@ -10,6 +10,7 @@ use crate::chain::Chain;
 use crate::context::Context;
 use crate::flow::Flow;
 use crate::graph::Held;
+use crate::index::last;
 use crate::mir::ir::{Place, Ty};
 use crate::path::{Path, Step, Value};
 use crate::place::slot_of;
@@ -92,7 +93,7 @@ impl Context<'_> {
         if let Ty::Path(path, _) = ty
             && self.is_guard(krate, ty)
         {
-            let last = path.rsplit("::").next().unwrap_or(path);
+            let last = last(path);
             return !last.contains("Arc") && !last.contains("Owned");
         }
         if !self.holds_guard(krate, ty) {
@@ -101,8 +102,7 @@ impl Context<'_> {
         match ty {
             Ty::Tuple(types) => types.iter().all(|ty| self.keeps_guards(krate, ty, seen)),
             Ty::Path(path, args) => {
-                let plain =
-                    ["Option", "Result", "Box", "Vec"].contains(&path.rsplit("::").next().unwrap_or(path));
+                let plain = ["Option", "Result", "Box", "Vec"].contains(&last(path));
                 let fields: Vec<_> = self.index.fields(krate, path).collect();
                 (plain || !fields.is_empty())
                     && args.iter().all(|ty| self.keeps_guards(krate, ty, seen))
@@ -117,7 +117,7 @@ impl Context<'_> {
     fn guards_how(&self, krate: usize, ty: &Ty, depth: usize) -> Option<Held> {
         let Ty::Path(path, _) = ty else { return None };
         if self.is_guard(krate, ty) {
-            let last = path.rsplit("::").next().unwrap_or(path);
+            let last = last(path);
             return match last {
                 _ if last.contains("Upgrad") => None,
                 _ if last.contains("Read") => Some(Held::Shared),

@@ -5,8 +5,8 @@
 use crate::chain::{Chain, keep};
 use crate::flow::Flow;
 use crate::home::{Home, HomeId};
-use crate::index::{element, pointee};
-use crate::mir::ir::{Body, Operand, Place, Projection, Ty};
+use crate::index::{element, pointee, type_of};
+use crate::mir::ir::{Operand, Place, Projection, Ty};
 use crate::path::{Path, Root, Slot, Step, Value};
 use crate::state::{Holding, State, Tree};
 use crate::summary::HeldLock;
@@ -195,7 +195,7 @@ impl Flow<'_, '_> {
 
     /// The type of a place, as far as the text says.
     pub(crate) fn type_of(&self, place: &Place) -> Ty {
-        type_of(self.body, place)
+        type_of(&self.body.locals, place)
     }
 
     /// The value of an operand.
@@ -214,20 +214,6 @@ impl Flow<'_, '_> {
             Operand::Const(_) => Value::Unknown,
         }
     }
-}
-
-/// The type of a place of a body, as far as the text says.
-pub(crate) fn type_of(body: &Body, place: &Place) -> Ty {
-    let mut ty = body.locals.get(place.local).cloned().unwrap_or(Ty::Never);
-    for projection in &place.projection {
-        ty = match projection {
-            Projection::Deref => pointee(&ty),
-            Projection::Field(_, of) | Projection::Cast(of) => of.clone(),
-            Projection::Index => element(&ty),
-            Projection::Downcast(_) => ty,
-        };
-    }
-    ty
 }
 
 /// The slot of a place that stays inside its local.

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::context::{Context, Resolution};
-use crate::index::{BodyId, type_of};
+use crate::index::{BodyId, last, type_of};
 use crate::mir::ir::{Call, Callee, Operand, Place, Ty};
 use crate::sources::{Source, is_lazy};
 
@@ -156,5 +156,5 @@ impl Context<'_> {
 
 /// Whether a trait is one of those whose methods call their receiver.
 pub(crate) fn is_code_trait(path: &str) -> bool {
-    matches!(path.rsplit("::").next(), Some("Fn" | "FnMut" | "FnOnce"))
+    matches!(last(path), "Fn" | "FnMut" | "FnOnce")
 }

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 
-use crate::index::{BodyId, Index, Name, element, pointee};
+use crate::index::{BodyId, Index, Name, element, last, pointee};
 use crate::mir::ir::{Place, Projection, Ty};
 
 /// A body, constants included: the crate and the definition path.
@@ -173,7 +173,7 @@ fn carries(index: &Index<'_>, krate: usize, ty: &Ty) -> bool {
 
 /// Whether a type, by its path, holds the code that makes its content.
 pub(crate) fn is_lazy(path: &str) -> bool {
-    path.contains("::") && matches!(path.rsplit("::").next(), Some("LazyLock" | "LazyCell" | "Lazy"))
+    path.contains("::") && matches!(last(path), "LazyLock" | "LazyCell" | "Lazy")
 }
 
 /// What two trait objects or function pointers have in common that can be one: the trait's name or the number of
@@ -198,5 +198,5 @@ pub(crate) fn principal(bounds: &str) -> String {
         None => bounds,
     };
     let path = text.split(['<', '(', ' ', '+']).next().unwrap_or(text);
-    path.rsplit("::").next().unwrap_or(path).to_owned()
+    last(path).to_owned()
 }

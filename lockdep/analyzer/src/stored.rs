@@ -10,11 +10,10 @@ use std::collections::BTreeSet;
 use crate::context::Context;
 use crate::flow::Flow;
 use crate::home::{Home, HomeId};
-use crate::index::BodyId;
+use crate::index::{BodyId, last, type_of};
 use crate::instantiate::Arguments;
 use crate::mir::ir::{Aggregate, AggregateKind, Call, Operand, Place, Rvalue, Span, Ty};
 use crate::path::{Path, Root, Value};
-use crate::place::type_of;
 use crate::state::State;
 use crate::summary::Summary;
 
@@ -64,7 +63,7 @@ impl Context<'_> {
         match ty {
             Ty::Ref(_, inner) | Ty::Ptr(_, inner) => self.names_lock(krate, inner),
             Ty::Path(path, args) => {
-                let counted = matches!(path.rsplit("::").next(), Some("Arc" | "Rc" | "Weak"))
+                let counted = matches!(last(path), "Arc" | "Rc" | "Weak")
                     || (self.is_pointer(krate, ty) && !is_sole(path));
                 args.iter()
                     .any(|arg| (counted && self.names_lock(krate, arg)) || self.finds_shared(krate, arg))
@@ -159,7 +158,7 @@ impl Flow<'_, '_> {
                 let Aggregate { kind: AggregateKind::Adt(path), fields } = &**aggregate else { return };
                 let ty = self.type_of(dest);
                 let Ty::Path(of, _) = &ty else { return };
-                let last = |path: &str| path.rsplit("::").next().unwrap_or_default().to_owned();
+                let last = |path: &str| last(path).to_owned();
                 let variant =
                     if *path == **of || last(path) == last(of) { String::new() } else { last(path) };
                 for (position, (_, operand)) in fields.iter().enumerate() {
@@ -343,12 +342,12 @@ impl Flow<'_, '_> {
     pub(crate) fn operand_type(&self, operand: &Operand) -> Ty {
         match operand {
             Operand::Static(path) => self.context.index.static_type(self.krate, path).unwrap_or(Ty::Never),
-            other => other.place().map_or(Ty::Never, |place| type_of(self.body, place)),
+            other => other.place().map_or(Ty::Never, |place| type_of(&self.body.locals, place)),
         }
     }
 }
 
 /// Pointers of which there is one for each object.
 pub(crate) fn is_sole(path: &str) -> bool {
-    matches!(path.rsplit("::").next(), Some("Box" | "LazyLock" | "LazyCell" | "Lazy"))
+    matches!(last(path), "Box" | "LazyLock" | "LazyCell" | "Lazy")
 }

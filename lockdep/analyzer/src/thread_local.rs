@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::context::Context;
 use crate::flow::Flow;
 use crate::home::Home;
-use crate::index::Entry;
+use crate::index::{Entry, last};
 use crate::mir::ir::{Body, Call, Callee, Operand, Terminator, Ty};
 use crate::path::{Path, Root, Value};
 
@@ -65,7 +65,7 @@ impl Flow<'_, '_> {
 /// What is in a thread-local whose key is of this type.
 fn content(ty: &Ty) -> Option<&Ty> {
     match ty {
-        Ty::Path(path, args) if path.rsplit("::").next() == Some("LocalKey") => args.first(),
+        Ty::Path(path, args) if last(path) == "LocalKey" => args.first(),
         _ => None,
     }
 }
@@ -74,13 +74,13 @@ fn content(ty: &Ty) -> Option<&Ty> {
 fn plain(ty: &Ty) -> String {
     let text = ty.to_string();
     let parts = text.split_inclusive(|c: char| !c.is_alphanumeric() && c != '_' && c != ':');
-    parts.map(|part| part.rsplit("::").next().unwrap_or(part)).collect()
+    parts.map(last).collect()
 }
 
 /// Whether other threads may reach a part of a value of the type.
 fn shares(ty: &Ty) -> bool {
     ty.any(&mut |part| match part {
-        Ty::Path(path, _) => path.rsplit("::").next() == Some("Arc"),
+        Ty::Path(path, _) => last(path) == "Arc",
         Ty::Ref(..) | Ty::Ptr(..) => true,
         _ => false,
     })
@@ -89,7 +89,7 @@ fn shares(ty: &Ty) -> bool {
 /// Whether a body starts threads that may be lent what it has.
 fn lends_to_threads(body: &Body) -> bool {
     let lends = |path: &str| {
-        let last = path.rsplit("::").next().unwrap_or(path);
+        let last = last(path);
         last.starts_with("scope") || last == "in_place_scope" || path.contains("rayon")
     };
     body.blocks.iter().any(|block| match &block.terminator {

@@ -2,6 +2,7 @@
 //!
 //! Text only: whose names these are is for `read.rs` to say.
 
+use super::last;
 use super::methods::Of;
 use crate::mir::ir::Ty;
 
@@ -21,7 +22,7 @@ impl<'t> Header<'t> {
     pub(super) fn read(header: &'t str) -> Header<'t> {
         let Some(rest) = header.trim_start_matches("unsafe ").strip_prefix("impl") else {
             // A derive's place is the trait's own name; any other macro's place is its call.
-            let name = header.rsplit("::").next().unwrap_or(header).trim();
+            let name = last(header).trim();
             let plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
             let of = if plain { Of::Trait(name.to_owned()) } else { Of::Unread };
             return Header { of, this: "", generics: Vec::new() };
@@ -37,7 +38,7 @@ impl<'t> Header<'t> {
         match rest.trim().split_once(" for ") {
             Some((of, this)) => {
                 let of = of.split('<').next().unwrap_or(of).trim();
-                let of = Of::Trait(of.rsplit("::").next().unwrap_or(of).to_owned());
+                let of = Of::Trait(last(of).to_owned());
                 Header { of, this: this.trim(), generics }
             }
             None => Header { of: Of::Nothing, this: rest.trim(), generics },

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::Index;
+use super::{Index, last};
 use crate::mir::ir::{BodyKind, Program, Ty};
 
 /// Where the items of several crates are defined.
@@ -46,7 +46,7 @@ impl<'a> Definitions<'a> {
 
     fn define(&mut self, krate: &'a str, path: &'a str) {
         if self.known.insert((krate, path)) {
-            let last = path.rsplit("::").next().unwrap_or(path);
+            let last = last(path);
             self.by_last.entry((krate, last)).and_modify(|other| *other = None).or_insert(Some(path));
         }
     }
