@@ -150,12 +150,7 @@ impl<'a> Context<'a> {
                 let mut bodies = self.index.implementations(krate, this, &of, method);
                 bodies.sort_unstable();
                 bodies.dedup();
-                let concrete = match this {
-                    Ty::Path(path, _) => !self.index.is_parameter(krate, path),
-                    Ty::Dyn(_) | Ty::Opaque(_) | Ty::Projection(_) => false,
-                    _ => true,
-                };
-                Resolution { certain: concrete && bodies.len() == 1, bodies }
+                Resolution { certain: self.is_concrete(krate, this) && bodies.len() == 1, bodies }
             }
             Callee::Qualified { this: Ty::Path(path, _), of: None, method, .. } => {
                 let bodies: Vec<BodyId> =
@@ -163,6 +158,15 @@ impl<'a> Context<'a> {
                 Resolution { certain: !bodies.is_empty(), bodies }
             }
             Callee::Qualified { .. } | Callee::Place(_) => Resolution::default(),
+        }
+    }
+
+    /// Whether a type is no stand-in for others.
+    pub(crate) fn is_concrete(&self, krate: usize, ty: &Ty) -> bool {
+        match ty {
+            Ty::Path(path, _) => !self.index.is_parameter(krate, path),
+            Ty::Dyn(_) | Ty::Opaque(_) | Ty::Projection(_) => false,
+            _ => true,
         }
     }
 

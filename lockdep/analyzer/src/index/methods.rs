@@ -6,7 +6,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{BodyId, Index, Name};
+use super::{BodyId, Entry, Index, Name};
 use crate::mir::ir::Ty;
 
 /// A method of an `impl`.
@@ -14,6 +14,8 @@ use crate::mir::ir::Ty;
 struct Method {
     /// None if the `impl` is for a parameter, a tuple, an array or a reference to one.
     this: Option<Name>,
+    /// Whether that is how the compiler prints it where it is defined, and no guess by the header's text.
+    exact: bool,
     pattern: Pattern,
     of: Of,
     body: BodyId,
@@ -73,12 +75,13 @@ struct Named {
 }
 
 impl Named {
-    /// Those whose type may be the one called `this`: the same, or a re-export of it seen from another crate.
-    fn of_type<'m>(&'m self, this: &'m Name) -> impl Iterator<Item = &'m Method> {
+    /// Those whose type may be the one called `this`: the same, or one of the same last name unless both are `exact`,
+    /// since a re-export is seen by another path from another crate.
+    fn of_type<'m>(&'m self, this: &'m Name, exact: bool) -> impl Iterator<Item = &'m Method> {
         let alike = self.by_type.get(&this.krate).and_then(|names| names.get(this.last()));
-        let agree = move |known: &Name| known == this || !this.krate.is_empty();
         let methods = alike.into_iter().flatten().map(|at| &self.all[*at]);
-        methods.filter(move |method| method.this.as_ref().is_some_and(&agree))
+        let surely = move |method: &Method| this.krate.is_empty() || exact && method.exact;
+        methods.filter(move |method| method.this.as_ref() == Some(this) || !surely(method))
     }
 
     /// Those that may implement the trait with this last segment.
@@ -95,7 +98,7 @@ impl<'a> Methods<'a> {
     pub(super) fn add(
         &mut self,
         method: &'a str,
-        this: Option<Name>,
+        (this, exact): (Option<Name>, bool),
         pattern: Pattern,
         of: Of,
         body: BodyId,
@@ -114,7 +117,7 @@ impl<'a> Methods<'a> {
             Of::Trait(last) => named.by_trait.entry(last.clone()).or_default().push(at),
             Of::Unread => named.unread.push(at),
         }
-        named.all.push(Method { this, pattern, of, body });
+        named.all.push(Method { this, exact, pattern, of, body });
     }
 }
 
@@ -149,8 +152,9 @@ impl Index<'_> {
         let (ty, method) = path.rsplit_once("::")?;
         let candidates = self.methods.named.get(method)?;
         let this = self.name(krate, ty);
+        let defined = self.is_defined(krate, &this);
         let inherent = |exact: bool, here: bool| {
-            let mut found = candidates.of_type(&this).filter(|candidate| {
+            let mut found = candidates.of_type(&this, defined).filter(|candidate| {
                 matches!(candidate.of, Of::Nothing | Of::Unread)
                     && (!here || self.bodies[candidate.body].krate == krate)
                     && (!exact || candidate.this.as_ref() == Some(&this))
@@ -194,7 +198,8 @@ impl Index<'_> {
         let mut own: Vec<BodyId> = Vec::new();
         if let Ty::Path(path, _) = bare {
             let name = self.name(krate, path);
-            own.extend(candidates.of_type(&name).filter(fits).map(|method| method.body));
+            let named = candidates.of_type(&name, self.is_defined(krate, &name));
+            own.extend(named.filter(fits).map(|method| method.body));
         }
         if own.is_empty() {
             let nameless = candidates.nameless.iter().map(|at| &candidates.all[*at]);
@@ -235,11 +240,23 @@ impl Index<'_> {
         }
     }
 
+    /// Whether a function may be called with arguments of these types, as printed in crate `krate`; none is not known.
+    /// Another crate may print a type by another name, so that only what one crate prints can differ.
+    pub fn may_take(&self, body: BodyId, krate: usize, given: &[Option<Ty>]) -> bool {
+        let Entry { krate: home, body } = self.bodies[body];
+        let taken = body.locals.get(1..=body.params).unwrap_or_default();
+        home != krate
+            || taken.len() != given.len()
+            || (taken.iter().zip(given))
+                .all(|(taken, given)| given.as_ref().is_none_or(|ty| self.may_be(home, taken, krate, ty)))
+    }
+
     /// Implementations of `Drop` for the type.
     pub fn drop_impl(&self, krate: usize, path: &str) -> Option<BodyId> {
         let drops = self.methods.named.get("drop")?;
         let name = self.name(krate, path);
-        drops.of_type(&name).find(|method| method.of.may_be("Drop")).map(|method| method.body)
+        let mut drops = drops.of_type(&name, self.is_defined(krate, &name));
+        drops.find(|method| method.of.may_be("Drop")).map(|method| method.body)
     }
 
     /// Whether any type of the analyzed crates has a destructor.
@@ -251,6 +268,11 @@ impl Index<'_> {
     pub fn destructors(&self) -> impl Iterator<Item = BodyId> {
         let drops = self.methods.named.get("drop").into_iter().flat_map(|drops| &drops.all);
         drops.filter(|method| method.of.may_be("Drop")).map(|method| method.body)
+    }
+
+    /// Whether a name that crate `krate` prints is surely that of the definition: a crate prints its own items so.
+    pub(super) fn is_defined(&self, krate: usize, name: &Name) -> bool {
+        name.krate == self.crates[krate] || self.definitions.knows(&name.krate, &name.path)
     }
 
     /// The units that may define a name.

@@ -104,10 +104,8 @@ impl<'a> Index<'a> {
                 continue;
             };
             let header = Header::read(body.impl_header.as_deref().unwrap_or_default());
-            let pattern = match selves.get(&(krate, group)) {
-                Some(ty) => Some(ty.clone()),
-                None => header.shape(),
-            };
+            let received = selves.get(&(krate, group));
+            let pattern = received.cloned().or_else(|| header.shape());
             let this = match &pattern {
                 Some(Ty::Path(path, _)) if !header.generics.contains(&&**path) => {
                     Some(self.name(krate, path))
@@ -115,6 +113,7 @@ impl<'a> Index<'a> {
                 Some(_) => None,
                 None => self.named_in_source(krate, group, header.this),
             };
+            let exact = received.is_some() && this.as_ref().is_some_and(|this| self.is_defined(krate, this));
             if let Some(this) = &this {
                 self.implementers.insert(this.clone());
                 self.shown.entry((krate, group)).or_insert_with(|| this.path.clone());
@@ -125,7 +124,7 @@ impl<'a> Index<'a> {
                 self.owners.extend(this.clone());
             }
             let pattern = Pattern { krate, ty: pattern, by_reference: header.this.starts_with('&') };
-            self.methods.add(method, this, pattern, header.of, id);
+            self.methods.add(method, (this, exact), pattern, header.of, id);
         }
     }
 
