@@ -19,8 +19,8 @@ use crate::summary::{CodeCall, HeldLock, Lock, Note, Occurrence};
 /// Code that returns what code returns that …: not followed further than this.
 pub(crate) const MAX_CODE_DEPTH: usize = 8;
 
-/// A call of code that may be the one: the code, what it is given, and what is held.
-pub(crate) type Application = (BodyId, Vec<Value>, BTreeSet<HeldLock>);
+/// A call of code that may be the one: the code, what it is given, and what is held, some of it surely.
+pub(crate) type Application = (BodyId, Vec<Value>, BTreeSet<(HeldLock, bool)>);
 
 /// Whether a value is called, or only given to somebody who may call it if it is code.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -174,8 +174,9 @@ impl Flow<'_, '_> {
     ) -> Vec<(HeldLock, Chain)> {
         let mut produced = Vec::new();
         let before = state.clone();
-        let (outermost, held) = (self.applied.is_empty(), before.held.keys().map(|held| held.lock.clone()));
-        let held: BTreeSet<HeldLock> = held.collect();
+        let outermost = self.applied.is_empty();
+        let held = before.held.keys().map(|held| (held.lock.clone(), before.sure.contains(held)));
+        let held: BTreeSet<(HeldLock, bool)> = held.collect();
         for &body in site.others {
             let chain = self.chain_step(body, site.span, true);
             let arguments = self.code_arguments(&Value::Unknown, body, args.clone());
