@@ -4,6 +4,7 @@
 //! renderers share. It neither finds nestings (`flow.rs`, `summary.rs`) nor judges them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use lockdep::order::Relation;
 use serde::{Deserialize, Serialize};
@@ -70,9 +71,9 @@ pub struct Class {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Step {
     /// The function in which the step stands, as a person writes it: `hv_core::paging::Paging::mark_dirty`.
-    pub function: String,
+    pub function: Arc<str>,
     /// What happens there: `calls p2m::lookup`, `acquires mm::p2m (shared)`.
-    pub action: String,
+    pub action: Arc<str>,
     /// Where.
     pub span: Span,
 }

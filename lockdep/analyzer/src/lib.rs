@@ -133,7 +133,7 @@ pub fn analyze_with(facts: Vec<Facts>, models: &Models, options: Options) -> Res
     let mut context = Context::new(&index, models, &classes);
     context.callbacks = options.callbacks;
     let entries = fixpoint::run(&mut context);
-    let graph = link::run(&context, &entries, &problems, context::roles(&programs));
+    let graph = link::run(&mut context, &entries, &problems, context::roles(&programs));
     let given = graph.assumptions.iter().any(|assumption| assumption.kind == "given-lock");
     if graph.acquisitions.is_empty() && !given {
         return Err(AnalyzeError::NoLocks(programs.into_iter().map(|program| program.krate).collect()));

@@ -3,11 +3,11 @@
 //! It adds no nesting and drops none; it only settles what no single function can know (whether a class belongs to
 //! domains at all) and words what the analysis took for granted.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use lockdep::order::Relation;
 
+use crate::chain::keep;
 use crate::context::Context;
 use crate::flow::Flow;
 use crate::graph::{Assumption, CALLERS, Evidence, Held, Instances, LockGraph, Nesting, Ownership, Wanted};
@@ -19,22 +19,18 @@ use crate::path::Root;
 use crate::summary::{ClassId, ClosedNesting, Note, Summary};
 use crate::waits::{Nodes, Waited};
 
-/// Puts the graph together.
+/// Puts the graph together, of summaries that are settled here.
 pub fn run(
-    context: &Context<'_>,
+    context: &mut Context<'_>,
     entries: &BTreeSet<BodyId>,
     problems: &[String],
     roles: Vec<String>,
 ) -> LockGraph {
-    let settled: Vec<Cow<'_, Summary>> = (0..context.summaries.len())
-        .map(|body| match entries.contains(&body) {
-            true => Cow::Owned(Flow::run_entry(context, body)),
-            false => Cow::Borrowed(&context.summaries[body]),
-        })
-        .collect();
-    let nodes = Nodes::new(context, &settled, entries);
-    let numbers = Numbers::new(context, &settled, entries, &nodes);
-    let ownership = ownership(context);
+    let (ownership, deferred) = (ownership(context), deferred(context, entries));
+    settle(context, entries);
+    let (context, settled) = (&*context, context.summaries.as_slice());
+    let nodes = Nodes::new(context, settled, entries);
+    let numbers = Numbers::new(context, settled, entries, &nodes);
     let mut graph = LockGraph { roles, bodies: context.index.bodies.len(), ..LockGraph::default() };
     graph.waits.clone_from(&numbers.waits);
     graph.classes = numbers.classes(context, &ownership);
@@ -45,16 +41,16 @@ pub fn run(
     // A thread that waits for one of its kind waits for another one.
     let is_end = |class: ClassId| matches!(context.placed_key(class), Some((Key::Waited(Waited::End(_)), _)));
     for (closed, grounds) in &nodes.notified {
-        for nesting in numbers.nestings(&closed.nesting, settle(closed, &ownership)) {
+        for nesting in numbers.nestings(&closed.nesting, relation(closed, &ownership)) {
             graph.add(nesting, numbers.evidence(grounds));
         }
     }
-    for summary in &settled {
+    for summary in settled {
         for (closed, grounds) in &summary.closed {
             if nodes.leaves_out(context, closed) {
                 continue;
             }
-            let relation = settle(closed, &ownership);
+            let relation = relation(closed, &ownership);
             let undeclared = context.placed_key(closed.nesting.held).is_some();
             for pair in numbers.either(&closed.nesting) {
                 either.entry(pair).or_default().extend(grounds.ways.wanted.end().cloned());
@@ -85,7 +81,7 @@ pub fn run(
             }
         }
         for note in &summary.notes {
-            if let Note::Slept(class, acquired, slept) = note {
+            if let Note::Slept(class, acquired, slept) = &**note {
                 for class in numbers.class(*class) {
                     graph.slept.entry((*class, acquired.clone())).or_default().insert(slept.clone());
                 }
@@ -108,7 +104,7 @@ pub fn run(
     for (waited, closed, grounds) in &nodes.channels {
         let contradicts = nodes.contradicting(*waited).flat_map(|class| numbers.class(class));
         let contradicts: BTreeSet<usize> = contradicts.copied().collect();
-        for nesting in numbers.nestings(&closed.nesting, settle(closed, &ownership)) {
+        for nesting in numbers.nestings(&closed.nesting, relation(closed, &ownership)) {
             // Under it only the opposite is waited for, which there is as long as this is waited for.
             if !under(&graph, nesting.wanted).is_subset(&contradicts) {
                 channels.push((nesting, numbers.evidence(grounds)));
@@ -118,13 +114,14 @@ pub fn run(
     channels.into_iter().for_each(|(nesting, evidence)| graph.add(nesting, evidence));
     graph.acquisitions = sites.into_iter().collect();
     // A reader waits for writers only, and of an undeclared lock all acquisitions are here if none got lost.
-    let given = settled.iter().flat_map(|summary| &summary.notes).any(|note| matches!(note, Note::Given(..)));
+    let given =
+        settled.iter().flat_map(|summary| &summary.notes).any(|note| matches!(**note, Note::Given(..)));
     let all_known = !given && !numbers.has_lost();
     let written =
         |class: usize| !all_known || writers.contains(&class) || graph.classes[class].level.is_some();
     let waits = |nesting: &Nesting| nesting.wanted_as == Wanted::Exclusive || written(nesting.wanted);
     graph.nestings.retain(|nesting, _| waits(nesting));
-    graph.assumptions = assumptions(context, &settled, entries, problems);
+    graph.assumptions = assumptions(context, entries, deferred, problems);
     graph.assumptions.extend(unordered(&graph, instances, either));
     graph.assumptions.extend(numbers.lost(context, &graph));
     graph.assumptions.extend(numbers.stored(&graph));
@@ -148,6 +145,27 @@ pub fn run(
     }
     graph.assumptions.sort();
     graph
+}
+
+/// Closes what entry points leave open.
+fn settle(context: &mut Context<'_>, entries: &BTreeSet<BodyId>) {
+    // Each by what all had found before: code of one may be given to another.
+    let found: Vec<Summary> = entries.iter().map(|body| Flow::run_entry(context, *body)).collect();
+    for (body, found) in entries.iter().zip(found) {
+        let summary = &mut context.summaries[*body];
+        summary.open.clear();
+        for (acquire, chain) in &found.acquires {
+            keep(&mut summary.acquires, acquire.clone(), chain.clone());
+        }
+        summary.include(found);
+    }
+}
+
+/// Code that nobody read is seen to call: threads, lazy statics, futures.
+fn deferred(context: &Context<'_>, entries: &BTreeSet<BodyId>) -> Vec<Span> {
+    let takes = |body: &&BodyId| !context.summaries[**body].acquires.is_empty();
+    let bodies = entries.iter().filter(takes).map(|body| context.index.bodies[*body].body);
+    bodies.filter(|body| body.id.ends_with('}')).map(|body| body.span.clone()).collect()
 }
 
 /// Two instances of one undeclared class, or of two that are in the same places, where nothing says that they could not
@@ -178,7 +196,7 @@ fn unordered(
 }
 
 /// A lock of a class that belongs to nobody anywhere is known to have no owner.
-fn settle(closed: &ClosedNesting, ownership: &[Ownership]) -> Relation {
+fn relation(closed: &ClosedNesting, ownership: &[Ownership]) -> Relation {
     let unowned = |class: usize, ownerless: bool| ownerless && ownership[class] == Ownership::Unowned;
     let nesting = &closed.nesting;
     if unowned(nesting.held, closed.ownerless.0) && unowned(nesting.wanted, closed.ownerless.1) {
@@ -216,8 +234,8 @@ fn ownership(context: &Context<'_>) -> Vec<Ownership> {
 
 fn assumptions(
     context: &Context<'_>,
-    settled: &[Cow<'_, Summary>],
     entries: &BTreeSet<BodyId>,
+    deferred: Vec<Span>,
     problems: &[String],
 ) -> Vec<Assumption> {
     let mut found: Vec<Assumption> = Vec::new();
@@ -258,8 +276,8 @@ fn assumptions(
     let mut foreign_drops: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
     let mut unclassed: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
     let mut given: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
-    for note in settled.iter().flat_map(|summary| &summary.notes) {
-        match note {
+    for note in context.summaries.iter().flat_map(|summary| &summary.notes) {
+        match &**note {
             // A finding, not an assumption.
             Note::Slept(..) => {}
             Note::Waits(span) => {
@@ -348,14 +366,6 @@ fn assumptions(
         let text = format!("locks of type `{what}` that callers outside give nest with none of these locks");
         add("given-lock", text, sites.into_iter().collect());
     }
-    // Code that nobody read is seen to call: threads, lazy statics, futures.
-    let deferred: Vec<Span> = entries
-        .iter()
-        .filter(|body| !context.summaries[**body].acquires.is_empty())
-        .map(|body| context.index.bodies[*body].body)
-        .filter(|body| body.id.ends_with('}'))
-        .map(|body| body.span.clone())
-        .collect();
     if !deferred.is_empty() {
         let text = format!(
             "{} closures or futures that take these locks are run by code that was not read; none of these locks is \
