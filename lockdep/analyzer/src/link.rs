@@ -26,8 +26,10 @@ pub fn run(
     problems: &[String],
     roles: Vec<String>,
 ) -> LockGraph {
+    // Each by what all had found before: code of one may be given to another.
+    let found: Vec<Summary> = entries.iter().map(|body| Flow::run_entry(context, *body)).collect();
     let (ownership, deferred) = (ownership(context), deferred(context, entries));
-    settle(context, entries);
+    settle(context, entries, found);
     let (context, settled) = (&*context, context.summaries.as_slice());
     let nodes = Nodes::new(context, settled, entries);
     let numbers = Numbers::new(context, settled, entries, &nodes);
@@ -147,10 +149,8 @@ pub fn run(
     graph
 }
 
-/// Closes what entry points leave open.
-fn settle(context: &mut Context<'_>, entries: &BTreeSet<BodyId>) {
-    // Each by what all had found before: code of one may be given to another.
-    let found: Vec<Summary> = entries.iter().map(|body| Flow::run_entry(context, *body)).collect();
+/// Puts what closing the entry points has found in the place of what they leave open.
+fn settle(context: &mut Context<'_>, entries: &BTreeSet<BodyId>, found: Vec<Summary>) {
     for (body, found) in entries.iter().zip(found) {
         let summary = &mut context.summaries[*body];
         summary.open.clear();
