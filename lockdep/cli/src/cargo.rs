@@ -10,6 +10,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Output, Stdio};
+use std::thread::ScopedJoinHandle;
 
 use cargo_metadata::{Message, Metadata, MetadataCommand, TargetKind};
 use lockdep_analyzer::facts::FORMAT;
@@ -131,27 +132,26 @@ pub fn project(settings: &Settings, shell: &Shell) -> Result<Project, CargoError
     let mut command = cargo(settings, "metadata");
     command.args(["--quiet", "--no-deps", "--format-version", "1"]);
     manifest(settings, &mut command);
-    // Two programs that do not wait for each other.
-    let (answer, version) = std::thread::scope(|scope| {
-        let version = scope.spawn(|| ask(settings, &["-vV"]));
+    // Questions that do not wait for each other.
+    let (answer, version, stage) = std::thread::scope(|scope| {
+        let (version, stage) =
+            (scope.spawn(|| ask(settings, &["-vV"])), scope.spawn(|| stage(settings, shell)));
         let answer = answer(command);
-        (answer, version.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        (answer, joined(version), joined(stage))
     });
     let answer = String::from_utf8_lossy(&answer?).into_owned();
     let metadata = MetadataCommand::parse(answer).map_err(|error| CargoError::Answer(error.to_string()))?;
-    let version = version?.stdout;
+    let (version, stage) = (version?.stdout, stage?);
+    let mut hasher = DefaultHasher::new();
+    (env!("CARGO_PKG_VERSION"), FORMAT, FLAGS, DUMP, PRINT, reading::name(stage), version).hash(&mut hasher);
     let base = settings.target_dir.clone().unwrap_or_else(|| metadata.target_directory.clone().into());
-    let directory = |stage| {
-        let mut hasher = DefaultHasher::new();
-        (env!("CARGO_PKG_VERSION"), FORMAT, FLAGS, DUMP, PRINT, reading::name(stage), &version)
-            .hash(&mut hasher);
-        base.join("lockdep").join(format!("{:016x}", hasher.finish()))
-    };
-    // Where there have been artifacts of a stage, the compiler was asked before.
-    let wanted = directory(settings.stage);
-    let stage = if wanted.is_dir() { settings.stage } else { stage(settings, shell)? };
-    let target_dir = if stage == settings.stage { wanted } else { directory(stage) };
+    let target_dir = base.join("lockdep").join(format!("{:016x}", hasher.finish()));
     Ok(Project { metadata, target_dir, stage })
+}
+
+/// What a thread has found out.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// A question to the compiler.
