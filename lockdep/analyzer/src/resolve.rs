@@ -97,6 +97,15 @@ impl Context<'_> {
         found.into_iter().filter(|code| self.takes(*code, args)).collect()
     }
 
+    /// Whether a type is no stand-in for others.
+    pub(crate) fn is_concrete(&self, krate: usize, ty: &Ty) -> bool {
+        match ty {
+            Ty::Path(path, _) => !self.index.is_parameter(krate, path),
+            Ty::Dyn(_) | Ty::Opaque(_) | Ty::Projection(_) => false,
+            _ => true,
+        }
+    }
+
     /// The code that makes the lazy value that `place` of a body points to.
     pub fn makers(&self, krate: usize, body: BodyId, place: &Place) -> Vec<BodyId> {
         let ty = type_of(&self.index.bodies[body].body.locals, place);

@@ -51,11 +51,6 @@ impl<'a> Definitions<'a> {
         }
     }
 
-    /// Whether an item is surely defined at this path.
-    pub(super) fn knows(&self, krate: &str, path: &str) -> bool {
-        self.known.contains(&(krate, path))
-    }
-
     /// The path at which the item that is seen at `path` of `krate` is defined, as far as names say.
     pub(super) fn path<'p>(&'p self, krate: &'p str, path: &'p str) -> Cow<'p, str> {
         if self.known.is_empty() || self.known.contains(&(krate, path)) {
