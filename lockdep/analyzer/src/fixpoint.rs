@@ -33,11 +33,14 @@ struct Turns {
 }
 
 impl Turns {
-    fn new(plan: Plan) -> Turns {
+    fn new(plan: Plan, copied: impl Fn(BodyId) -> bool) -> Turns {
         let waiting = vec![false; plan.order.len()];
         let mut turns = Turns { plan, pending: BTreeSet::new(), waiting, now: (0, 0, 0) };
         for body in turns.plan.relevant.clone() {
-            turns.ask_for(body);
+            // Of what has copies, the rest is judged where it is called.
+            if !copied(body) {
+                turns.ask_for(body);
+            }
         }
         turns
     }
@@ -73,7 +76,7 @@ pub fn run(context: &mut Context<'_>) -> BTreeSet<BodyId> {
     let mut users: BTreeMap<BodyId, BTreeSet<BodyId>> = BTreeMap::new();
     let mut uses: Vec<Option<BTreeSet<BodyId>>> = vec![None; count];
     let mut rounds = vec![0_usize; count];
-    let mut turns = Turns::new(plan);
+    let mut turns = Turns::new(plan, |body| context.index.has_copies(body));
     while let Some(body) = turns.next() {
         let Analyzed { mut summary, used, deferred } = Flow::run(context, body);
         for callee in used.iter().chain(&deferred) {

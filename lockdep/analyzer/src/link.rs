@@ -35,7 +35,7 @@ pub fn run(
     let nodes = Nodes::new(context, &settled, entries);
     let numbers = Numbers::new(context, &settled, entries, &nodes);
     let ownership = ownership(context);
-    let mut graph = LockGraph { roles, bodies: context.index.bodies.len(), ..LockGraph::default() };
+    let mut graph = LockGraph { roles, bodies: context.index.read(), ..LockGraph::default() };
     graph.waits.clone_from(&numbers.waits);
     graph.classes = numbers.classes(context, &ownership);
     let mut sites: BTreeSet<(usize, Span)> = BTreeSet::new();
@@ -231,7 +231,7 @@ fn assumptions(
              of it calls; code outside neither nests these locks nor combines their guards; locks that no model knows, waits for \
              anything but locks, threads, condition variables, barriers and channels, messages that have to \
              come before others, guards in a `dyn Any`, and unwinding are left out",
-            context.index.bodies.len(),
+            context.index.read(),
             entries.len()
         ),
         Vec::new(),
@@ -364,7 +364,7 @@ fn assumptions(
         );
         add("deferred-code", text, deferred);
     }
-    for entry in &context.index.bodies {
+    for entry in &context.index.bodies[..context.index.read()] {
         if !entry.body.unread.is_empty() {
             let text = format!(
                 "{} lines of `{}` could not be read and do nothing to these locks",

@@ -56,6 +56,8 @@ pub(super) struct Pattern {
 pub(super) struct Methods<'a> {
     named: FxHashMap<&'a str, Named>,
     of_type: FxHashMap<Name, Vec<(Of, BodyId)>>,
+    /// The name of each method, and its position among those of that name.
+    places: FxHashMap<BodyId, (&'a str, usize)>,
 }
 
 /// The methods of one name, in the order of bodies.
@@ -91,6 +93,23 @@ impl Named {
 }
 
 impl<'a> Methods<'a> {
+    /// Whether the types that the `impl` of a method is for may implement the trait with this last segment.
+    pub(super) fn may_implement(&self, method: BodyId, last: &str) -> bool {
+        let Some((named, at)) = self.places.get(&method) else { return true };
+        let Some(of) = self.named.get(named).and_then(|named| named.all.get(*at)) else { return true };
+        let by_name = |this| self.of_type.get(this).into_iter().flatten().any(|(of, _)| of.may_be(last));
+        let Pattern { ty, by_reference, .. } = &of.pattern;
+        // What an impl for a parameter is for may be anything.
+        let is_any = of.this.is_none()
+            && !by_reference
+            && !matches!(ty, Some(Ty::Tuple(_) | Ty::Slice(_) | Ty::Array(..)));
+        is_any
+            || of.this.as_ref().filter(|_| !by_reference).is_some_and(by_name)
+            || self.named.values().flat_map(|named| &named.all).any(|other| {
+                other.of.may_be(last) && (other.this.is_none() || *by_reference && other.pattern.by_reference)
+            })
+    }
+
     /// Adds a method; bodies come in ascending order.
     pub(super) fn add(
         &mut self,
@@ -114,6 +133,7 @@ impl<'a> Methods<'a> {
             Of::Trait(last) => named.by_trait.entry(last.clone()).or_default().push(at),
             Of::Unread => named.unread.push(at),
         }
+        self.places.insert(body, (method, at));
         named.all.push(Method { this, pattern, of, body });
     }
 }

@@ -11,8 +11,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 mod nesting;
+mod stated;
 mod way;
 
+pub use stated::{Bound, Trait};
 pub use way::Way;
 
 /// One crate as read.
@@ -22,6 +24,10 @@ pub struct Program {
     pub krate: String,
     /// Bodies in ascending order of [`Body::id`].
     pub bodies: Vec<Body>,
+    /// The bounds that impls state, by the impl (`p2m::{impl#0}`).
+    pub bounds: BTreeMap<String, Vec<Bound>>,
+    /// The traits that its sources declare.
+    pub traits: Vec<Trait>,
 }
 
 /// A place in source text; the file is relative to the workspace where it can be.
