@@ -3,13 +3,15 @@
 //! A known function's effect comes from the model table, a read function's from its summary (`instantiate.rs`), and
 //! anything else is foreign (`foreign.rs`).
 
+use std::sync::Arc;
+
 use crate::chain::Chain;
 use crate::flow::Flow;
 use crate::graph::{Held, Step as ChainStep, Wanted};
 use crate::index::{BodyId, pointee};
 use crate::instantiate::Arguments;
 use crate::mir::ir::{Call, Callee, Operand, Place, Span, Ty};
-use crate::model::{Acquiring, Effect};
+use crate::model::{Acquiring, Effect, Iteration};
 use crate::path::{Path, Step, Value};
 use crate::resolve::is_code_trait;
 use crate::state::State;
@@ -110,6 +112,9 @@ impl Flow<'_, '_> {
             Some(Effect::Acquire(acquiring)) => self.acquiring(state, call, &acquiring, block, span),
             Some(Effect::Wait(waiting)) => self.waiting(state, call, waiting, block, span),
             Some(Effect::Iterate(iteration)) => {
+                if matches!(iteration, Iteration::Finds) {
+                    self.run_keys(state, call, span);
+                }
                 if !self.iterating(state, call, iteration, block) {
                     self.foreign(state, call, block, span);
                 }
@@ -140,6 +145,7 @@ impl Flow<'_, '_> {
                 self.put(state, &call.dest, to(path), made);
             }
             Some(Effect::Element) => {
+                self.run_keys(state, call, span);
                 let mut path = state.step(first.pointee(), &Step::Index);
                 if self.context.index.is_owner(self.krate, &pointee(&self.type_of(&call.dest))) {
                     path = path.owning();
@@ -167,6 +173,12 @@ impl Flow<'_, '_> {
             }
             Some(Effect::Copy) | None => self.foreign(state, call, block, span),
         }
+    }
+
+    /// Runs the methods of ours that a function runs to find what is at a key.
+    fn run_keys(&mut self, state: &mut State, call: &Call, span: &Span) {
+        let key = self.context.callee_key(self.krate, &call.callee).unwrap_or_default();
+        self.run_methods(state, call, &key, span);
     }
 
     /// An upgradable reader becomes the writer: it waits for the readers, holding all that it has acquired since.
@@ -197,16 +209,20 @@ impl Flow<'_, '_> {
     }
 
     pub(crate) fn chain_step(&self, callee: BodyId, span: &Span, possible: bool) -> Chain {
-        let action = format!("calls {}", self.context.function_name(callee));
-        let function = self.context.function_name(self.id).to_owned();
-        let mut chain = Chain::of(ChainStep { function, action, span: span.clone() });
+        let mut chain = self.step(Arc::clone(&self.context.index.shown(callee).call), span);
         chain.possible = possible;
         chain
     }
 
+    /// The chain of one step of this function.
+    pub(crate) fn step(&self, action: impl Into<Arc<str>>, span: &Span) -> Chain {
+        let function = Arc::clone(self.context.function_name(self.id));
+        Chain::of(ChainStep { function, action: action.into(), span: span.clone() })
+    }
+
     pub(crate) fn note(&mut self, note: Note) {
         if let Some(output) = &mut self.output {
-            output.notes.insert(note);
+            output.notes.insert(note.into());
         }
     }
 }

@@ -67,6 +67,15 @@ pub struct Field {
     pub ty: Ty,
 }
 
+/// A body as a person would name it.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// `hv_core::p2m::P2mTable::lookup`, `…::lookup::{closure#0}`.
+    pub name: Arc<str>,
+    /// `calls …` the same.
+    pub call: Arc<str>,
+}
+
 /// The answers.
 #[derive(Debug)]
 pub struct Index<'a> {
@@ -80,6 +89,8 @@ pub struct Index<'a> {
     /// The positions of each crate's units: several units of one package can share a name.
     units: FxHashMap<&'a str, Vec<usize>>,
     modules: Vec<FxHashSet<&'a str>>,
+    /// Crates that were read from a text which prints some names short: it has no positions.
+    shortening: FxHashSet<&'a str>,
     by_id: FxHashMap<(usize, &'a str), BodyId>,
     by_path: FxHashMap<(usize, &'a str), BodyId>,
     methods: Methods<'a>,
@@ -93,7 +104,7 @@ pub struct Index<'a> {
     owner_fields: Vec<(usize, Ty)>,
     definitions: Definitions<'a>,
     /// How bodies are shown, once somebody asked.
-    names: Vec<OnceCell<String>>,
+    names: Vec<OnceCell<Shown>>,
     /// Names of fields: the type, the variant or empty, the position.
     field_names: BTreeMap<(Name, String, u32), &'a str>,
     /// Statics and constants: the crate, the path, the type.
@@ -111,6 +122,7 @@ impl<'a> Index<'a> {
             crates: programs.iter().map(|program| program.krate.as_str()).collect(),
             units: FxHashMap::default(),
             modules: programs.iter().map(modules).collect(),
+            shortening: FxHashSet::default(),
             by_id: FxHashMap::default(),
             by_path: FxHashMap::default(),
             methods: Methods::default(),
@@ -131,6 +143,9 @@ impl<'a> Index<'a> {
         }
         index.definitions = Definitions::new(programs, &index);
         for (krate, program) in programs.iter().enumerate() {
+            if program.bodies.iter().all(|body| body.span.line == 0) {
+                index.shortening.insert(&program.krate);
+            }
             for body in &program.bodies {
                 index.read_fields(krate, body);
                 if body.kind == BodyKind::Fn {
@@ -253,9 +268,12 @@ impl<'a> Index<'a> {
         found.map(|(_, _, ty)| Ty::Ref(false, Arc::new(ty.clone())))
     }
 
-    /// A body as a person would name it: `hv_core::p2m::P2mTable::lookup`, `…::lookup::{closure#0}`.
-    pub fn shown(&self, body: BodyId) -> &str {
-        self.names[body].get_or_init(|| self.name_of(body))
+    /// A body as a person would name it.
+    pub fn shown(&self, body: BodyId) -> &Shown {
+        self.names[body].get_or_init(|| {
+            let name = self.name_of(body);
+            Shown { call: format!("calls {name}").into(), name: name.into() }
+        })
     }
 
     fn name_of(&self, body: BodyId) -> String {

@@ -45,6 +45,12 @@ impl<'t> Header<'t> {
         }
     }
 
+    /// The last segment of the self type, as written.
+    pub(super) fn name(&self) -> &'t str {
+        let bare = self.this.trim_start_matches(['&', ' ']);
+        last(bare.split(['<', ' ']).next().unwrap_or_default())
+    }
+
     /// The self type as far as its text says it: a parameter, a tuple, an array. References are left out. Of what is in a
     /// tuple, the types of which `known` has the path by the last segment are named, and the others are `Never`.
     pub(super) fn shape<'k>(&self, known: &dyn Fn(&str) -> Option<&'k str>) -> Option<Ty> {

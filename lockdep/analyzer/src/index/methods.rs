@@ -4,7 +4,7 @@
 //! question costs what its answer does, however many crates there are. It resolves no callee by itself: `context.rs` and
 //! `resolve.rs` ask.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{BodyId, Index, Name};
 use crate::mir::ir::Ty;
@@ -12,11 +12,30 @@ use crate::mir::ir::Ty;
 /// A method of an `impl`.
 #[derive(Debug)]
 struct Method {
-    /// None if the `impl` is for a parameter, a tuple, an array or a reference to one.
-    this: Option<Name>,
+    this: This,
     pattern: Pattern,
     of: Of,
     body: BodyId,
+}
+
+/// The name of the type that an `impl` is for.
+#[derive(Clone, Debug)]
+pub(super) enum This {
+    /// The `impl` is for a parameter, a tuple, an array or a reference to one.
+    Nameless,
+    /// The methods show it.
+    Shown(Name),
+    /// The source says only how it is called there.
+    Guessed(Name),
+}
+
+impl This {
+    pub(super) fn name(&self) -> Option<&Name> {
+        match self {
+            This::Nameless => None,
+            This::Shown(name) | This::Guessed(name) => Some(name),
+        }
+    }
 }
 
 /// What a method's `impl` implements.
@@ -51,13 +70,38 @@ pub(super) struct Pattern {
     pub(super) by_reference: bool,
 }
 
+/// Whom an impl is for, as coarsely as to leave no doubt.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Implementer {
+    /// Whatever fits its bounds.
+    Any,
+    /// References, tuples, arrays.
+    Nameless,
+    /// Types with this last segment.
+    Named(String),
+}
+
+impl Implementer {
+    fn new(this: &This, pattern: &Pattern) -> Implementer {
+        match (this.name(), &pattern.ty) {
+            _ if pattern.by_reference => Implementer::Nameless,
+            (Some(name), _) => Implementer::Named(name.last().to_owned()),
+            (None, Some(Ty::Tuple(_) | Ty::Slice(_) | Ty::Array(..))) => Implementer::Nameless,
+            (None, _) => Implementer::Any,
+        }
+    }
+}
+
 /// All methods, those of one name together.
 #[derive(Debug, Default)]
 pub(super) struct Methods<'a> {
     named: FxHashMap<&'a str, Named>,
     of_type: FxHashMap<Name, Vec<(Of, BodyId)>>,
-    /// The name of each method, and its position among those of that name.
-    places: FxHashMap<BodyId, (&'a str, usize)>,
+    implementers: FxHashMap<BodyId, Implementer>,
+    /// For which types there are impls of the trait with this last segment.
+    by_trait: FxHashMap<String, FxHashSet<Implementer>>,
+    /// For which types there are impls of unknown traits.
+    unread: FxHashSet<Implementer>,
 }
 
 /// The methods of one name, in the order of bodies.
@@ -75,12 +119,17 @@ struct Named {
 }
 
 impl Named {
-    /// Those whose type may be the one called `this`: the same, or a re-export of it seen from another crate.
-    fn of_type<'m>(&'m self, this: &'m Name) -> impl Iterator<Item = &'m Method> {
+    /// Those whose type may be the one called `this`: the same, or, unless there is one of exactly this name, a re-export
+    /// of it seen from another crate.
+    fn of_type<'m>(&'m self, this: &'m Name, exact: bool) -> impl Iterator<Item = &'m Method> {
         let alike = self.by_type.get(&this.krate).and_then(|names| names.get(this.last()));
-        let agree = move |known: &Name| known == this || !this.krate.is_empty();
+        let agree = move |known: &This| match known {
+            This::Nameless => false,
+            This::Shown(name) => name == this || !exact,
+            This::Guessed(name) => name == this || !this.krate.is_empty(),
+        };
         let methods = alike.into_iter().flatten().map(|at| &self.all[*at]);
-        methods.filter(move |method| method.this.as_ref().is_some_and(&agree))
+        methods.filter(move |method| agree(&method.this))
     }
 
     /// Those that may implement the trait with this last segment.
@@ -94,34 +143,22 @@ impl Named {
 
 impl<'a> Methods<'a> {
     /// Whether the types that the `impl` of a method is for may implement the trait with this last segment.
-    pub(super) fn may_implement(&self, method: BodyId, last: &str) -> bool {
-        let Some((named, at)) = self.places.get(&method) else { return true };
-        let Some(of) = self.named.get(named).and_then(|named| named.all.get(*at)) else { return true };
-        let by_name = |this| self.of_type.get(this).into_iter().flatten().any(|(of, _)| of.may_be(last));
-        let Pattern { ty, by_reference, .. } = &of.pattern;
+    pub(super) fn may_implement(&self, method: BodyId, of: &str) -> bool {
+        let Some(this) = self.implementers.get(&method) else { return true };
         // What an impl for a parameter is for may be anything.
-        let is_any = of.this.is_none()
-            && !by_reference
-            && !matches!(ty, Some(Ty::Tuple(_) | Ty::Slice(_) | Ty::Array(..)));
-        is_any
-            || of.this.as_ref().filter(|_| !by_reference).is_some_and(by_name)
-            || self.named.values().flat_map(|named| &named.all).any(|other| {
-                other.of.may_be(last) && (other.this.is_none() || *by_reference && other.pattern.by_reference)
+        *this == Implementer::Any
+            || [self.by_trait.get(of), Some(&self.unread)].into_iter().flatten().any(|known| {
+                known.contains(&Implementer::Any)
+                    || known.contains(&Implementer::Nameless) && !matches!(this, Implementer::Named(_))
+                    || known.contains(this)
             })
     }
 
     /// Adds a method; bodies come in ascending order.
-    pub(super) fn add(
-        &mut self,
-        method: &'a str,
-        this: Option<Name>,
-        pattern: Pattern,
-        of: Of,
-        body: BodyId,
-    ) {
+    pub(super) fn add(&mut self, method: &'a str, this: This, pattern: Pattern, of: Of, body: BodyId) {
         let named = self.named.entry(method).or_default();
         let at = named.all.len();
-        if let Some(this) = &this {
+        if let Some(this) = this.name() {
             let names = named.by_type.entry(this.krate.clone()).or_default();
             names.entry(this.last().to_owned()).or_default().push(at);
             self.of_type.entry(this.clone()).or_default().push((of.clone(), body));
@@ -133,7 +170,17 @@ impl<'a> Methods<'a> {
             Of::Trait(last) => named.by_trait.entry(last.clone()).or_default().push(at),
             Of::Unread => named.unread.push(at),
         }
-        self.places.insert(body, (method, at));
+        let implementer = Implementer::new(&this, &pattern);
+        match &of {
+            Of::Nothing => {}
+            Of::Trait(of) => {
+                self.by_trait.entry(of.clone()).or_default().insert(implementer.clone());
+            }
+            Of::Unread => {
+                self.unread.insert(implementer.clone());
+            }
+        }
+        self.implementers.insert(body, implementer);
         named.all.push(Method { this, pattern, of, body });
     }
 }
@@ -170,11 +217,12 @@ impl Index<'_> {
         let candidates = self.methods.named.get(method)?;
         let this = self.name(krate, ty);
         let inherent = |exact: bool, here: bool| {
-            let mut found = candidates.of_type(&this).filter(|candidate| {
-                matches!(candidate.of, Of::Nothing | Of::Unread)
-                    && (!here || self.bodies[candidate.body].krate == krate)
-                    && (!exact || candidate.this.as_ref() == Some(&this))
-            });
+            let mut found =
+                candidates.of_type(&this, exact || self.is_exact(krate, &this)).filter(|candidate| {
+                    matches!(candidate.of, Of::Nothing | Of::Unread)
+                        && (!here || self.bodies[candidate.body].krate == krate)
+                        && (!exact || candidate.this.name() == Some(&this))
+                });
             // Several `impl` blocks of one type with different arguments: not told apart by name.
             let first = found.next()?.body;
             found.next().is_none().then_some(first)
@@ -214,7 +262,9 @@ impl Index<'_> {
         let mut own: Vec<BodyId> = Vec::new();
         if let Ty::Path(path, _) = bare {
             let name = self.name(krate, path);
-            own.extend(candidates.of_type(&name).filter(fits).map(|method| method.body));
+            own.extend(
+                candidates.of_type(&name, self.is_exact(krate, &name)).filter(fits).map(|method| method.body),
+            );
         }
         if own.is_empty() {
             let nameless = candidates.nameless.iter().map(|at| &candidates.all[*at]);
@@ -259,7 +309,18 @@ impl Index<'_> {
     pub fn drop_impl(&self, krate: usize, path: &str) -> Option<BodyId> {
         let drops = self.methods.named.get("drop")?;
         let name = self.name(krate, path);
-        drops.of_type(&name).find(|method| method.of.may_be("Drop")).map(|method| method.body)
+        drops
+            .of_type(&name, self.is_exact(krate, &name))
+            .find(|method| method.of.may_be("Drop"))
+            .map(|method| method.body)
+    }
+
+    /// Whether a name that crate `krate` printed is that of one type: a crate prints its own in full, and others by a path
+    /// that there is no other type at.
+    fn is_exact(&self, krate: usize, name: &Name) -> bool {
+        let own = self.crates[krate] == name.krate;
+        let known = || self.fields.contains_key(name) || self.implementers.contains(name);
+        name.krate.is_empty() || !self.shortening.contains(name.krate.as_str()) && (own || known())
     }
 
     /// Whether any type of the analyzed crates has a destructor.
