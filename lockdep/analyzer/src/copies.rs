@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::callgraph;
 use crate::context::Context;
 use crate::index::{BodyId, Index, Types, type_of};
-use crate::instances::{name_of_parameter, unify};
+use crate::instances::{Parameter, name_of_parameter, unify};
 use crate::mir::ir::{Call, Callee, Operand, Terminator, Ty};
 
 /// The parameters of functions that matter.
@@ -62,8 +62,8 @@ fn calls<'a>(index: &Index<'a>, body: BodyId) -> impl Iterator<Item = &'a Call> 
 fn parameters(context: &Context<'_>, relevant: &BTreeSet<BodyId>) -> Parameters {
     let mut found = Parameters::new();
     // Of a parameter of a callee: the parameters of callers that are in what it is given.
-    let mut inside: BTreeMap<(BodyId, Arc<str>), BTreeSet<(BodyId, Arc<str>)>> = BTreeMap::new();
-    let mut pending: Vec<(BodyId, Arc<str>)> = Vec::new();
+    let mut inside: BTreeMap<Parameter, BTreeSet<Parameter>> = BTreeMap::new();
+    let mut pending: Vec<Parameter> = Vec::new();
     for &caller in relevant.iter().filter(|body| !context.index.bodies[**body].body.id.ends_with('}')) {
         for call in calls(context.index, caller) {
             if let Callee::Qualified { this, .. } = &call.callee

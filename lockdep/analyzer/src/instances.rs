@@ -12,7 +12,7 @@ use crate::index::{BodyId, Entry, Index, type_of};
 use crate::mir::ir::{Body, Call, Callee, Operand, Rvalue, StatementKind, Terminator, Ty};
 
 /// A type parameter of a body, by its name.
-type Parameter = (BodyId, Arc<str>);
+pub(crate) type Parameter = (BodyId, Arc<str>);
 
 /// The answers.
 #[derive(Debug, Default)]

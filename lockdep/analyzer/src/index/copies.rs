@@ -12,11 +12,14 @@ use crate::mir::ir::Ty;
 /// What parameters of a function stand for: by their names, the crate that prints the type, and the type.
 pub type Types = BTreeMap<Arc<str>, (usize, Ty)>;
 
+/// The same as sets of one, as what parameters stand for over all calls is given.
+type Sets = BTreeMap<Arc<str>, BTreeSet<(usize, Ty)>>;
+
 /// The copies of functions.
 #[derive(Debug, Default)]
 pub(super) struct Copies {
     /// In the order of their numbers.
-    all: Vec<BTreeMap<Arc<str>, BTreeSet<(usize, Ty)>>>,
+    all: Vec<Sets>,
     numbers: BTreeMap<BodyId, BTreeMap<Types, BodyId>>,
     /// The parameters of each function that its copies are told apart by.
     parameters: BTreeMap<BodyId, BTreeSet<Arc<str>>>,
