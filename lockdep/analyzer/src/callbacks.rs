@@ -178,7 +178,7 @@ impl Flow<'_, '_> {
         }
         let place = call.args.first().and_then(Operand::place);
         if let Some(Ty::Ref(true, inner)) = place.map(|place| self.type_of(place)) {
-            let destroying = Destroying { holder: None, perhaps, ours: false };
+            let destroying = Destroying { perhaps, ..Destroying::default() };
             self.destroy(state, &inner, &Path::unknown(), destroying, span);
         }
         true

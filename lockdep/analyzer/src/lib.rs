@@ -33,6 +33,7 @@ mod alias;
 mod alike;
 mod alone;
 mod apply;
+mod asleep;
 mod before;
 mod callbacks;
 mod callers;

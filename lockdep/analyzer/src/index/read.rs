@@ -86,6 +86,9 @@ impl<'a> Index<'a> {
                     && let Some(&target) = self.by_id.get(&(krate, id.as_str()))
                 {
                     self.closures[krate].insert(text, target);
+                    let fields = aggregate.fields.iter().map(|(_, operand)| operand.place());
+                    let types = fields.map(|place| place.map_or(Ty::Never, |at| type_of(&body.locals, at)));
+                    self.captures.insert(target, types.collect());
                 }
             }
         }
