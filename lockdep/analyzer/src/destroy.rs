@@ -3,6 +3,7 @@
 //! From the type alone: its own `Drop`, then its fields as far as the code shows them, then its generic arguments.
 //! What there is to run is found once for each type. Guards are released elsewhere, with the local that holds them.
 
+mod hidden;
 mod owned;
 
 use std::collections::BTreeSet;
@@ -33,6 +34,8 @@ pub enum Destruction {
     Unfinished(BodyId),
     /// A value of a parameter or a trait object goes away, whose destructor may be the caller's.
     Callers(Ty),
+    /// A value of a parameter, or of a type that is not printed, goes away.
+    Hidden(Ty),
     /// A trait object goes away, of which it is not known what it may be.
     Dynamic(String),
 }
@@ -48,6 +51,8 @@ pub(crate) struct Destroying {
     pub ours: bool,
     /// A future has nothing left to destroy.
     pub finished: bool,
+    /// It is what somebody puts in the place of a parameter or an opaque type.
+    pub put_there: bool,
 }
 
 /// Whether a value of this type keeps nothing alive: the content of an `Arc` goes with its last strong reference.
@@ -104,6 +109,7 @@ impl Search<'_, '_> {
                 let index = self.context.index;
                 if index.is_parameter(krate, path) {
                     self.callers(ty);
+                    self.hidden(ty);
                 }
                 if is_weak(index.is_ours(krate, path), path) || !self.seen.insert(ty.to_string()) {
                     return;
@@ -160,14 +166,15 @@ impl Search<'_, '_> {
                     self.found.push(Destruction::Dynamic(bounds.to_string()));
                 }
             },
-            Ty::Closure(text) => {
-                if let Some(closure) = self.context.index.closure(krate, text)
-                    && self.seen.insert(ty.to_string())
-                {
-                    self.captured(krate, closure, at);
+            Ty::Closure(text) if self.seen.insert(ty.to_string()) => {
+                for closure in self.context.index.codes_of_type(krate, text) {
+                    self.captured(krate, closure, at.clone());
                 }
             }
-            Ty::Opaque(_) => self.callers(ty),
+            Ty::Opaque(_) => {
+                self.callers(ty);
+                self.hidden(ty);
+            }
             _ => {}
         }
     }
@@ -192,7 +199,15 @@ impl Search<'_, '_> {
             self.visit(krate, ty, place);
         }
         for local in asleep.into_iter().flatten() {
-            self.visit(krate, &body.locals[local], None);
+            let ty = &body.locals[local];
+            match ty {
+                Ty::Opaque(_) => {
+                    for (krate, ty) in self.context.returned_as(closure, ty) {
+                        self.visit(krate, &ty, None);
+                    }
+                }
+                _ => self.visit(krate, ty, None),
+            }
         }
         self.unfinished = before;
     }
@@ -219,6 +234,13 @@ impl Search<'_, '_> {
         }
     }
 
+    /// Something goes away whose type the function that destroys it does not say.
+    fn hidden(&mut self, ty: &Ty) {
+        if !self.lent && !self.unfinished {
+            self.found.push(Destruction::Hidden(ty.clone()));
+        }
+    }
+
     /// Something goes away that may be the caller's. The fields of a type of ours name its own parameters.
     fn callers(&mut self, ty: &Ty) {
         if self.context.callbacks && (!self.lent || matches!(ty, Ty::Dyn(_))) {
@@ -240,7 +262,8 @@ impl Flow<'_, '_> {
         let itself = place.local == 1 && matches!(ty, Ty::Closure(_));
         let awaited = self.body.names.get(&place.local).is_some_and(|name| name == "__awaitee");
         let holder = whole.then_some(place.local);
-        let destroying = Destroying { holder, perhaps: false, ours, finished: itself || awaited };
+        let finished = itself || awaited;
+        let destroying = Destroying { holder, ours, finished, ..Destroying::default() };
         self.destroy(state, &ty, &target, destroying, span);
         if whole {
             state.release(place.local);
@@ -279,8 +302,20 @@ impl Flow<'_, '_> {
         destroying: Destroying,
         span: &Span,
     ) {
-        let Destroying { holder, perhaps, ours, finished } = destroying;
-        for destruction in self.context.destructions(self.krate, ty).iter() {
+        self.destroy_as(state, (self.krate, ty), target, destroying, span);
+    }
+
+    /// The same, by a type that this crate prints.
+    fn destroy_as(
+        &mut self,
+        state: &mut State,
+        (krate, ty): (usize, &Ty),
+        target: &Path,
+        destroying: Destroying,
+        span: &Span,
+    ) {
+        let Destroying { holder, perhaps, ours, finished, .. } = destroying;
+        for destruction in self.context.destructions(krate, ty).iter() {
             match destruction {
                 Destruction::Runs(body, at, possible) => {
                     let place = match at {
@@ -303,7 +338,7 @@ impl Flow<'_, '_> {
                     }
                 }
                 Destruction::Guard => {
-                    if let Some(local) = holder.filter(|_| self.context.holds_one_guard(self.krate, ty)) {
+                    if let Some(local) = holder.filter(|_| self.context.holds_one_guard(krate, ty)) {
                         state.release(local);
                     }
                 }
@@ -312,8 +347,9 @@ impl Flow<'_, '_> {
                         self.call_back(state, &format!("the destructor of `{of}`"), perhaps, span);
                     }
                 }
+                Destruction::Hidden(of) => self.destroy_hidden(state, of, target, destroying, span),
                 Destruction::Dynamic(bounds) => {
-                    self.note(Note::DynamicDrop(bounds.clone(), span.clone()));
+                    self.note(Note::DynamicDrop(format!("dyn {bounds}"), span.clone()));
                 }
             }
         }

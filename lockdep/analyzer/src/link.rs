@@ -333,7 +333,7 @@ fn assumptions(
         add("foreign-spawn", text, sites.into_iter().collect());
     }
     for (what, sites) in drops {
-        let text = format!("destroying a `dyn {what}` takes none of these locks");
+        let text = format!("destroying a `{what}` takes none of these locks");
         add("dynamic-drop", text, sites.into_iter().collect());
     }
     for (what, sites) in foreign_drops {

@@ -95,6 +95,7 @@ impl<'a> Index<'a> {
     }
 
     pub(super) fn read_impls(&mut self) {
+        self.read_futures();
         let mut selves: BTreeMap<(usize, &'a str), Ty> = BTreeMap::new();
         let mut mentioned: BTreeMap<(usize, &'a str), BTreeSet<&'a str>> = BTreeMap::new();
         for &Entry { krate, body } in &self.bodies {
@@ -104,7 +105,9 @@ impl<'a> Index<'a> {
             }
             let written = Header::read(body.impl_header.as_deref().unwrap_or_default()).name();
             let mentioned = mentioned.entry((krate, group)).or_default();
-            body.locals.iter().for_each(|ty| mentions(ty, written, mentioned));
+            // What a derive made does not say its type, but is not for any type either.
+            let shown = if written.is_empty() { 1 } else { body.locals.len() };
+            body.locals.iter().take(shown).for_each(|ty| mentions(ty, written, mentioned));
         }
         for (id, &Entry { krate, body }) in self.bodies.iter().enumerate() {
             let Some(group) = impl_group(&body.id) else { continue };
@@ -148,6 +151,27 @@ impl<'a> Index<'a> {
         names.filter(|name| !name.krate.is_empty()).collect()
     }
 
+    /// What a closure or future is called where it is no construction.
+    fn read_futures(&mut self) {
+        for (id, Entry { krate, body }) in
+            self.bodies.iter().enumerate().filter(|(_, of)| of.body.id.ends_with('}'))
+        {
+            let mut itself = body.locals.get(1).filter(|_| body.params > 0);
+            while let Some(Ty::Ref(_, inner)) = itself {
+                itself = Some(inner);
+            }
+            if let Some(Ty::Path(_, args)) = itself {
+                itself = args.first();
+            }
+            while let Some(Ty::Ref(_, inner)) = itself {
+                itself = Some(inner);
+            }
+            if let Some(Ty::Closure(text)) = itself {
+                self.futures[*krate].entry(text).or_default().push(id);
+            }
+        }
+    }
+
     /// A self type known only as written in the `impl` header: the type of that name in or nearest the module.
     fn named_in_source(&self, krate: usize, group: &str, last: &str) -> Option<Name> {
         if last.is_empty() {
@@ -173,11 +197,11 @@ impl<'a> Index<'a> {
     }
 }
 
-/// The paths in a type that end in this name.
+/// The paths in a type that end in this name, if it is not empty.
 fn mentions<'a>(ty: &'a Ty, written: &str, found: &mut BTreeSet<&'a str>) {
     match ty {
         Ty::Path(path, args) => {
-            if last(path) == written {
+            if written.is_empty() || last(path) == written {
                 found.insert(path);
             }
             args.iter().for_each(|arg| mentions(arg, written, found));
