@@ -11,7 +11,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::context::Context;
 use crate::index::{BodyId, type_of};
-use crate::mir::ir::{AggregateKind, Body, Callee, Operand, Rvalue, StatementKind, Terminator};
+use crate::mir::ir::{AggregateKind, Body, Callee, Operand, Rvalue, StatementKind, Terminator, Ty};
 use crate::model::Effect;
 
 /// The plan for the fixpoint.
@@ -44,6 +44,7 @@ pub fn plan(context: &Context<'_>) -> Plan {
         calls.read(entry.body);
         if calls.touches
             || stores(context, entry.krate, entry.body)
+            || destroys_by_models(context, entry.krate, entry.body)
             || entry.body.locals.iter().any(|ty| context.holds_guard(entry.krate, ty))
         {
             touching.insert(id);
@@ -75,6 +76,17 @@ pub fn plan(context: &Context<'_>) -> Plan {
         component[member.index()] = number;
     }
     Plan { relevant, reaching, called, order, component }
+}
+
+/// Whether a function destroys a value whose destructor was not read and runs code of ours.
+fn destroys_by_models(context: &Context<'_>, krate: usize, body: &Body) -> bool {
+    let runs = |ty: &Ty| match ty {
+        Ty::Path(path, _) => context
+            .key(krate, path, 1)
+            .is_some_and(|key| context.models.methods_run_by_drop(&key).next().is_some()),
+        _ => false,
+    };
+    body.locals.iter().any(|ty| ty.any(&mut |part| runs(part)))
 }
 
 /// Whether a function may put a shared pointer to a lock somewhere.

@@ -34,6 +34,7 @@ mod alias;
 mod alike;
 mod alone;
 mod apply;
+mod asleep;
 mod before;
 mod callbacks;
 mod callers;

@@ -141,6 +141,37 @@ impl Named {
     }
 }
 
+/// What a reference or a box hands the methods of a trait of std on to, if it does.
+fn forwarded<'t>(this: &'t Ty, of: &str) -> Option<&'t Ty> {
+    let by_any = [
+        "Debug",
+        "Display",
+        "Error",
+        "Hash",
+        "Hasher",
+        "Iterator",
+        "DoubleEndedIterator",
+        "Ord",
+        "PartialEq",
+        "PartialOrd",
+        "Read",
+        "Write",
+        "BufRead",
+        "Seek",
+        "Future",
+    ];
+    match this {
+        Ty::Ref(_, inner) => {
+            (by_any.contains(&of) || matches!(of, "AsRef" | "AsMut" | "ToSocketAddrs")).then_some(inner)
+        }
+        Ty::Path(path, args) => {
+            let boxed = matches!(super::last(path), "Box" | "Arc" | "Rc" | "Pin") && path.contains("::");
+            args.first().filter(|_| boxed && by_any.contains(&of))
+        }
+        _ => None,
+    }
+}
+
 impl<'a> Methods<'a> {
     /// Whether the types that the `impl` of a method is for may implement the trait with this last segment.
     pub(super) fn may_implement(&self, method: BodyId, of: &str) -> bool {
@@ -270,7 +301,11 @@ impl Index<'_> {
             let nameless = candidates.nameless.iter().map(|at| &candidates.all[*at]);
             own.extend(nameless.filter(fits).map(|method| method.body));
         }
-        if own.is_empty() { default.into_iter().collect() } else { own }
+        match forwarded(this, of.last()).filter(|_| own.is_empty() && of.krate.is_empty()) {
+            Some(inner) => self.implementations(krate, inner, of, method),
+            None if own.is_empty() => default.into_iter().collect(),
+            None => own,
+        }
     }
 
     /// Whether any type may stand for this one.

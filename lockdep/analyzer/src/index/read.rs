@@ -89,12 +89,16 @@ impl<'a> Index<'a> {
                     && let Some(&target) = self.by_id.get(&(krate, id.as_str()))
                 {
                     self.closures[krate].insert(text, target);
+                    let fields = aggregate.fields.iter().map(|(_, operand)| operand.place());
+                    let types = fields.map(|place| place.map_or(Ty::Never, |at| type_of(&body.locals, at)));
+                    self.captures.insert(target, types.collect());
                 }
             }
         }
     }
 
     pub(super) fn read_impls(&mut self) {
+        self.read_futures();
         let mut selves: BTreeMap<(usize, &'a str), Ty> = BTreeMap::new();
         let mut mentioned: BTreeMap<(usize, &'a str), BTreeSet<&'a str>> = BTreeMap::new();
         for &Entry { krate, body } in &self.bodies {
@@ -104,7 +108,9 @@ impl<'a> Index<'a> {
             }
             let written = Header::read(body.impl_header.as_deref().unwrap_or_default()).name();
             let mentioned = mentioned.entry((krate, group)).or_default();
-            body.locals.iter().for_each(|ty| mentions(ty, written, mentioned));
+            // What a derive made does not say its type, but is not for any type either.
+            let shown = if written.is_empty() { 1 } else { body.locals.len() };
+            body.locals.iter().take(shown).for_each(|ty| mentions(ty, written, mentioned));
         }
         let names: Vec<Name> = self.fields.keys().cloned().collect();
         let types: FxHashMap<(&str, &str), &str> =
@@ -154,6 +160,27 @@ impl<'a> Index<'a> {
         names.filter(|name| !name.krate.is_empty()).collect()
     }
 
+    /// What a closure or future is called where it is no construction.
+    fn read_futures(&mut self) {
+        for (id, Entry { krate, body }) in
+            self.bodies.iter().enumerate().filter(|(_, of)| of.body.id.ends_with('}'))
+        {
+            let mut itself = body.locals.get(1).filter(|_| body.params > 0);
+            while let Some(Ty::Ref(_, inner)) = itself {
+                itself = Some(inner);
+            }
+            if let Some(Ty::Path(_, args)) = itself {
+                itself = args.first();
+            }
+            while let Some(Ty::Ref(_, inner)) = itself {
+                itself = Some(inner);
+            }
+            if let Some(Ty::Closure(text)) = itself {
+                self.futures[*krate].entry(text).or_default().push(id);
+            }
+        }
+    }
+
     /// A self type known only as written in the `impl` header: the type of that name in or nearest the module.
     fn named_in_source(&self, krate: usize, group: &str, last: &str) -> Option<Name> {
         if last.is_empty() {
@@ -179,11 +206,11 @@ impl<'a> Index<'a> {
     }
 }
 
-/// The paths in a type that end in this name.
+/// The paths in a type that end in this name, if it is not empty.
 fn mentions<'a>(ty: &'a Ty, written: &str, found: &mut BTreeSet<&'a str>) {
     match ty {
         Ty::Path(path, args) => {
-            if last(path) == written {
+            if written.is_empty() || last(path) == written {
                 found.insert(path);
             }
             args.iter().for_each(|arg| mentions(arg, written, found));

@@ -138,7 +138,7 @@ pub(super) fn all(
         add("foreign-spawn", text, sites.into_iter().collect());
     }
     for (what, sites) in drops {
-        let text = format!("destroying a `dyn {what}` takes none of these locks");
+        let text = format!("destroying a `{what}` takes none of these locks");
         add("dynamic-drop", text, sites.into_iter().collect());
     }
     for (what, sites) in foreign_drops {
