@@ -11,7 +11,7 @@ use crate::graph::{Held, Step as ChainStep, Wanted};
 use crate::index::{BodyId, pointee};
 use crate::instantiate::Arguments;
 use crate::mir::ir::{Call, Callee, Operand, Place, Span, Ty};
-use crate::model::{Acquiring, Effect};
+use crate::model::{Acquiring, Effect, Iteration};
 use crate::path::{Path, Step, Value};
 use crate::resolve::is_code_trait;
 use crate::state::State;
@@ -112,6 +112,9 @@ impl Flow<'_, '_> {
             Some(Effect::Acquire(acquiring)) => self.acquiring(state, call, &acquiring, block, span),
             Some(Effect::Wait(waiting)) => self.waiting(state, call, waiting, block, span),
             Some(Effect::Iterate(iteration)) => {
+                if matches!(iteration, Iteration::Finds) {
+                    self.run_keys(state, call, span);
+                }
                 if !self.iterating(state, call, iteration, block) {
                     self.foreign(state, call, block, span);
                 }
@@ -142,6 +145,7 @@ impl Flow<'_, '_> {
                 self.put(state, &call.dest, to(path), made);
             }
             Some(Effect::Element) => {
+                self.run_keys(state, call, span);
                 let mut path = state.step(first.pointee(), &Step::Index);
                 if self.context.index.is_owner(self.krate, &pointee(&self.type_of(&call.dest))) {
                     path = path.owning();
@@ -169,6 +173,12 @@ impl Flow<'_, '_> {
             }
             Some(Effect::Copy) | None => self.foreign(state, call, block, span),
         }
+    }
+
+    /// Runs the methods of ours that a function runs to find what is at a key.
+    fn run_keys(&mut self, state: &mut State, call: &Call, span: &Span) {
+        let key = self.context.callee_key(self.krate, &call.callee).unwrap_or_default();
+        self.run_methods(state, call, &key, span);
     }
 
     /// An upgradable reader becomes the writer: it waits for the readers, holding all that it has acquired since.

@@ -13,6 +13,9 @@ use crate::mir::ir::{Call, Callee, Operand, Span, Ty};
 use crate::path::{Path, Value};
 use crate::state::State;
 
+/// Traits whose methods run at once on what a container or an iterator keeps.
+const AT_ONCE: [&str; 6] = ["BuildHasher", "Extend", "Hash", "Ord", "PartialEq", "PartialOrd"];
+
 /// Traits whose implementation is not for the type that is given, but for the one that is made of it.
 const CONVERSIONS: [&str; 2] = ["From", "TryFrom"];
 
@@ -35,13 +38,14 @@ impl Flow<'_, '_> {
         let (given, made) = (self.types_given(call), self.types_made(&result));
         for method in methods {
             let Some((of, method)) = method.split_once("::") else { continue };
-            let converts = CONVERSIONS.contains(&of);
+            let (converts, at_once) = (CONVERSIONS.contains(&of), AT_ONCE.contains(&of));
             let of = Name { krate: String::new(), path: of.to_owned() };
             for (krate, ty) in if converts { &made } else { &given } {
                 for body in context.index.implementations(*krate, ty, &of, method) {
                     // What the result keeps runs when the result is used; unless it is what the method makes.
                     let makes = || context.index.bodies[body].body.locals[0].any(&mut |part| part == ty);
-                    let kept = result.any(&mut |part| part == ty) && !matches!(ty, Ty::Dyn(_)) && !makes();
+                    let kept = result.any(&mut |part| part == ty) && !at_once;
+                    let kept = kept && !matches!(ty, Ty::Dyn(_)) && !makes();
                     if kept || converts && !self.is_converted(call, body) {
                         continue;
                     }

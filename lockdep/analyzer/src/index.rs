@@ -82,6 +82,8 @@ pub struct Index<'a> {
     /// The positions of each crate's units: several units of one package can share a name.
     units: FxHashMap<&'a str, Vec<usize>>,
     modules: Vec<FxHashSet<&'a str>>,
+    /// Crates that were read from a text which prints some names short: it has no positions.
+    shortening: FxHashSet<&'a str>,
     by_id: FxHashMap<(usize, &'a str), BodyId>,
     by_path: FxHashMap<(usize, &'a str), BodyId>,
     methods: Methods<'a>,
@@ -111,6 +113,7 @@ impl<'a> Index<'a> {
             crates: programs.iter().map(|program| program.krate.as_str()).collect(),
             units: FxHashMap::default(),
             modules: programs.iter().map(modules).collect(),
+            shortening: FxHashSet::default(),
             by_id: FxHashMap::default(),
             by_path: FxHashMap::default(),
             methods: Methods::default(),
@@ -131,6 +134,9 @@ impl<'a> Index<'a> {
         }
         index.definitions = Definitions::new(programs, &index);
         for (krate, program) in programs.iter().enumerate() {
+            if program.bodies.iter().all(|body| body.span.line == 0) {
+                index.shortening.insert(&program.krate);
+            }
             for body in &program.bodies {
                 index.read_fields(krate, body);
                 if body.kind == BodyKind::Fn {

@@ -45,6 +45,12 @@ impl<'t> Header<'t> {
         }
     }
 
+    /// The last segment of the self type, as written.
+    pub(super) fn name(&self) -> &'t str {
+        let bare = self.this.trim_start_matches(['&', ' ']);
+        last(bare.split(['<', ' ']).next().unwrap_or_default())
+    }
+
     /// The self type as far as its text says it without names: a parameter, a tuple, an array. References are left out.
     pub(super) fn shape(&self) -> Option<Ty> {
         let mut text = self.this;

@@ -12,11 +12,30 @@ use crate::mir::ir::Ty;
 /// A method of an `impl`.
 #[derive(Debug)]
 struct Method {
-    /// None if the `impl` is for a parameter, a tuple, an array or a reference to one.
-    this: Option<Name>,
+    this: This,
     pattern: Pattern,
     of: Of,
     body: BodyId,
+}
+
+/// The name of the type that an `impl` is for.
+#[derive(Clone, Debug)]
+pub(super) enum This {
+    /// The `impl` is for a parameter, a tuple, an array or a reference to one.
+    Nameless,
+    /// The methods show it.
+    Shown(Name),
+    /// The source says only how it is called there.
+    Guessed(Name),
+}
+
+impl This {
+    pub(super) fn name(&self) -> Option<&Name> {
+        match self {
+            This::Nameless => None,
+            This::Shown(name) | This::Guessed(name) => Some(name),
+        }
+    }
 }
 
 /// What a method's `impl` implements.
@@ -73,12 +92,17 @@ struct Named {
 }
 
 impl Named {
-    /// Those whose type may be the one called `this`: the same, or a re-export of it seen from another crate.
-    fn of_type<'m>(&'m self, this: &'m Name) -> impl Iterator<Item = &'m Method> {
+    /// Those whose type may be the one called `this`: the same, or, unless there is one of exactly this name, a re-export
+    /// of it seen from another crate.
+    fn of_type<'m>(&'m self, this: &'m Name, exact: bool) -> impl Iterator<Item = &'m Method> {
         let alike = self.by_type.get(&this.krate).and_then(|names| names.get(this.last()));
-        let agree = move |known: &Name| known == this || !this.krate.is_empty();
+        let agree = move |known: &This| match known {
+            This::Nameless => false,
+            This::Shown(name) => name == this || !exact,
+            This::Guessed(name) => name == this || !this.krate.is_empty(),
+        };
         let methods = alike.into_iter().flatten().map(|at| &self.all[*at]);
-        methods.filter(move |method| method.this.as_ref().is_some_and(&agree))
+        methods.filter(move |method| agree(&method.this))
     }
 
     /// Those that may implement the trait with this last segment.
@@ -92,17 +116,10 @@ impl Named {
 
 impl<'a> Methods<'a> {
     /// Adds a method; bodies come in ascending order.
-    pub(super) fn add(
-        &mut self,
-        method: &'a str,
-        this: Option<Name>,
-        pattern: Pattern,
-        of: Of,
-        body: BodyId,
-    ) {
+    pub(super) fn add(&mut self, method: &'a str, this: This, pattern: Pattern, of: Of, body: BodyId) {
         let named = self.named.entry(method).or_default();
         let at = named.all.len();
-        if let Some(this) = &this {
+        if let Some(this) = this.name() {
             let names = named.by_type.entry(this.krate.clone()).or_default();
             names.entry(this.last().to_owned()).or_default().push(at);
             self.of_type.entry(this.clone()).or_default().push((of.clone(), body));
@@ -150,11 +167,12 @@ impl Index<'_> {
         let candidates = self.methods.named.get(method)?;
         let this = self.name(krate, ty);
         let inherent = |exact: bool, here: bool| {
-            let mut found = candidates.of_type(&this).filter(|candidate| {
-                matches!(candidate.of, Of::Nothing | Of::Unread)
-                    && (!here || self.bodies[candidate.body].krate == krate)
-                    && (!exact || candidate.this.as_ref() == Some(&this))
-            });
+            let mut found =
+                candidates.of_type(&this, exact || self.is_exact(krate, &this)).filter(|candidate| {
+                    matches!(candidate.of, Of::Nothing | Of::Unread)
+                        && (!here || self.bodies[candidate.body].krate == krate)
+                        && (!exact || candidate.this.name() == Some(&this))
+                });
             // Several `impl` blocks of one type with different arguments: not told apart by name.
             let first = found.next()?.body;
             found.next().is_none().then_some(first)
@@ -194,7 +212,9 @@ impl Index<'_> {
         let mut own: Vec<BodyId> = Vec::new();
         if let Ty::Path(path, _) = bare {
             let name = self.name(krate, path);
-            own.extend(candidates.of_type(&name).filter(fits).map(|method| method.body));
+            own.extend(
+                candidates.of_type(&name, self.is_exact(krate, &name)).filter(fits).map(|method| method.body),
+            );
         }
         if own.is_empty() {
             let nameless = candidates.nameless.iter().map(|at| &candidates.all[*at]);
@@ -239,7 +259,18 @@ impl Index<'_> {
     pub fn drop_impl(&self, krate: usize, path: &str) -> Option<BodyId> {
         let drops = self.methods.named.get("drop")?;
         let name = self.name(krate, path);
-        drops.of_type(&name).find(|method| method.of.may_be("Drop")).map(|method| method.body)
+        drops
+            .of_type(&name, self.is_exact(krate, &name))
+            .find(|method| method.of.may_be("Drop"))
+            .map(|method| method.body)
+    }
+
+    /// Whether a name that crate `krate` printed is that of one type: a crate prints its own in full, and others by a path
+    /// that there is no other type at.
+    fn is_exact(&self, krate: usize, name: &Name) -> bool {
+        let own = self.crates[krate] == name.krate;
+        let known = || self.fields.contains_key(name) || self.implementers.contains(name);
+        name.krate.is_empty() || !self.shortening.contains(name.krate.as_str()) && (own || known())
     }
 
     /// Whether any type of the analyzed crates has a destructor.

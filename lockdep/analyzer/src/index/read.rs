@@ -2,13 +2,13 @@
 //!
 //! Done once, by `Index::new`; it answers nothing itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashSet;
 
 use super::headers::Header;
-use super::methods::Pattern;
-use super::{Entry, Field, Index, Name, element, pointee};
+use super::methods::{Pattern, This};
+use super::{Entry, Field, Index, Name, element, last, pointee};
 use crate::mir::ir::{Aggregate, AggregateKind, Body, Place, Program, Projection, Rvalue, StatementKind, Ty};
 
 impl<'a> Index<'a> {
@@ -93,10 +93,15 @@ impl<'a> Index<'a> {
 
     pub(super) fn read_impls(&mut self) {
         let mut selves: BTreeMap<(usize, &'a str), Ty> = BTreeMap::new();
+        let mut mentioned: BTreeMap<(usize, &'a str), BTreeSet<&'a str>> = BTreeMap::new();
         for &Entry { krate, body } in &self.bodies {
-            if let (Some(group), Some(this)) = (impl_group(&body.id), receiver(body)) {
+            let Some(group) = impl_group(&body.id) else { continue };
+            if let Some(this) = receiver(body) {
                 selves.entry((krate, group)).or_insert(this);
             }
+            let written = Header::read(body.impl_header.as_deref().unwrap_or_default()).name();
+            let mentioned = mentioned.entry((krate, group)).or_default();
+            body.locals.iter().for_each(|ty| mentions(ty, written, mentioned));
         }
         for (id, &Entry { krate, body }) in self.bodies.iter().enumerate() {
             let Some(group) = impl_group(&body.id) else { continue };
@@ -110,29 +115,38 @@ impl<'a> Index<'a> {
             };
             let this = match &pattern {
                 Some(Ty::Path(path, _)) if !header.generics.contains(&&**path) => {
-                    Some(self.name(krate, path))
+                    This::Shown(self.name(krate, path))
                 }
-                Some(_) => None,
-                None => self.named_in_source(krate, group, header.this),
+                Some(_) => This::Nameless,
+                None => match self.ours_among(krate, mentioned.get(&(krate, group))).as_slice() {
+                    [only] => This::Shown(only.clone()),
+                    _ => self
+                        .named_in_source(krate, group, header.name())
+                        .map_or(This::Nameless, This::Guessed),
+                },
             };
-            if let Some(this) = &this {
+            if let Some(this) = this.name() {
                 self.implementers.insert(this.clone());
                 self.shown.entry((krate, group)).or_insert_with(|| this.path.clone());
             } else if !header.this.is_empty() {
                 self.shown.entry((krate, group)).or_insert_with(|| header.this.to_owned());
             }
             if method == "owner_id" && header.of.may_be("LockOwner") {
-                self.owners.extend(this.clone());
+                self.owners.extend(this.name().cloned());
             }
             let pattern = Pattern { krate, ty: pattern, by_reference: header.this.starts_with('&') };
             self.methods.add(method, this, pattern, header.of, id);
         }
     }
 
+    /// The types of analyzed crates among these paths.
+    fn ours_among(&self, krate: usize, paths: Option<&BTreeSet<&str>>) -> Vec<Name> {
+        let names = paths.into_iter().flatten().map(|path| self.name(krate, path));
+        names.filter(|name| !name.krate.is_empty()).collect()
+    }
+
     /// A self type known only as written in the `impl` header: the type of that name in or nearest the module.
-    fn named_in_source(&self, krate: usize, group: &str, text: &str) -> Option<Name> {
-        let bare = text.trim_start_matches(['&', ' ']).split(['<', ' ']).next()?;
-        let last = bare.rsplit("::").next()?;
+    fn named_in_source(&self, krate: usize, group: &str, last: &str) -> Option<Name> {
         if last.is_empty() {
             return None;
         }
@@ -153,6 +167,23 @@ impl<'a> Index<'a> {
             }
             module = module.rsplit_once("::").map_or("", |(outer, _)| outer);
         }
+    }
+}
+
+/// The paths in a type that end in this name.
+fn mentions<'a>(ty: &'a Ty, written: &str, found: &mut BTreeSet<&'a str>) {
+    match ty {
+        Ty::Path(path, args) => {
+            if last(path) == written {
+                found.insert(path);
+            }
+            args.iter().for_each(|arg| mentions(arg, written, found));
+        }
+        Ty::Tuple(types) => types.iter().for_each(|ty| mentions(ty, written, found)),
+        Ty::Ref(_, inner) | Ty::Ptr(_, inner) | Ty::Slice(inner) | Ty::Array(inner, _) => {
+            mentions(inner, written, found);
+        }
+        _ => {}
     }
 }
 
