@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::context::Context;
 use crate::destroy::Destroying;
 use crate::flow::Flow;
 use crate::index::{BodyId, Name, last};
@@ -36,6 +37,9 @@ impl Flow<'_, '_> {
         }
         let result = self.type_of(&call.dest);
         let (given, made) = (self.types_given(call), self.types_made(&result));
+        if methods.contains(&"Iterator::next") {
+            self.run_clones(state, call, span);
+        }
         for method in methods {
             let Some((of, method)) = method.split_once("::") else { continue };
             let (converts, at_once) = (CONVERSIONS.contains(&of), AT_ONCE.contains(&of));
@@ -56,6 +60,26 @@ impl Flow<'_, '_> {
         }
     }
 
+    /// An iterator that clones what another one gives is run.
+    fn run_clones(&mut self, state: &mut State, call: &Call, span: &Span) {
+        let context = self.context;
+        let mut cloned = BTreeSet::new();
+        for place in call.args.iter().filter_map(Operand::place) {
+            self.type_of(place).any(&mut |part| {
+                if matches!(part, Ty::Path(path, _) if last(path) == "Cloned") {
+                    ours_in(context, self.krate, part, &mut cloned);
+                }
+                false
+            });
+        }
+        let of = Name { krate: String::new(), path: "Clone".to_owned() };
+        for (krate, ty) in cloned {
+            for body in context.index.implementations(krate, &ty, &of, "clone") {
+                self.run_method(state, &Value::Unknown, body, false, span);
+            }
+        }
+    }
+
     /// A method that a type of ours leaves to a trait which was not read: it may run all that the type does implement of
     /// the trait.
     fn run_provided(&mut self, state: &mut State, call: &Call, span: &Span) {
@@ -64,7 +88,7 @@ impl Flow<'_, '_> {
         let result = self.type_of(&call.dest);
         let last = last(of);
         let mut types = BTreeSet::new();
-        self.ours_in(this, &mut types);
+        ours_in(context, self.krate, this, &mut types);
         for (krate, ty) in types {
             let Ty::Path(path, _) = &ty else { continue };
             let kept = result.any(&mut |part| *part == ty);
@@ -128,19 +152,8 @@ impl Flow<'_, '_> {
     /// The types of ours that a result has.
     fn types_made(&self, result: &Ty) -> BTreeSet<(usize, Ty)> {
         let mut found = BTreeSet::new();
-        self.ours_in(result, &mut found);
+        ours_in(self.context, self.krate, result, &mut found);
         found
-    }
-
-    fn ours_in(&self, ty: &Ty, found: &mut BTreeSet<(usize, Ty)>) {
-        ty.any(&mut |inner| {
-            if let Ty::Path(path, _) = inner
-                && self.context.index.is_ours(self.krate, path)
-            {
-                found.insert((self.krate, inner.clone()));
-            }
-            false
-        });
     }
 
     /// The types of ours in what a foreign function is given and is instantiated with, and what may be behind trait
@@ -148,7 +161,7 @@ impl Flow<'_, '_> {
     fn types_given(&self, call: &Call) -> BTreeSet<(usize, Ty)> {
         let context = self.context;
         let mut found = BTreeSet::new();
-        let mut look = |ty: &Ty| self.ours_in(ty, &mut found);
+        let mut look = |ty: &Ty| ours_in(context, self.krate, ty, &mut found);
         match &call.callee {
             Callee::Path { generics, .. } => generics.iter().flat_map(|(_, types)| types).for_each(&mut look),
             Callee::Qualified { this, generics, .. } => {
@@ -161,7 +174,10 @@ impl Flow<'_, '_> {
         for place in call.args.iter().filter_map(Operand::place) {
             let ty = self.type_of(place);
             if ty.any(&mut |inner| matches!(inner, Ty::Dyn(_))) {
-                found.extend(context.objects_at(self.id, place, &ty).into_iter().flatten());
+                for (krate, object) in context.objects_at(self.id, place, &ty).into_iter().flatten() {
+                    ours_in(context, krate, &object, &mut found);
+                    found.insert((krate, object));
+                }
             }
         }
         found
@@ -182,9 +198,21 @@ impl Flow<'_, '_> {
         }
         let place = call.args.first().and_then(Operand::place);
         if let Some(Ty::Ref(true, inner)) = place.map(|place| self.type_of(place)) {
-            let destroying = Destroying { holder: None, perhaps, ours: false };
+            let destroying = Destroying { perhaps, ..Destroying::default() };
             self.destroy(state, &inner, &Path::unknown(), destroying, span);
         }
         true
     }
+}
+
+/// The types of ours in a type that crate `krate` prints.
+fn ours_in(context: &Context<'_>, krate: usize, ty: &Ty, found: &mut BTreeSet<(usize, Ty)>) {
+    ty.any(&mut |inner| {
+        if let Ty::Path(path, _) = inner
+            && context.index.is_ours(krate, path)
+        {
+            found.insert((krate, inner.clone()));
+        }
+        false
+    });
 }

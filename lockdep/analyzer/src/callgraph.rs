@@ -11,7 +11,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::context::Context;
 use crate::index::{BodyId, type_of};
-use crate::mir::ir::{AggregateKind, Body, Callee, Operand, Rvalue, StatementKind, Terminator};
+use crate::mir::ir::{AggregateKind, Body, Callee, Operand, Rvalue, StatementKind, Terminator, Ty};
 use crate::model::Effect;
 
 /// The plan for the fixpoint.
@@ -19,6 +19,8 @@ use crate::model::Effect;
 pub struct Plan {
     /// Functions that may reach a lock operation.
     pub relevant: BTreeSet<BodyId>,
+    /// Those of them that reach one by calls alone, destructors left out.
+    pub reaching: BTreeSet<BodyId>,
     /// Functions that others call, as far as names say.
     pub called: BTreeSet<BodyId>,
     /// Position of each function in an order with callees first.
@@ -42,6 +44,7 @@ pub fn plan(context: &Context<'_>) -> Plan {
         calls.read(entry.body);
         if calls.touches
             || stores(context, entry.krate, entry.body)
+            || destroys_by_models(context, entry.krate, entry.body)
             || entry.body.locals.iter().any(|ty| context.holds_guard(entry.krate, ty))
         {
             touching.insert(id);
@@ -57,7 +60,8 @@ pub fn plan(context: &Context<'_>) -> Plan {
     let by_others =
         |(body, by): (&BodyId, &BTreeSet<BodyId>)| by.iter().any(|by| by != body).then_some(*body);
     let called = callers.iter().filter_map(by_others).collect();
-    let mut relevant = reach(&callers, touching);
+    let reaching = reach(&callers, touching);
+    let mut relevant = reaching.clone();
     if context.index.destructors().any(|body| relevant.contains(&body)) {
         // Which drops run them is found out in the flow; by name, any drop may.
         relevant.extend(dropping);
@@ -71,7 +75,18 @@ pub fn plan(context: &Context<'_>) -> Plan {
         order[member.index()] = position;
         component[member.index()] = number;
     }
-    Plan { relevant, called, order, component }
+    Plan { relevant, reaching, called, order, component }
+}
+
+/// Whether a function destroys a value whose destructor was not read and runs code of ours.
+fn destroys_by_models(context: &Context<'_>, krate: usize, body: &Body) -> bool {
+    let runs = |ty: &Ty| match ty {
+        Ty::Path(path, _) => context
+            .key(krate, path, 1)
+            .is_some_and(|key| context.models.methods_run_by_drop(&key).next().is_some()),
+        _ => false,
+    };
+    body.locals.iter().any(|ty| ty.any(&mut |part| runs(part)))
 }
 
 /// Whether a function may put a shared pointer to a lock somewhere.

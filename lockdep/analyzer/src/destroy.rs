@@ -3,16 +3,22 @@
 //! From the type alone: its own `Drop`, then its fields as far as the code shows them, then its generic arguments.
 //! What there is to run is found once for each type. Guards are released elsewhere, with the local that holds them.
 
+mod hidden;
+mod owned;
+
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use crate::asleep;
 use crate::callers::owns_arguments;
 use crate::context::Context;
 use crate::flow::Flow;
-use crate::index::{BodyId, Field};
+use crate::index::{BodyId, Name};
 use crate::instantiate::Arguments;
-use crate::mir::ir::{Span, Ty};
+use crate::mir::ir::{Place, Span, Ty};
 use crate::path::{Path, Step, Value};
+use crate::place::slot_of;
+use crate::resolve::is_code_trait;
 use crate::state::State;
 use crate::summary::Note;
 
@@ -24,14 +30,18 @@ pub enum Destruction {
     /// A destructor runs, on the part at the end of these steps; none if it is not known which part that is. It may be
     /// only one of several that could.
     Runs(BodyId, Option<Vec<Step>>, bool),
+    /// A destructor runs, or other code does, of what a future holds as long as it is not finished.
+    Unfinished(BodyId),
     /// A value of a parameter or a trait object goes away, whose destructor may be the caller's.
     Callers(Ty),
+    /// A value of a parameter, or of a type that is not printed, goes away.
+    Hidden(Ty),
     /// A trait object goes away, of which it is not known what it may be.
     Dynamic(String),
 }
 
 /// How a value is destroyed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Destroying {
     /// The local that releases the value's one guard in its turn.
     pub holder: Option<usize>,
@@ -39,6 +49,10 @@ pub(crate) struct Destroying {
     pub perhaps: bool,
     /// Nothing of the caller's is destroyed.
     pub ours: bool,
+    /// A future has nothing left to destroy.
+    pub finished: bool,
+    /// It is what somebody puts in the place of a parameter or an opaque type.
+    pub put_there: bool,
 }
 
 /// Whether a value of this type keeps nothing alive: the content of an `Arc` goes with its last strong reference.
@@ -52,8 +66,14 @@ impl Context<'_> {
         if let Some(known) = self.known_destructions.borrow().get(&krate).and_then(|known| known.get(ty)) {
             return Rc::clone(known);
         }
-        let mut search =
-            Search { context: self, seen: BTreeSet::new(), possible: false, lent: false, found: Vec::new() };
+        let mut search = Search {
+            context: self,
+            seen: BTreeSet::new(),
+            possible: false,
+            unfinished: false,
+            lent: false,
+            found: Vec::new(),
+        };
         search.visit(krate, ty, Some(Vec::new()));
         let mut met = BTreeSet::new();
         search.found.retain(|destruction| met.insert(destruction.clone()));
@@ -68,6 +88,8 @@ struct Search<'c, 'a> {
     seen: BTreeSet<String>,
     /// What is visited may be something else.
     possible: bool,
+    /// What is visited is in a future.
+    unfinished: bool,
     /// What is visited is named by a type that need not own it.
     lent: bool,
     found: Vec<Destruction>,
@@ -79,11 +101,15 @@ impl Search<'_, '_> {
         match ty {
             Ty::Path(path, args) => {
                 if self.context.is_guard(krate, ty) {
-                    return self.found.push(Destruction::Guard);
+                    if !self.unfinished {
+                        self.found.push(Destruction::Guard);
+                    }
+                    return;
                 }
                 let index = self.context.index;
                 if index.is_parameter(krate, path) {
                     self.callers(ty);
+                    self.hidden(ty);
                 }
                 if is_weak(index.is_ours(krate, path), path) || !self.seen.insert(ty.to_string()) {
                     return;
@@ -92,8 +118,9 @@ impl Search<'_, '_> {
                 if let Some(body) = index.drop_impl(krate, path)
                     && self.context.destructors.contains(&body)
                 {
-                    self.found.push(Destruction::Runs(body, at.clone(), self.possible));
+                    self.runs(body, at.clone());
                 }
+                self.runs_of_foreign(krate, path, args);
                 let mut owns = owns_arguments(path);
                 let fields = self.fields_of_instance(krate, path, args);
                 let reaches_arguments = self.may_own_parameters(&fields);
@@ -139,8 +166,78 @@ impl Search<'_, '_> {
                     self.found.push(Destruction::Dynamic(bounds.to_string()));
                 }
             },
-            Ty::Opaque(_) => self.callers(ty),
+            Ty::Closure(text) if self.seen.insert(ty.to_string()) => {
+                for closure in self.context.index.codes_of_type(krate, text) {
+                    self.captured(krate, closure, at.clone());
+                }
+            }
+            Ty::Opaque(_) => {
+                self.callers(ty);
+                self.hidden(ty);
+            }
             _ => {}
+        }
+    }
+
+    fn runs(&mut self, body: BodyId, at: Option<Vec<Step>>) {
+        self.found.push(match self.unfinished {
+            true => Destruction::Unfinished(body),
+            false => Destruction::Runs(body, at, self.possible),
+        });
+    }
+
+    /// What a closure captured, and what a future that is not finished has in its locals.
+    fn captured(&mut self, krate: usize, closure: BodyId, at: Option<Vec<Step>>) {
+        let index = self.context.index;
+        let body = index.bodies[closure].body;
+        let asleep = asleep::locals(body);
+        let before = self.unfinished;
+        self.unfinished |= asleep.is_some();
+        for (position, ty) in index.captures(closure).iter().enumerate() {
+            let place =
+                at.as_ref().map(|at| at.iter().cloned().chain([Step::Field(position as u32)]).collect());
+            self.visit(krate, ty, place);
+        }
+        for local in asleep.into_iter().flatten() {
+            let ty = &body.locals[local];
+            match ty {
+                Ty::Opaque(_) => {
+                    for (krate, ty) in self.context.returned_as(closure, ty) {
+                        self.visit(krate, &ty, None);
+                    }
+                }
+                _ => self.visit(krate, ty, None),
+            }
+        }
+        self.unfinished = before;
+    }
+
+    /// Code of ours that the destructor of a type which was not read runs.
+    fn runs_of_foreign(&mut self, krate: usize, path: &str, args: &[Ty]) {
+        let context = self.context;
+        let Some(key) = context.key(krate, path, 1) else { return };
+        for method in context.models.methods_run_by_drop(&key) {
+            let Some((of, method)) = method.split_once("::") else { continue };
+            let of = Name { krate: String::new(), path: of.to_owned() };
+            for arg in args {
+                let bodies = match arg {
+                    Ty::Closure(text) if is_code_trait(&of.path) => {
+                        context.index.closure(krate, text).into_iter().collect()
+                    }
+                    Ty::Path(path, _) if context.index.is_ours(krate, path) => {
+                        context.index.implementations(krate, arg, &of, method)
+                    }
+                    _ => Vec::new(),
+                };
+                bodies.into_iter().for_each(|body| self.runs(body, None));
+            }
+        }
+    }
+
+    /// Something goes away whose type the function that destroys it does not say.
+    fn hidden(&mut self, ty: &Ty) {
+        if !self.lent && !self.unfinished {
+            self.found.push(Destruction::Hidden(ty.clone()));
         }
     }
 
@@ -150,76 +247,36 @@ impl Search<'_, '_> {
             self.found.push(Destruction::Callers(ty.clone()));
         }
     }
-
-    /// Whether a value of a parameter may go away with a value of a type that has these fields: not if each of those that
-    /// name one is a weak reference, a guard or the like.
-    fn may_own_parameters(&self, fields: &[&Field]) -> bool {
-        let mut generic = fields.iter().filter(|field| self.is_generic(field)).peekable();
-        generic.peek().is_none() || generic.any(|field| self.may_own_parameter(field.krate, &field.ty))
-    }
-
-    /// The same of one type. What is behind a raw pointer may be the type's own.
-    fn may_own_parameter(&self, krate: usize, ty: &Ty) -> bool {
-        let index = self.context.index;
-        match ty {
-            Ty::Path(path, _) if index.is_parameter(krate, path) => true,
-            Ty::Path(path, _) if is_weak(index.is_ours(krate, path), path) => false,
-            Ty::Path(..) if self.context.is_guard(krate, ty) => false,
-            Ty::Path(_, types) | Ty::Tuple(types) => types.iter().any(|ty| self.may_own_parameter(krate, ty)),
-            Ty::Slice(inner) | Ty::Array(inner, _) | Ty::Ptr(_, inner) => {
-                self.may_own_parameter(krate, inner)
-            }
-            Ty::Ref(..) | Ty::FnPtr(..) => false,
-            _ => true,
-        }
-    }
-
-    /// Whether the type of a field names a parameter.
-    fn is_generic(&self, field: &Field) -> bool {
-        let index = self.context.index;
-        field.ty.any(&mut |ty| matches!(ty, Ty::Path(path, _) if index.is_parameter(field.krate, path)))
-    }
-
-    /// Whether a value of a parameter goes away with a field of this type.
-    fn owns_parameter(&self, krate: usize, ty: &Ty) -> bool {
-        match ty {
-            Ty::Path(path, _) if self.context.index.is_parameter(krate, path) => true,
-            Ty::Path(path, args) => {
-                let ours = self.context.index.is_ours(krate, path);
-                (ours || owns_arguments(path)) && args.iter().any(|arg| self.owns_parameter(krate, arg))
-            }
-            Ty::Tuple(types) => types.iter().any(|ty| self.owns_parameter(krate, ty)),
-            Ty::Slice(inner) | Ty::Array(inner, _) => self.owns_parameter(krate, inner),
-            _ => false,
-        }
-    }
-}
-
-impl<'a> Search<'_, 'a> {
-    /// The fields of a type with these arguments. Uses of other instances show fields, too: where the code of the type
-    /// itself shows one in terms of its parameters, that is the one, and the arguments are visited by themselves.
-    fn fields_of_instance(&self, krate: usize, path: &str, args: &[Ty]) -> Vec<&'a Field> {
-        let index = self.context.index;
-        let fields: Vec<&Field> = index.fields(krate, path).collect();
-        if args.is_empty() {
-            return fields;
-        }
-        let generic: BTreeSet<(&str, u32)> = fields
-            .iter()
-            .filter(|field| self.is_generic(field))
-            .map(|field| (field.variant.as_str(), field.position))
-            .collect();
-        let is_shown = |field: &&Field| {
-            !generic.contains(&(field.variant.as_str(), field.position)) || self.is_generic(field)
-        };
-        fields.into_iter().filter(is_shown).collect()
-    }
 }
 
 impl Flow<'_, '_> {
+    /// Drops a place: runs destructors, releases guards.
+    pub(crate) fn drop_place(&mut self, state: &mut State, place: &Place, span: &Span) {
+        let whole = slot_of(place).is_some_and(|slot| slot.1.is_empty());
+        if whole && state.moved.contains(&place.local) {
+            return;
+        }
+        let (ty, target) = (self.type_of(place), self.lvalue(state, place));
+        let ours = self.emptied.contains(&place.local);
+        // What is awaited runs to its end, and a future's own code destroys only what it captured.
+        let itself = place.local == 1 && matches!(ty, Ty::Closure(_));
+        let awaited = self.body.names.get(&place.local).is_some_and(|name| name == "__awaitee");
+        let holder = whole.then_some(place.local);
+        let finished = itself || awaited;
+        let destroying = Destroying { holder, ours, finished, ..Destroying::default() };
+        self.destroy(state, &ty, &target, destroying, span);
+        if whole {
+            state.release(place.local);
+            state.clear(&(place.local, Vec::new()));
+            state.set_moved(place.local, true);
+        }
+    }
+
     /// Whether destroying a value of this type may take a lock, as far as names say.
     pub(crate) fn may_lock_when_destroyed(&self, ty: &Ty) -> bool {
-        let runs = |destruction: &Destruction| matches!(destruction, Destruction::Runs(..));
+        let runs = |destruction: &Destruction| {
+            matches!(destruction, Destruction::Runs(..) | Destruction::Unfinished(_))
+        };
         self.context.destructions(self.krate, ty).iter().any(runs)
     }
 
@@ -233,7 +290,7 @@ impl Flow<'_, '_> {
         holder: Option<usize>,
         span: &Span,
     ) {
-        self.destroy(state, ty, target, Destroying { holder, perhaps: false, ours: false }, span);
+        self.destroy(state, ty, target, Destroying { holder, ..Destroying::default() }, span);
     }
 
     /// The same, of what perhaps is not destroyed.
@@ -245,8 +302,20 @@ impl Flow<'_, '_> {
         destroying: Destroying,
         span: &Span,
     ) {
-        let Destroying { holder, perhaps, ours } = destroying;
-        for destruction in self.context.destructions(self.krate, ty).iter() {
+        self.destroy_as(state, (self.krate, ty), target, destroying, span);
+    }
+
+    /// The same, by a type that this crate prints.
+    fn destroy_as(
+        &mut self,
+        state: &mut State,
+        (krate, ty): (usize, &Ty),
+        target: &Path,
+        destroying: Destroying,
+        span: &Span,
+    ) {
+        let Destroying { holder, perhaps, ours, finished, .. } = destroying;
+        for destruction in self.context.destructions(krate, ty).iter() {
             match destruction {
                 Destruction::Runs(body, at, possible) => {
                     let place = match at {
@@ -260,8 +329,16 @@ impl Flow<'_, '_> {
                     chain.destroys = true;
                     self.instantiate(state, *body, &arguments, None, &chain);
                 }
+                Destruction::Unfinished(body) => {
+                    if !finished {
+                        let arguments = Arguments { values: vec![Value::Unknown], moved: vec![None] };
+                        let mut chain = self.chain_step(*body, span, true);
+                        chain.destroys = true;
+                        self.instantiate(state, *body, &arguments, None, &chain);
+                    }
+                }
                 Destruction::Guard => {
-                    if let Some(local) = holder.filter(|_| self.context.holds_one_guard(self.krate, ty)) {
+                    if let Some(local) = holder.filter(|_| self.context.holds_one_guard(krate, ty)) {
                         state.release(local);
                     }
                 }
@@ -270,8 +347,9 @@ impl Flow<'_, '_> {
                         self.call_back(state, &format!("the destructor of `{of}`"), perhaps, span);
                     }
                 }
+                Destruction::Hidden(of) => self.destroy_hidden(state, of, target, destroying, span),
                 Destruction::Dynamic(bounds) => {
-                    self.note(Note::DynamicDrop(bounds.clone(), span.clone()));
+                    self.note(Note::DynamicDrop(format!("dyn {bounds}"), span.clone()));
                 }
             }
         }

@@ -10,11 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::before::Course;
 use crate::chain::Chain;
 use crate::context::Context;
-use crate::destroy::Destroying;
 use crate::index::{BodyId, last};
-use crate::mir::ir::{
-    Aggregate, AggregateKind, Body, Operand, Place, Rvalue, Span, StatementKind, Terminator, Ty,
-};
+use crate::mir::ir::{Aggregate, AggregateKind, Body, Operand, Place, Rvalue, StatementKind, Terminator, Ty};
 use crate::order::Order;
 use crate::path::{Path, Root, Step, Value};
 use crate::place::slot_of;
@@ -374,23 +371,6 @@ impl<'c, 'a> Flow<'c, 'a> {
             output.result = result;
         } else {
             output.result.retain(|steps, value| result.get(steps) == Some(value));
-        }
-    }
-
-    /// Drops a place: runs destructors, releases guards.
-    fn drop_place(&mut self, state: &mut State, place: &Place, span: &Span) {
-        let whole = slot_of(place).is_some_and(|slot| slot.1.is_empty());
-        if whole && state.moved.contains(&place.local) {
-            return;
-        }
-        let (ty, target) = (self.type_of(place), self.lvalue(state, place));
-        let ours = self.emptied.contains(&place.local);
-        let destroying = Destroying { holder: whole.then_some(place.local), perhaps: false, ours };
-        self.destroy(state, &ty, &target, destroying, span);
-        if whole {
-            state.release(place.local);
-            state.clear(&(place.local, Vec::new()));
-            state.set_moved(place.local, true);
         }
     }
 }

@@ -127,9 +127,6 @@ impl Flow<'_, '_> {
     /// Moved arguments that find no room anywhere are destroyed. What a foreign function destroys behind a mutable
     /// reference is assumed not to matter, and noted.
     fn dropped_by_foreign(&mut self, state: &mut State, call: &Call, name: &str, span: &Span) {
-        if !self.context.index.has_destructors() && !self.context.callbacks {
-            return;
-        }
         let types: Vec<Ty> = call.args.iter().filter_map(Operand::place).map(|p| self.type_of(p)).collect();
         let behind: Vec<&Ty> = types
             .iter()
@@ -158,7 +155,7 @@ impl Flow<'_, '_> {
                         let named = named && self.context.is_callers(self.id, part);
                         named && types.iter().chain([&result]).any(|ty| ty.any(&mut |there| there == part))
                     });
-                self.destroy(state, &ty, &target, Destroying { holder: None, perhaps: false, ours }, span);
+                self.destroy(state, &ty, &target, Destroying { ours, ..Destroying::default() }, span);
             }
         }
     }
@@ -169,6 +166,7 @@ impl Flow<'_, '_> {
             return true;
         }
         part.any(&mut |ty| match ty {
+            Ty::Closure(_) => whole.any(&mut |other| other == ty),
             Ty::Path(path, _) if self.context.index.is_ours(self.krate, path) => {
                 whole.any(&mut |other| matches!(other, Ty::Path(there, _) if there == path))
             }

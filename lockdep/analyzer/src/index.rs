@@ -3,6 +3,8 @@
 //! Names in MIR text are relative to the crate that printed them; a [`Name`] is a path with its crate. This file
 //! reads the bodies once and answers questions; it knows nothing of locks beyond which types are owners.
 
+mod bounds;
+mod copies;
 mod headers;
 mod methods;
 mod read;
@@ -14,6 +16,9 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use bounds::Bounds;
+use copies::Copies;
+pub use copies::Types;
 use methods::Methods;
 pub(crate) use read::type_of;
 use read::{impl_group, modules};
@@ -74,8 +79,10 @@ pub struct Shown {
 /// The answers.
 #[derive(Debug)]
 pub struct Index<'a> {
-    /// All function bodies, in the order of crates and ids.
+    /// All function bodies, in the order of crates and ids; after them the copies.
     pub bodies: Vec<Entry<'a>>,
+    copies: Copies,
+    bounds: Bounds<'a>,
     /// Bodies of constants and statics.
     pub constants: Vec<Entry<'a>>,
     crates: Vec<&'a str>,
@@ -88,6 +95,10 @@ pub struct Index<'a> {
     by_path: FxHashMap<(usize, &'a str), BodyId>,
     methods: Methods<'a>,
     closures: Vec<FxHashMap<&'a str, BodyId>>,
+    /// Closures and futures by what their own code calls their types.
+    futures: Vec<FxHashMap<&'a str, Vec<BodyId>>>,
+    /// The types of what each closure captures, as the code that makes it shows them.
+    captures: FxHashMap<BodyId, Vec<Ty>>,
     owners: BTreeSet<Name>,
     /// Their crates by the last segments of their names: most types are none already by that.
     owners_called: FxHashMap<String, FxHashSet<String>>,
@@ -109,6 +120,8 @@ impl<'a> Index<'a> {
     pub fn new(programs: &'a [Program]) -> Index<'a> {
         let mut index = Index {
             bodies: Vec::new(),
+            copies: Copies::default(),
+            bounds: Bounds::new(programs),
             constants: Vec::new(),
             crates: programs.iter().map(|program| program.krate.as_str()).collect(),
             units: FxHashMap::default(),
@@ -118,6 +131,8 @@ impl<'a> Index<'a> {
             by_path: FxHashMap::default(),
             methods: Methods::default(),
             closures: vec![FxHashMap::default(); programs.len()],
+            futures: vec![FxHashMap::default(); programs.len()],
+            captures: FxHashMap::default(),
             owners: BTreeSet::new(),
             owners_called: FxHashMap::default(),
             fields: BTreeMap::new(),
@@ -296,6 +311,17 @@ impl<'a> Index<'a> {
     /// The body of a closure type as printed in crate `krate`.
     pub fn closure(&self, krate: usize, text: &str) -> Option<BodyId> {
         self.closures[krate].get(text).copied()
+    }
+
+    /// The bodies that the type of a closure or future may be the type of, as printed in crate `krate`.
+    pub fn codes_of_type(&self, krate: usize, text: &str) -> Vec<BodyId> {
+        let made = self.closure(krate, text);
+        made.map_or_else(|| self.futures[krate].get(text).cloned().unwrap_or_default(), |code| vec![code])
+    }
+
+    /// The types of what a closure captures, which the crate of its body prints.
+    pub fn captures(&self, closure: BodyId) -> &[Ty] {
+        self.captures.get(&closure).map_or(&[], Vec::as_slice)
     }
 
     /// Whether code can be run a second time: a future cannot, nor a closure that is consumed by its call.

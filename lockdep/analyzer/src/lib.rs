@@ -11,6 +11,7 @@ pub mod certificate;
 pub mod certificate_file;
 pub mod chain;
 pub mod context;
+mod copies;
 pub mod disciplines;
 pub mod facts;
 pub mod finding;
@@ -33,6 +34,7 @@ mod alias;
 mod alike;
 mod alone;
 mod apply;
+mod asleep;
 mod before;
 mod callbacks;
 mod callers;
@@ -128,8 +130,10 @@ pub fn analyze_with(facts: Vec<Facts>, models: &Models, options: Options) -> Res
         programs.push(facts.program);
     }
     programs.sort_by(|a, b| a.krate.cmp(&b.krate));
-    let index = Index::new(&programs);
+    let mut index = Index::new(&programs);
     let classes = context::classes(&programs, &index, models);
+    let (parameters, copies) = copies::find(&Context::new(&index, models, &classes));
+    index.add_copies(parameters, copies);
     let mut context = Context::new(&index, models, &classes);
     context.callbacks = options.callbacks;
     let outcome = fixpoint::run(&mut context);

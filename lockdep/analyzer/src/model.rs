@@ -200,6 +200,11 @@ impl Models {
         self.table.functions.runs_any.get(key).into_iter().flatten().map(String::as_str)
     }
 
+    /// The methods, as `Trait::method`, that the destructor of the type with this [`Models::key`] runs of its arguments.
+    pub fn methods_run_by_drop(&self, key: &str) -> impl Iterator<Item = &str> {
+        self.table.functions.runs_dropped.get(key).into_iter().flatten().map(String::as_str)
+    }
+
     /// Whether the function with this [`Models::key`] destroys contents of its first argument in place.
     pub fn destroys(&self, key: &str) -> bool {
         self.table.functions.destroys.contains(key)

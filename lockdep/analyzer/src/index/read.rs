@@ -4,12 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::headers::Header;
 use super::methods::{Pattern, This};
 use super::{Entry, Field, Index, Name, element, last, pointee};
 use crate::mir::ir::{Aggregate, AggregateKind, Body, Place, Program, Projection, Rvalue, StatementKind, Ty};
+
+/// What a type of this name is that is none of ours.
+const POINTERS: [&str; 3] = ["std::sync::Arc", "std::rc::Rc", "std::boxed::Box"];
 
 impl<'a> Index<'a> {
     pub(super) fn read_fields(&mut self, krate: usize, body: &'a Body) {
@@ -86,12 +89,16 @@ impl<'a> Index<'a> {
                     && let Some(&target) = self.by_id.get(&(krate, id.as_str()))
                 {
                     self.closures[krate].insert(text, target);
+                    let fields = aggregate.fields.iter().map(|(_, operand)| operand.place());
+                    let types = fields.map(|place| place.map_or(Ty::Never, |at| type_of(&body.locals, at)));
+                    self.captures.insert(target, types.collect());
                 }
             }
         }
     }
 
     pub(super) fn read_impls(&mut self) {
+        self.read_futures();
         let mut selves: BTreeMap<(usize, &'a str), Ty> = BTreeMap::new();
         let mut mentioned: BTreeMap<(usize, &'a str), BTreeSet<&'a str>> = BTreeMap::new();
         for &Entry { krate, body } in &self.bodies {
@@ -101,8 +108,13 @@ impl<'a> Index<'a> {
             }
             let written = Header::read(body.impl_header.as_deref().unwrap_or_default()).name();
             let mentioned = mentioned.entry((krate, group)).or_default();
-            body.locals.iter().for_each(|ty| mentions(ty, written, mentioned));
+            // What a derive made does not say its type, but is not for any type either.
+            let shown = if written.is_empty() { 1 } else { body.locals.len() };
+            body.locals.iter().take(shown).for_each(|ty| mentions(ty, written, mentioned));
         }
+        let names: Vec<Name> = self.fields.keys().cloned().collect();
+        let types: FxHashMap<(&str, &str), &str> =
+            names.iter().map(|name| ((name.krate.as_str(), name.last()), name.path.as_str())).collect();
         for (id, &Entry { krate, body }) in self.bodies.iter().enumerate() {
             let Some(group) = impl_group(&body.id) else { continue };
             let Some(method) = body.id[group.len()..].strip_prefix("::").filter(|m| !m.contains("::")) else {
@@ -111,7 +123,10 @@ impl<'a> Index<'a> {
             let header = Header::read(body.impl_header.as_deref().unwrap_or_default());
             let pattern = match selves.get(&(krate, group)) {
                 Some(ty) => Some(ty.clone()),
-                None => header.shape(),
+                None => header.shape(&|name| {
+                    let ours = types.get(&(self.crates[krate], name)).copied();
+                    ours.or_else(|| POINTERS.into_iter().find(|path| last(path) == name))
+                }),
             };
             let this = match &pattern {
                 Some(Ty::Path(path, _)) if !header.generics.contains(&&**path) => {
@@ -145,6 +160,27 @@ impl<'a> Index<'a> {
         names.filter(|name| !name.krate.is_empty()).collect()
     }
 
+    /// What a closure or future is called where it is no construction.
+    fn read_futures(&mut self) {
+        for (id, Entry { krate, body }) in
+            self.bodies.iter().enumerate().filter(|(_, of)| of.body.id.ends_with('}'))
+        {
+            let mut itself = body.locals.get(1).filter(|_| body.params > 0);
+            while let Some(Ty::Ref(_, inner)) = itself {
+                itself = Some(inner);
+            }
+            if let Some(Ty::Path(_, args)) = itself {
+                itself = args.first();
+            }
+            while let Some(Ty::Ref(_, inner)) = itself {
+                itself = Some(inner);
+            }
+            if let Some(Ty::Closure(text)) = itself {
+                self.futures[*krate].entry(text).or_default().push(id);
+            }
+        }
+    }
+
     /// A self type known only as written in the `impl` header: the type of that name in or nearest the module.
     fn named_in_source(&self, krate: usize, group: &str, last: &str) -> Option<Name> {
         if last.is_empty() {
@@ -170,11 +206,11 @@ impl<'a> Index<'a> {
     }
 }
 
-/// The paths in a type that end in this name.
+/// The paths in a type that end in this name, if it is not empty.
 fn mentions<'a>(ty: &'a Ty, written: &str, found: &mut BTreeSet<&'a str>) {
     match ty {
         Ty::Path(path, args) => {
-            if last(path) == written {
+            if written.is_empty() || last(path) == written {
                 found.insert(path);
             }
             args.iter().for_each(|arg| mentions(arg, written, found));

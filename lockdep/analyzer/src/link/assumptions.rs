@@ -36,7 +36,7 @@ pub(super) fn all(
              of it calls; code outside neither nests these locks nor combines their guards; locks that no model knows, waits for \
              anything but locks, threads, condition variables, barriers and channels, messages that have to \
              come before others, guards in a `dyn Any`, and unwinding are left out",
-            context.index.bodies.len(),
+            context.index.read(),
             outcome.entries.len()
         ),
         Vec::new(),
@@ -138,7 +138,7 @@ pub(super) fn all(
         add("foreign-spawn", text, sites.into_iter().collect());
     }
     for (what, sites) in drops {
-        let text = format!("destroying a `dyn {what}` takes none of these locks");
+        let text = format!("destroying a `{what}` takes none of these locks");
         add("dynamic-drop", text, sites.into_iter().collect());
     }
     for (what, sites) in foreign_drops {

@@ -175,6 +175,8 @@ pub(super) struct Functions {
     pub(super) moves: BTreeSet<String>,
     /// What runs methods of the types it is given: a function, or all functions of a type, trait or family.
     pub(super) runs: BTreeMap<String, BTreeSet<String>>,
+    /// Types whose destructors run methods of the types in them, or the code.
+    pub(super) runs_dropped: BTreeMap<String, BTreeSet<String>>,
     /// What runs methods of types that are hidden from its own.
     pub(super) runs_any: BTreeMap<String, BTreeSet<String>>,
 }
