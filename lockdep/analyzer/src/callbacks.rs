@@ -134,6 +134,10 @@ impl Flow<'_, '_> {
             Ty::Path(path, _) => path.rsplit("::").next().map(str::to_owned),
             _ => None,
         };
+        let mut wanted = wanted;
+        while let Ty::Ref(_, inner) = wanted {
+            wanted = inner;
+        }
         let Some(wanted) = last(wanted) else { return true };
         call.args.iter().filter_map(Operand::place).any(|place| {
             self.type_of(place).any(&mut |part| match (part, last(part)) {

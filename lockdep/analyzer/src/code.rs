@@ -3,7 +3,7 @@
 //! What is known where it is called runs with what it captured; what came in through a parameter is left to the
 //! callers; of anything else, the bodies that the program ever put there run as possible callees (`resolve.rs`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::describe;
 use crate::chain::{Chain, keep};
@@ -17,6 +17,9 @@ use crate::summary::{CodeCall, HeldLock, Lock, Note, Occurrence};
 
 /// Code that returns what code returns that …: not followed further than this.
 pub(crate) const MAX_CODE_DEPTH: usize = 8;
+
+/// A call of code that may be the one: the code, what it is given, and what is held, some of it surely.
+pub(crate) type Application = (BodyId, Vec<Value>, BTreeSet<(HeldLock, bool)>);
 
 /// Whether a value is called, or only given to somebody who may call it if it is code.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -166,14 +169,22 @@ impl Flow<'_, '_> {
     ) -> Vec<(HeldLock, Chain)> {
         let mut produced = Vec::new();
         let before = state.clone();
+        let outermost = self.applied.is_empty();
+        let held = before.held.keys().map(|held| (held.lock.clone(), before.sure.contains(held)));
+        let held: BTreeSet<(HeldLock, bool)> = held.collect();
         for &body in site.others {
             let chain = self.chain_step(body, site.span, true);
             let arguments = self.code_arguments(&Value::Unknown, body, args.clone());
-            if self.output.is_some() {
+            // Code that may call what calls it does nothing new the second time.
+            let first = self.applied.insert((body, args.clone(), held.clone()));
+            if self.output.is_some() && (first || outermost) {
                 self.instantiate(&mut before.clone(), body, &arguments, None, &chain);
             }
             produced.extend(self.handed_out(&before, body, &arguments, &chain, MAX_CODE_DEPTH));
             self.written_by(state, body, &arguments);
+        }
+        if outermost {
+            self.applied.clear();
         }
         produced
     }

@@ -154,12 +154,7 @@ impl<'a> Context<'a> {
                 let mut bodies = self.index.implementations(krate, this, &of, method);
                 bodies.sort_unstable();
                 bodies.dedup();
-                let concrete = match this {
-                    Ty::Path(path, _) => !self.index.is_parameter(krate, path),
-                    Ty::Dyn(_) | Ty::Opaque(_) | Ty::Projection(_) => false,
-                    _ => true,
-                };
-                Resolution { certain: concrete && bodies.len() == 1, bodies }
+                Resolution { certain: self.is_concrete(krate, this) && bodies.len() == 1, bodies }
             }
             Callee::Qualified { this: Ty::Path(path, _), of: None, method, .. } => {
                 let bodies: Vec<BodyId> =

@@ -36,6 +36,8 @@ pub struct Flow<'c, 'a> {
     pub(crate) used: BTreeSet<BodyId>,
     /// Bodies whose summaries were used without calling them.
     pub(crate) deferred: BTreeSet<BodyId>,
+    /// What code was called as one of those that it may be, while such code is followed.
+    pub(crate) applied: BTreeSet<crate::code::Application>,
 }
 
 /// The outcome for one function.
@@ -69,11 +71,11 @@ impl<'c, 'a> Flow<'c, 'a> {
 
     fn new(context: &'c Context<'a>, id: BodyId, output: Option<Summary>) -> Flow<'c, 'a> {
         let entry = context.index.bodies[id];
-        let (used, deferred) = (BTreeSet::new(), BTreeSet::new());
+        let (used, deferred, applied) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let solid = crate::gates::solid(context, entry.krate, entry.body);
         let emptied = if context.callbacks { crate::callers::emptied(entry.body) } else { BTreeSet::new() };
         let (krate, body, course) = (entry.krate, entry.body, Course::default());
-        Flow { context, id, krate, body, solid, emptied, output, course, used, deferred }
+        Flow { context, id, krate, body, solid, emptied, output, course, used, deferred, applied }
     }
 
     /// What closing what it leaves open adds to the summary of an entry point.

@@ -44,6 +44,32 @@ impl Context<'_> {
         if is_part { self.home(Home::Part(home, *last)) } else { home }
     }
 
+    /// Whether a tuple of these types may be what lives at `home`, and not one that was made around it: of the key and
+    /// the value of a map, say, as its iterator gives them.
+    pub(crate) fn has_tuple(&self, home: HomeId, krate: usize, parts: &[Ty]) -> bool {
+        let written = |krate: usize, ty: &Ty| {
+            let mut text = String::new();
+            self.write_type(krate, ty, &mut text);
+            text
+        };
+        let parts: Vec<String> = parts.iter().map(|part| written(krate, part)).collect();
+        let alike = |part: &String, text: &String| part == text || is_generic(part) || is_generic(text);
+        let here = self.types_at(home);
+        let known = |(krate, ty): &(usize, Ty)| {
+            ty.any(&mut |inner| match inner {
+                Ty::Tuple(types) => {
+                    let mut types = types.iter().map(|ty| written(*krate, ty));
+                    types.len() == parts.len()
+                        && parts.iter().all(|part| types.next().is_some_and(|ty| alike(part, &ty)))
+                }
+                Ty::Dyn(_) | Ty::Opaque(_) | Ty::Projection(_) => true,
+                Ty::Path(path, _) => self.index.is_parameter(*krate, path),
+                _ => false,
+            })
+        };
+        here.is_empty() || here.iter().any(known)
+    }
+
     /// The home of a lock of type `lock` that is found on the way to `home`: that, or the inside of another lock in it.
     pub(crate) fn within(&self, home: HomeId, lock: &Arc<str>) -> HomeId {
         let here = match self.placed.home(home) {

@@ -26,15 +26,14 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// The caller's path for a path of the callee.
     pub(crate) fn path(&self, state: &State, path: &Path) -> Path {
-        let Root::Param(param) = path.root else {
+        let Root::Param(_) = path.root else {
             // What the callee made or kept in locals is a stranger to its caller.
             return if matches!(path.root, Root::Static(_)) { path.clone() } else { path.forgotten() };
         };
-        let Some(value) = param.checked_sub(1).and_then(|at| self.values.get(at)) else {
-            return path.forgotten();
-        };
+        let Some(value) = self.given(path) else { return path.forgotten() };
         let mut place = None;
-        for (at, step) in path.steps.iter().enumerate() {
+        let skipped = path.steps.len() - value.beyond(&path.steps).len();
+        for (at, step) in path.steps.iter().enumerate().skip(skipped) {
             // What the callee has done to each element, it has done to all when it returns.
             let step = if *step == Step::Each { &Step::All } else { step };
             let next = match place {
@@ -56,14 +55,21 @@ impl Arguments {
         translated.living(home)
     }
 
+    /// What is given for the parameter that a path starts at.
+    fn given(&self, path: &Path) -> Option<&Value> {
+        let Root::Param(param) = path.root else { return None };
+        param.checked_sub(1).and_then(|at| self.values.get(at))
+    }
+
     pub(crate) fn value(&self, state: &State, value: &Value) -> Value {
         match value {
             Value::To(path) => Value::To(self.path(state, path)),
             Value::GuardOf(path) => Value::GuardOf(self.path(state, path)),
-            Value::At(Path { root: Root::Param(param), steps, .. }) if steps.is_empty() => {
-                param.checked_sub(1).and_then(|at| self.values.get(at)).cloned().unwrap_or(Value::Unknown)
-            }
-            Value::At(path) => state.load(self.path(state, path)),
+            Value::At(path) => match (self.given(path), &path.steps[..]) {
+                (Some(given), steps) if given.beyond(steps).is_empty() => given.clone(),
+                (None, []) if matches!(path.root, Root::Param(_)) => Value::Unknown,
+                _ => state.load(self.path(state, path)),
+            },
             Value::Running(body) => Value::Running(*body),
             Value::Code(..) | Value::Pending(_) | Value::Unknown => Value::Unknown,
         }

@@ -26,7 +26,7 @@ impl Flow<'_, '_> {
         let (value, ty) =
             (self.value(state, operand), operand.place().map_or(Ty::Never, |p| self.type_of(p)));
         let made = block * 4096;
-        let found = match (iteration, each(&value)) {
+        let found = match (iteration, value.elements()) {
             (Iteration::Starts, Some(_)) => Some((Vec::new(), value.clone())),
             (Iteration::Starts, None) => match (&value, &ty) {
                 (Value::To(_), Ty::Ref(..)) => {
@@ -35,7 +35,7 @@ impl Flow<'_, '_> {
                 _ => None,
             },
             (Iteration::Advances, _) => match state.load(value.pointee()) {
-                item @ Value::To(_) if each(&item).is_some() => Some((some(), item)),
+                item if item.elements().is_some() => Some((some(), item)),
                 _ => None,
             },
             (Iteration::Finds, _) if matches!(value, Value::To(_)) => {
@@ -94,7 +94,7 @@ impl Flow<'_, '_> {
     pub(crate) fn item(&self, state: &State, call: &Call) -> Option<Value> {
         let operand = call.args.first()?;
         let value = self.value(state, operand);
-        if each(&value).is_some() {
+        if value.elements().is_some() {
             return Some(value);
         }
         let place = operand.place()?;
@@ -116,12 +116,4 @@ const ITEM: Step = Step::Field(u32::MAX / 2 + 1);
 
 fn some() -> Vec<Step> {
     vec![Step::Variant("Some".into()), Step::Field(0)]
-}
-
-/// The path of the elements, if a value is an iterator over some.
-fn each(value: &Value) -> Option<&Path> {
-    match value {
-        Value::To(path) if matches!(path.steps.last(), Some(Step::Each | Step::Index)) => Some(path),
-        _ => None,
-    }
 }

@@ -140,7 +140,10 @@ impl Context<'_> {
         path: &Path,
     ) -> Option<HomeId> {
         match ty {
-            Ty::Tuple(_) => path.home.map(|whole| self.home(Home::Part(whole, position))),
+            Ty::Tuple(types) => path.home.map(|whole| {
+                let stored = self.has_tuple(whole, krate, types);
+                if stored { self.home(Home::Part(whole, position)) } else { whole }
+            }),
             Ty::Path(of, _) => {
                 let name = self.index.name(krate, of);
                 if name.krate.is_empty() || self.placed.transparent.contains(&name) {

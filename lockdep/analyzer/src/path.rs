@@ -220,6 +220,21 @@ impl Value {
         }
     }
 
+    /// The path of the elements, if this points to some: as an iterator over references does, and what it gives.
+    pub fn elements(&self) -> Option<&Path> {
+        match self {
+            Value::To(path) if matches!(path.steps.last(), Some(Step::Each | Step::Index)) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// How a place goes on from this value: the pair of a key or a number and a pointer to an element is not told from
+    /// the pointer.
+    pub fn beyond<'s>(&self, steps: &'s [Step]) -> &'s [Step] {
+        let fields = || steps.iter().take_while(|step| matches!(step, Step::Field(_))).count();
+        if self.elements().is_some() { &steps[fields()..] } else { steps }
+    }
+
     /// The path in it, if there is one.
     pub fn path(&self) -> Option<&Path> {
         match self {

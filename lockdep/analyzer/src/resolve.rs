@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::context::{Context, Resolution};
-use crate::index::{BodyId, Types, last, type_of};
+use crate::index::{BodyId, Entry, Types, last, type_of};
 use crate::instances::name_of_parameter;
 use crate::mir::ir::{Call, Callee, Operand, Place, Ty};
 use crate::sources::{Source, is_lazy};
@@ -17,6 +17,24 @@ type Printed = (usize, Ty);
 impl Context<'_> {
     /// The bodies that a call in `body` may run.
     pub fn callees(&self, body: BodyId, callee: &Callee, args: &[Operand]) -> Resolution {
+        let mut found = self.named(body, callee, args);
+        let Callee::Qualified { this, of: Some(Ty::Path(of, _)), .. } = callee else { return found };
+        let Entry { krate, body } = self.index.bodies[body];
+        let type_of = |operand: &Operand| operand.place().map(|place| type_of(&body.locals, place));
+        let given: Vec<Option<Ty>> = args.iter().map(type_of).collect();
+        let foreign = |path: &str| self.index.name(krate, path).krate.is_empty();
+        // Of a type and a trait that are both of other crates there need not be any; of ours one was meant.
+        let none = matches!(this, Ty::Path(path, _) if foreign(path)) && foreign(of);
+        let fits = |body: &BodyId| self.index.may_take(*body, krate, &given);
+        if !args.is_empty() && (none || found.bodies.iter().any(fits)) {
+            found.bodies.retain(fits);
+            found.certain |= self.is_concrete(krate, this) && found.bodies.len() == 1;
+        }
+        found
+    }
+
+    /// The same, whatever is given.
+    fn named(&self, body: BodyId, callee: &Callee, args: &[Operand]) -> Resolution {
         let (reached, certain) = self.reached(body, &Types::new(), callee, args);
         let copy = |(original, types)| {
             let told = self.index.parameters_of_copies(original).map(|names| self.telling(types, names));
@@ -117,6 +135,15 @@ impl Context<'_> {
             }
         }
         found.into_iter().filter(|code| self.takes(*code, args)).collect()
+    }
+
+    /// Whether a type is no stand-in for others.
+    pub(crate) fn is_concrete(&self, krate: usize, ty: &Ty) -> bool {
+        match ty {
+            Ty::Path(path, _) => !self.index.is_parameter(krate, path),
+            Ty::Dyn(_) | Ty::Opaque(_) | Ty::Projection(_) => false,
+            _ => true,
+        }
     }
 
     /// The code that makes the lazy value that `place` of a body points to.

@@ -72,7 +72,7 @@ impl State {
                 {
                     return Value::Unknown;
                 }
-                Some(value) if end == path.steps.len() => return value.clone(),
+                Some(value) if value.beyond(&path.steps[end..]).is_empty() => return value.clone(),
                 Some(value) => {
                     let place = self.place_within(value.clone(), &path.steps[end..], lookups);
                     return self.load_within(place, lookups);
@@ -84,7 +84,7 @@ impl State {
     }
 
     fn place_within(&self, value: Value, steps: &[Step], lookups: &mut usize) -> Path {
-        let Some((first, rest)) = steps.split_first() else { return Path::unknown() };
+        let Some((first, rest)) = value.beyond(steps).split_first() else { return Path::unknown() };
         let mut place = match (first, value) {
             (Step::Deref, value) => value.pointee(),
             (step, Value::At(path)) => path.then(step.clone()),
@@ -115,6 +115,7 @@ impl State {
                 Value::Code(_, (local, fields)) => {
                     Path { steps: fields, ..Path::from(Root::Local(local)) }.then(step.clone())
                 }
+                value if value.beyond(std::slice::from_ref(step)).is_empty() => below,
                 _ => Path::unknown(),
             },
         }

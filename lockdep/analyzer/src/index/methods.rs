@@ -6,7 +6,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{BodyId, Index, Name};
+use super::{BodyId, Entry, Index, Name};
 use crate::mir::ir::Ty;
 
 /// A method of an `impl`.
@@ -338,6 +338,17 @@ impl Index<'_> {
             }
             (pattern, ty) => std::mem::discriminant(pattern) == std::mem::discriminant(ty),
         }
+    }
+
+    /// Whether a function may be called with arguments of these types, as printed in crate `krate`; none is not known.
+    /// Another crate may print a type by another name, so that only what one crate prints can differ.
+    pub fn may_take(&self, body: BodyId, krate: usize, given: &[Option<Ty>]) -> bool {
+        let Entry { krate: home, body } = self.bodies[body];
+        let taken = body.locals.get(1..=body.params).unwrap_or_default();
+        home != krate
+            || taken.len() != given.len()
+            || (taken.iter().zip(given))
+                .all(|(taken, given)| given.as_ref().is_none_or(|ty| self.may_be(home, taken, krate, ty)))
     }
 
     /// Implementations of `Drop` for the type.
