@@ -78,11 +78,7 @@ fn a_proof_is_repeated_from_the_facts_byte_for_byte() {
     assert_eq!(first.code, Some(0), "{}", first.stderr);
     assert!(first.stdout.contains("verdict: proved"), "{}", first.stdout);
     assert!(first.stderr.contains("    Checking proved v0.1.0"), "{}", first.stderr);
-    assert!(
-        first.stderr.contains("   Analyzing proved v0.1.0 (lib)\n     Linking 1 facts file\n"),
-        "{}",
-        first.stderr
-    );
+    assert!(first.stderr.contains("   Analyzing proved v0.1.0 (lib)\n"), "{}", first.stderr);
     for text in [env!("CARGO_MANIFEST_DIR"), env!("CARGO_TARGET_TMPDIR")] {
         assert!(!first.stdout.contains(text), "{}", first.stdout);
     }
@@ -115,6 +111,52 @@ fn a_proof_is_repeated_from_the_facts_byte_for_byte() {
     }
     forget();
     assert_eq!(project.analyze(&[]).stdout, first.stdout);
+}
+
+/// Facts are linked again where anything has changed that the graph is made from, and else the graph is judged again.
+#[test]
+fn nothing_is_linked_twice() {
+    let statics =
+        "use std::sync::Mutex; static A: Mutex<u8> = Mutex::new(0); static B: Mutex<u8> = Mutex::new(0);";
+    let there =
+        format!("{statics} pub fn there() {{ let a = A.lock().unwrap(); drop((B.lock().unwrap(), a)); }}");
+    let back = "pub fn back() { let b = B.lock().unwrap(); drop((A.lock().unwrap(), b)); }";
+    let project = Project::library("linked-once", &there);
+    let kept = || Project::artifacts(|path| path.parent().is_some_and(|at| at.ends_with("linked")));
+    kept().iter().for_each(|file| fs::remove_file(file).expect("a removable file"));
+    let run = |project: &Project, arguments: &[&str], links: bool| {
+        let run = project.analyze(arguments);
+        assert_eq!(
+            run.stderr.contains("     Linking 1 facts file\n"),
+            links,
+            "{arguments:?}: {}",
+            run.stderr
+        );
+        run.stdout
+    };
+    let proved = run(&project, &[], true);
+    assert!(proved.contains("verdict: proved"), "{proved}");
+    assert_eq!(run(&project, &[], false), proved);
+    run(&project, &["--callbacks"], true);
+    run(&project, &["--refcell"], true);
+    assert_eq!(run(&project, &[], true), proved);
+    assert!(run(&project, &["--discipline", "flat"], false).contains("discipline: flat"));
+
+    let project = project.file("lockdep.toml", "[functions]\nforget = [\"linked_once::forget\"]\n");
+    assert!(run(&project, &[], true).contains("described-code"));
+    fs::remove_file(project.path("lockdep.toml")).expect("a removable file");
+    assert_eq!(run(&project, &[], true), proved);
+
+    for file in kept() {
+        let mut graph = fs::read(&file).expect("a file");
+        let end = graph.len() - 1;
+        graph[end] ^= 1;
+        fs::write(file, graph).expect("a writable file");
+    }
+    assert_eq!(run(&project, &[], true), proved);
+
+    let project = project.file("src/lib.rs", &format!("{there} {back}"));
+    assert!(run(&project, &[], true).contains("verdict: refuted"));
 }
 
 /// Who is called through a trait object is possible and not certain.

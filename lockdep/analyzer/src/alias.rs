@@ -7,7 +7,6 @@
 //! that no locks close. A home that was given a lock of which nothing is known stands for a lock of its own as
 //! well, which is an assumption (`link.rs`). It is worked out once, when all functions are analyzed.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -37,7 +36,7 @@ impl Aliases {
     /// Works out what each of the classes `met` stands for.
     pub fn new(
         context: &Context<'_>,
-        summaries: &[Cow<'_, Summary>],
+        summaries: &[Summary],
         entries: &BTreeSet<BodyId>,
         met: &BTreeSet<ClassId>,
     ) -> Aliases {

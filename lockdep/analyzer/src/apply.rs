@@ -3,6 +3,8 @@
 //! A known function's effect comes from the model table, a read function's from its summary (`instantiate.rs`), and
 //! anything else is foreign (`foreign.rs`).
 
+use std::sync::Arc;
+
 use crate::chain::Chain;
 use crate::flow::Flow;
 use crate::graph::{Held, Step as ChainStep, Wanted};
@@ -207,16 +209,20 @@ impl Flow<'_, '_> {
     }
 
     pub(crate) fn chain_step(&self, callee: BodyId, span: &Span, possible: bool) -> Chain {
-        let action = format!("calls {}", self.context.function_name(callee));
-        let function = self.context.function_name(self.id).to_owned();
-        let mut chain = Chain::of(ChainStep { function, action, span: span.clone() });
+        let mut chain = self.step(Arc::clone(&self.context.index.shown(callee).call), span);
         chain.possible = possible;
         chain
     }
 
+    /// The chain of one step of this function.
+    pub(crate) fn step(&self, action: impl Into<Arc<str>>, span: &Span) -> Chain {
+        let function = Arc::clone(self.context.function_name(self.id));
+        Chain::of(ChainStep { function, action: action.into(), span: span.clone() })
+    }
+
     pub(crate) fn note(&mut self, note: Note) {
         if let Some(output) = &mut self.output {
-            output.notes.insert(note);
+            output.notes.insert(note.into());
         }
     }
 }

@@ -7,10 +7,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::chain::Chain;
 use crate::context::Context;
 use crate::flow::Flow;
-use crate::graph::{Step as ChainStep, Wanted};
+use crate::graph::Wanted;
 use crate::index::{BodyId, last};
 use crate::mir::ir::{
     Body, Call, Callee, Operand, Place, Projection, Rvalue, Span, StatementKind, Terminator, Ty,
@@ -170,9 +169,7 @@ impl Flow<'_, '_> {
         if !self.context.callbacks || self.output.is_none() {
             return;
         }
-        let function = self.context.function_name(self.id);
-        let action = format!("runs {what}, which is the caller's");
-        let mut chain = Chain::of(ChainStep { function: function.to_owned(), action, span: span.clone() });
+        let mut chain = self.step(format!("runs {what}, which is the caller's"), span);
         chain.possible = possible;
         // One that every function sees from the same place: who holds what is then for the callers to say.
         let lock =

@@ -8,7 +8,10 @@
 
 mod read;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use rustc_hash::FxHashMap;
 
 use crate::context::Context;
 use crate::index::{BodyId, Name, element, pointee};
@@ -32,6 +35,9 @@ enum Where<'a> {
 
 /// A place for ends, and for which messages if there are ends for several.
 type Spot<'a> = (Where<'a>, String);
+
+/// The channels that are found in a value of a type.
+type ByType = FxHashMap<Ty, BTreeSet<ChannelId>>;
 
 /// What is known of one channel.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +63,8 @@ pub struct Channels<'a> {
     captures: HashMap<(usize, &'a str), Vec<(u32, Ty)>>,
     /// Whether there are ends of channels, and not of threads alone.
     any: bool,
+    /// Answers given before: what goes away with a type, by the crate that prints it and the side. Never iterated.
+    known_within: RefCell<FxHashMap<(usize, Side), ByType>>,
 }
 
 impl<'a> Channels<'a> {
@@ -95,8 +103,13 @@ impl<'a> Channels<'a> {
 
     /// The channels whose ends on one side go away with a value of a type, or are captured by a closure of that type.
     pub fn within(&self, context: &Context<'a>, krate: usize, ty: &Ty, side: Side) -> BTreeSet<ChannelId> {
+        let at = (krate, side);
+        if let Some(found) = self.known_within.borrow().get(&at).and_then(|known| known.get(ty)) {
+            return found.clone();
+        }
         let mut found = BTreeSet::new();
         self.collect(context, (krate, ty), side, &mut BTreeSet::new(), &mut found);
+        self.known_within.borrow_mut().entry(at).or_default().insert(ty.clone(), found.clone());
         found
     }
 

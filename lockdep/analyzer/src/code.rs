@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use crate::apply::describe;
 use crate::chain::{Chain, keep};
 use crate::flow::Flow;
-use crate::graph::Step as ChainStep;
 use crate::index::BodyId;
 use crate::instantiate::Arguments;
 use crate::mir::ir::{Call, Operand, Place, Span, Ty};
@@ -135,11 +134,7 @@ impl Flow<'_, '_> {
                 produced
             }
             Value::At(path) if path.is_open() => {
-                let chain = Chain::of(ChainStep {
-                    function: self.context.function_name(self.id).to_owned(),
-                    action: "calls the code it was given".to_owned(),
-                    span: span.clone(),
-                });
+                let chain = self.step("calls the code it was given", span);
                 let held = state.held.iter().map(|(h, chain)| (h.lock.clone(), chain.clone())).collect();
                 let (called, outside) = (calling == Calling::Surely, site.outside);
                 let call =

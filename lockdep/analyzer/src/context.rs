@@ -5,8 +5,9 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::channels::Channels;
 use crate::destroy::Destruction;
@@ -18,7 +19,7 @@ use crate::locks::Placed;
 use crate::mir::ir::{Callee, Program, StatementKind, Terminator, Ty};
 use crate::model::{Acquiring, Effect, Models};
 use crate::sources::Sources;
-use crate::summary::{ClassId, Summary};
+use crate::summary::{Acquire, ClassId, Summary};
 use crate::thread_local::ThreadLocals;
 
 /// The surroundings of a function's analysis.
@@ -54,6 +55,8 @@ pub struct Context<'a> {
     pub known_types: RefCell<PerType<TypeTraits>>,
     /// Locals of a body whose address is given away, likewise.
     pub known_lent: RefCell<FxHashMap<BodyId, Option<BTreeSet<usize>>>>,
+    /// All acquisitions that are in summaries. Never iterated.
+    pub known_acquisitions: RefCell<FxHashSet<Arc<Acquire>>>,
     /// What is destroyed with a value of a type, likewise.
     pub known_destructions: RefCell<PerType<Rc<[Destruction]>>>,
 }
@@ -124,6 +127,7 @@ impl<'a> Context<'a> {
             known_types,
             known_destructions,
             known_lent: RefCell::default(),
+            known_acquisitions: RefCell::default(),
         };
         context.thread_locals = ThreadLocals::new(&context);
         context.find_placed_locks();
@@ -264,8 +268,21 @@ impl<'a> Context<'a> {
     }
 
     /// A body as a person would name it.
-    pub fn function_name(&self, body: BodyId) -> &str {
-        self.index.shown(body)
+    pub fn function_name(&self, body: BodyId) -> &Arc<str> {
+        &self.index.shown(body).name
+    }
+
+    /// The one of all equal acquisitions: thousands of summaries have the same.
+    pub fn shared(&self, acquire: &Acquire) -> Arc<Acquire> {
+        let mut known = self.known_acquisitions.borrow_mut();
+        match known.get(acquire) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let acquire = Arc::new(acquire.clone());
+                known.insert(Arc::clone(&acquire));
+                acquire
+            }
+        }
     }
 
     /// The class that a type argument names.

@@ -97,6 +97,14 @@ impl Facts {
         bytes::encode(&self.header, &self.program.krate, &self.problems, &bodies?)
     }
 
+    /// Whether `bytes` are a facts file, whole and undamaged.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(bytes: &[u8]) -> Result<(), FactsError> {
+        bytes::block_of(bytes).map(drop)
+    }
+
     /// The facts in `bytes`.
     pub fn decode(bytes: &[u8]) -> Result<Facts, FactsError> {
         bytes::decode(bytes)

@@ -76,9 +76,9 @@ impl<'c, 'a> Flow<'c, 'a> {
         Flow { context, id, krate, body, solid, emptied, output, course, used, deferred }
     }
 
-    /// The summary of an entry point: what it leaves open is closed.
+    /// What closing what it leaves open adds to the summary of an entry point.
     pub fn run_entry(context: &'c Context<'a>, id: BodyId) -> Summary {
-        let mut flow = Flow::new(context, id, Some(context.summaries[id].clone()));
+        let mut flow = Flow::new(context, id, Some(Summary::default()));
         flow.close_entry();
         flow.output.unwrap_or_default()
     }

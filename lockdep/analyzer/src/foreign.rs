@@ -10,7 +10,7 @@ use crate::chain::{Chain, keep};
 use crate::code::{Calling, CodeSite};
 use crate::destroy::Destroying;
 use crate::flow::Flow;
-use crate::graph::{Held, Step as ChainStep};
+use crate::graph::Held;
 use crate::home::{Home, HomeId};
 use crate::mir::ir::{Call, Operand, Place, Span, Ty};
 use crate::model::{Effect, How, canonical};
@@ -330,11 +330,7 @@ impl Flow<'_, '_> {
             Held::Shared => "shared",
         };
         let verb = if attempt { "tries" } else { "acquires" };
-        Chain::of(ChainStep {
-            function: self.context.function_name(self.id).to_owned(),
-            action: format!("{verb} {} ({how})", self.context.class_name(class)),
-            span: span.clone(),
-        })
+        self.step(format!("{verb} {} ({how})", self.context.class_name(class)), span)
     }
 
     /// Notes that a lock of a class is acquired here, if the class is known.

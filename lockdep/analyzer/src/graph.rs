@@ -4,6 +4,7 @@
 //! renderers share. It neither finds nestings (`flow.rs`, `summary.rs`) nor judges them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use lockdep::order::Relation;
 use serde::{Deserialize, Serialize};
@@ -70,9 +71,9 @@ pub struct Class {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Step {
     /// The function in which the step stands, as a person writes it: `hv_core::paging::Paging::mark_dirty`.
-    pub function: String,
+    pub function: Arc<str>,
     /// What happens there: `calls p2m::lookup`, `acquires mm::p2m (shared)`.
-    pub action: String,
+    pub action: Arc<str>,
     /// Where.
     pub span: Span,
 }
@@ -87,14 +88,25 @@ pub enum Instances {
     Any,
 }
 
+/// Relations as they are written; those of the runtime cannot be.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Relation")]
+enum Written {
+    Same,
+    Up,
+    Down,
+    Other,
+}
+
 /// A nesting, without the evidence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Nesting {
     /// Index of the held class.
     pub held: usize,
     /// Index of the wanted class.
     pub wanted: usize,
     /// How the wanted lock's owner stands to the held lock's.
+    #[serde(with = "Written")]
     pub relation: Relation,
     /// How the first is held.
     pub held_as: Held,
@@ -205,7 +217,7 @@ pub struct Assumption {
 pub const CALLERS: usize = usize::MAX;
 
 /// The lock graph of a program.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LockGraph {
     /// Classes in ascending order of (level, name), undeclared ones last.
     pub classes: Vec<Class>,
@@ -229,6 +241,19 @@ pub struct LockGraph {
 }
 
 impl LockGraph {
+    /// The graph as bytes, with a checksum; none if it cannot be written, which no graph is known to be.
+    pub fn encode(&self) -> Option<Vec<u8>> {
+        let graph = postcard::to_stdvec(self).ok()?;
+        Some([&crc32fast::hash(&graph).to_le_bytes()[..], &graph].concat())
+    }
+
+    /// The graph in such bytes; none if they are damaged.
+    pub fn decode(bytes: &[u8]) -> Option<LockGraph> {
+        let (checksum, graph) = bytes.split_first_chunk()?;
+        let is_whole = crc32fast::hash(graph) == u32::from_le_bytes(*checksum);
+        is_whole.then(|| postcard::from_bytes(graph).ok())?
+    }
+
     /// The index of the class called `name`.
     pub fn class(&self, name: &str) -> Option<usize> {
         self.classes.iter().position(|class| class.name == name)
@@ -280,6 +305,33 @@ impl LockGraph {
             None => {
                 self.nestings.insert(nesting, evidence);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_graph_is_read_as_it_was_written_or_not_at_all() {
+        let mut graph = LockGraph { bodies: 7, roles: vec!["subject".to_owned()], ..LockGraph::default() };
+        for (held, relation) in Relation::ALL.into_iter().enumerate() {
+            let (held_as, wanted_as, instances) = (Held::Shared, Wanted::Exclusive, Instances::Any);
+            let nesting = Nesting { held, wanted: CALLERS, relation, held_as, wanted_as, instances };
+            let step = Step { function: "f".into(), action: "calls g".into(), span: Span::default() };
+            let gate = Gate { class: held, which: Which::Static("a::B".to_owned()) };
+            let gates = Gates { held: BTreeSet::from([gate]), wanted: BTreeSet::new() };
+            let (held, wanted, owners) = (vec![step.clone()], vec![step], ("a".to_owned(), String::new()));
+            graph.add(nesting, Evidence { held, wanted, owners, possible: true, gates });
+        }
+        let bytes = graph.encode().expect("a graph can be written");
+        assert_eq!(LockGraph::decode(&bytes).as_ref(), Some(&graph));
+        assert_eq!(LockGraph::decode(&bytes[..bytes.len() - 1]), None);
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1;
+            assert_eq!(LockGraph::decode(&damaged), None, "byte {at}");
         }
     }
 }

@@ -62,6 +62,15 @@ pub struct Field {
     pub ty: Ty,
 }
 
+/// A body as a person would name it.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// `hv_core::p2m::P2mTable::lookup`, `…::lookup::{closure#0}`.
+    pub name: Arc<str>,
+    /// `calls …` the same.
+    pub call: Arc<str>,
+}
+
 /// The answers.
 #[derive(Debug)]
 pub struct Index<'a> {
@@ -92,7 +101,7 @@ pub struct Index<'a> {
     owner_fields: Vec<(usize, Ty)>,
     definitions: Definitions<'a>,
     /// How bodies are shown, once somebody asked.
-    names: Vec<OnceCell<String>>,
+    names: Vec<OnceCell<Shown>>,
     /// Names of fields: the type, the variant or empty, the position.
     field_names: BTreeMap<(Name, String, u32), &'a str>,
     /// Statics and constants: the crate, the path, the type.
@@ -256,9 +265,12 @@ impl<'a> Index<'a> {
         found.map(|(_, _, ty)| Ty::Ref(false, Arc::new(ty.clone())))
     }
 
-    /// A body as a person would name it: `hv_core::p2m::P2mTable::lookup`, `…::lookup::{closure#0}`.
-    pub fn shown(&self, body: BodyId) -> &str {
-        self.names[body].get_or_init(|| self.name_of(body))
+    /// A body as a person would name it.
+    pub fn shown(&self, body: BodyId) -> &Shown {
+        self.names[body].get_or_init(|| {
+            let name = self.name_of(body);
+            Shown { call: format!("calls {name}").into(), name: name.into() }
+        })
     }
 
     fn name_of(&self, body: BodyId) -> String {

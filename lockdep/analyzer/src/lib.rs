@@ -101,7 +101,7 @@ impl fmt::Display for AnalyzeError {
 impl std::error::Error for AnalyzeError {}
 
 /// What is looked for besides deadlocks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Options {
     /// Locks that are held while code of the callers of these crates runs.
     pub callbacks: bool,
@@ -133,8 +133,8 @@ pub fn analyze_with(facts: Vec<Facts>, models: &Models, options: Options) -> Res
     let classes = context::classes(&programs, &index, models);
     let mut context = Context::new(&index, models, &classes);
     context.callbacks = options.callbacks;
-    let entries = fixpoint::run(&mut context);
-    let graph = link::run(&context, &entries, &problems, context::roles(&programs));
+    let outcome = fixpoint::run(&mut context);
+    let graph = link::run(&mut context, &outcome, &problems, context::roles(&programs));
     let given = graph.assumptions.iter().any(|assumption| assumption.kind == "given-lock");
     if graph.acquisitions.is_empty() && !given {
         return Err(AnalyzeError::NoLocks(programs.into_iter().map(|program| program.krate).collect()));

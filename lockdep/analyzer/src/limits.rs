@@ -106,7 +106,8 @@ impl Summary {
 
     fn limit_paths(&mut self, declared: usize) {
         let mut paths: BTreeMap<ClassId, BTreeSet<&Path>> = BTreeMap::new();
-        let acquired = self.acquires.keys().chain(self.open.keys().map(|open| &open.acquire));
+        let known = self.acquires.keys().map(|acquire| &**acquire);
+        let acquired = known.chain(self.open.keys().map(|open| &open.acquire));
         for acquire in acquired {
             paths.entry(acquire.lock.class).or_default().insert(&acquire.lock.path);
         }
@@ -130,7 +131,7 @@ impl Summary {
         }
         let coarse = self.coarse.clone();
         for (acquire, chain) in std::mem::take(&mut self.acquires) {
-            keep(&mut self.acquires, coarse.acquire(&acquire), chain);
+            keep(&mut self.acquires, coarse.acquire(&acquire).into(), chain);
         }
         self.passes = self.passes.iter().map(|acquire| coarse.acquire(acquire)).collect();
         for (signal, before) in std::mem::take(&mut self.signals) {
@@ -168,7 +169,7 @@ impl Summary {
         for occurrence in self.calls.values_mut() {
             occurrence.held.retain(|held, _| known(held));
         }
-        self.notes.insert(Note::GuardsOfCode(span.clone()));
+        self.notes.insert(Note::GuardsOfCode(span.clone()).into());
     }
 
     fn limit_calls(&mut self) {

@@ -1,14 +1,17 @@
 //! From summaries to the lock graph: nestings of all functions together, ownership of classes, assumptions.
 //!
 //! It adds no nesting and drops none; it only settles what no single function can know (whether a class belongs to
-//! domains at all) and words what the analysis took for granted.
+//! domains at all). What the analysis took for granted is worded in `link/assumptions.rs`.
 
-use std::borrow::Cow;
+mod assumptions;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use lockdep::order::Relation;
 
+use crate::chain::keep;
 use crate::context::Context;
+use crate::fixpoint::Outcome;
 use crate::flow::Flow;
 use crate::graph::{Assumption, CALLERS, Evidence, Held, Instances, LockGraph, Nesting, Ownership, Wanted};
 use crate::home::Key;
@@ -19,22 +22,21 @@ use crate::path::Root;
 use crate::summary::{ClassId, ClosedNesting, Note, Summary};
 use crate::waits::{Nodes, Waited};
 
-/// Puts the graph together.
+/// Puts the graph together, of summaries that are settled here.
 pub fn run(
-    context: &Context<'_>,
-    entries: &BTreeSet<BodyId>,
+    context: &mut Context<'_>,
+    outcome: &Outcome,
     problems: &[String],
     roles: Vec<String>,
 ) -> LockGraph {
-    let settled: Vec<Cow<'_, Summary>> = (0..context.summaries.len())
-        .map(|body| match entries.contains(&body) {
-            true => Cow::Owned(Flow::run_entry(context, body)),
-            false => Cow::Borrowed(&context.summaries[body]),
-        })
-        .collect();
-    let nodes = Nodes::new(context, &settled, entries);
-    let numbers = Numbers::new(context, &settled, entries, &nodes);
-    let ownership = ownership(context);
+    let entries = &outcome.entries;
+    // Each by what all had found before: code of one may be given to another.
+    let found: Vec<Summary> = entries.iter().map(|body| Flow::run_entry(context, *body)).collect();
+    let (ownership, deferred) = (ownership(context), assumptions::deferred(context, entries));
+    settle(context, entries, found);
+    let (context, settled) = (&*context, context.summaries.as_slice());
+    let nodes = Nodes::new(context, settled, entries);
+    let numbers = Numbers::new(context, settled, entries, &nodes);
     let mut graph = LockGraph { roles, bodies: context.index.bodies.len(), ..LockGraph::default() };
     graph.waits.clone_from(&numbers.waits);
     graph.classes = numbers.classes(context, &ownership);
@@ -45,16 +47,16 @@ pub fn run(
     // A thread that waits for one of its kind waits for another one.
     let is_end = |class: ClassId| matches!(context.placed_key(class), Some((Key::Waited(Waited::End(_)), _)));
     for (closed, grounds) in &nodes.notified {
-        for nesting in numbers.nestings(&closed.nesting, settle(closed, &ownership)) {
+        for nesting in numbers.nestings(&closed.nesting, relation(closed, &ownership)) {
             graph.add(nesting, numbers.evidence(grounds));
         }
     }
-    for summary in &settled {
+    for summary in settled {
         for (closed, grounds) in &summary.closed {
             if nodes.leaves_out(context, closed) {
                 continue;
             }
-            let relation = settle(closed, &ownership);
+            let relation = relation(closed, &ownership);
             let undeclared = context.placed_key(closed.nesting.held).is_some();
             for pair in numbers.either(&closed.nesting) {
                 either.entry(pair).or_default().extend(grounds.ways.wanted.end().cloned());
@@ -85,7 +87,7 @@ pub fn run(
             }
         }
         for note in &summary.notes {
-            if let Note::Slept(class, acquired, slept) = note {
+            if let Note::Slept(class, acquired, slept) = &**note {
                 for class in numbers.class(*class) {
                     graph.slept.entry((*class, acquired.clone())).or_default().insert(slept.clone());
                 }
@@ -108,7 +110,7 @@ pub fn run(
     for (waited, closed, grounds) in &nodes.channels {
         let contradicts = nodes.contradicting(*waited).flat_map(|class| numbers.class(class));
         let contradicts: BTreeSet<usize> = contradicts.copied().collect();
-        for nesting in numbers.nestings(&closed.nesting, settle(closed, &ownership)) {
+        for nesting in numbers.nestings(&closed.nesting, relation(closed, &ownership)) {
             // Under it only the opposite is waited for, which there is as long as this is waited for.
             if !under(&graph, nesting.wanted).is_subset(&contradicts) {
                 channels.push((nesting, numbers.evidence(grounds)));
@@ -118,13 +120,14 @@ pub fn run(
     channels.into_iter().for_each(|(nesting, evidence)| graph.add(nesting, evidence));
     graph.acquisitions = sites.into_iter().collect();
     // A reader waits for writers only, and of an undeclared lock all acquisitions are here if none got lost.
-    let given = settled.iter().flat_map(|summary| &summary.notes).any(|note| matches!(note, Note::Given(..)));
+    let given =
+        settled.iter().flat_map(|summary| &summary.notes).any(|note| matches!(**note, Note::Given(..)));
     let all_known = !given && !numbers.has_lost();
     let written =
         |class: usize| !all_known || writers.contains(&class) || graph.classes[class].level.is_some();
     let waits = |nesting: &Nesting| nesting.wanted_as == Wanted::Exclusive || written(nesting.wanted);
     graph.nestings.retain(|nesting, _| waits(nesting));
-    graph.assumptions = assumptions(context, &settled, entries, problems);
+    graph.assumptions = assumptions::all(context, outcome, deferred, problems);
     graph.assumptions.extend(unordered(&graph, instances, either));
     graph.assumptions.extend(numbers.lost(context, &graph));
     graph.assumptions.extend(numbers.stored(&graph));
@@ -148,6 +151,18 @@ pub fn run(
     }
     graph.assumptions.sort();
     graph
+}
+
+/// Puts what closing the entry points has found in the place of what they leave open.
+fn settle(context: &mut Context<'_>, entries: &BTreeSet<BodyId>, found: Vec<Summary>) {
+    for (body, found) in entries.iter().zip(found) {
+        let summary = &mut context.summaries[*body];
+        summary.open.clear();
+        for (acquire, chain) in &found.acquires {
+            keep(&mut summary.acquires, acquire.clone(), chain.clone());
+        }
+        summary.include(found);
+    }
 }
 
 /// Two instances of one undeclared class, or of two that are in the same places, where nothing says that they could not
@@ -178,7 +193,7 @@ fn unordered(
 }
 
 /// A lock of a class that belongs to nobody anywhere is known to have no owner.
-fn settle(closed: &ClosedNesting, ownership: &[Ownership]) -> Relation {
+fn relation(closed: &ClosedNesting, ownership: &[Ownership]) -> Relation {
     let unowned = |class: usize, ownerless: bool| ownerless && ownership[class] == Ownership::Unowned;
     let nesting = &closed.nesting;
     if unowned(nesting.held, closed.ownerless.0) && unowned(nesting.wanted, closed.ownerless.1) {
@@ -212,171 +227,4 @@ fn ownership(context: &Context<'_>) -> Vec<Ownership> {
             _ => Ownership::Unknown,
         })
         .collect()
-}
-
-fn assumptions(
-    context: &Context<'_>,
-    settled: &[Cow<'_, Summary>],
-    entries: &BTreeSet<BodyId>,
-    problems: &[String],
-) -> Vec<Assumption> {
-    let mut found: Vec<Assumption> = Vec::new();
-    let mut add = |kind: &str, text: String, sites: Vec<Span>| {
-        found.push(Assumption { kind: kind.to_owned(), text, sites });
-    };
-    add(
-        "closed-world",
-        format!(
-            "the code that takes these locks is the code analyzed: {} bodies, entered through {} functions that none \
-             of it calls; code outside neither nests these locks nor combines their guards; locks that no model knows, waits for \
-             anything but locks, threads, condition variables, barriers and channels, messages that have to \
-             come before others, guards in a `dyn Any`, and unwinding are left out",
-            context.index.bodies.len(),
-            entries.len()
-        ),
-        Vec::new(),
-    );
-    add(
-        "stable-path",
-        "an access path names one object while an operation runs: pointers it goes through are not changed \
-         by others meanwhile"
-            .to_owned(),
-        Vec::new(),
-    );
-    let described = context.models.described();
-    if described > 0 {
-        let text = format!("{described} names in `lockdep.toml` do what is said of them there, and no more");
-        add("described-code", text, Vec::new());
-    }
-    let mut roles: BTreeSet<Span> = BTreeSet::new();
-    let mut waits: BTreeSet<Span> = BTreeSet::new();
-    let mut unfollowed: BTreeSet<Span> = BTreeSet::new();
-    let mut foreign: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    let mut unresolved: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
-    let mut drops: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
-    let mut started: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
-    let mut foreign_drops: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
-    let mut unclassed: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
-    let mut given: BTreeMap<&str, BTreeSet<Span>> = BTreeMap::new();
-    for note in settled.iter().flat_map(|summary| &summary.notes) {
-        match note {
-            // A finding, not an assumption.
-            Note::Slept(..) => {}
-            Note::Waits(span) => {
-                waits.insert(span.clone());
-            }
-            Note::Roles(span) => {
-                roles.insert(span.clone());
-            }
-            Note::Foreign(krate, function) => {
-                foreign.entry(krate).or_default().insert(function);
-            }
-            Note::Unresolved(what, span) => {
-                unresolved.entry(what).or_default().insert(span.clone());
-            }
-            Note::Starts(what, span) => {
-                started.entry(what).or_default().insert(span.clone());
-            }
-            Note::ForeignDrop(what, span) => {
-                foreign_drops.entry(what).or_default().insert(span.clone());
-            }
-            Note::DynamicDrop(what, span) => {
-                drops.entry(what).or_default().insert(span.clone());
-            }
-            Note::GuardsOfCode(span) => {
-                unfollowed.insert(span.clone());
-            }
-            Note::Unclassed(what, span) => {
-                unclassed.entry(what).or_default().insert(span.clone());
-            }
-            Note::Given(what, span) => {
-                given.entry(what).or_default().insert(span.clone());
-            }
-        }
-    }
-    if !roles.is_empty() {
-        let text = format!(
-            "{} operations are entered only by domains that control their subjects, as each checks on entry where \
-             checking is on",
-            roles.len()
-        );
-        add("roles", text, roles.into_iter().collect());
-    }
-    if !waits.is_empty() {
-        let text = format!(
-            "{} waits for threads, notifications or messages with a lock held end without that lock",
-            waits.len()
-        );
-        add("unknown-wait", text, waits.into_iter().collect());
-    }
-    if !unfollowed.is_empty() {
-        let text = format!(
-            "guards that closures hand out to {} functions with many of them are released before other locks are taken",
-            unfollowed.len()
-        );
-        add("guards-of-code", text, unfollowed.into_iter().collect());
-    }
-    for (krate, functions) in foreign {
-        let text = format!(
-            "{} functions of `{krate}` take none of these locks and call back only the closures given to them",
-            functions.len()
-        );
-        add("foreign-code", text, Vec::new());
-    }
-    for (what, sites) in unresolved {
-        let text = format!("`{what}` runs none but the implementations read, or takes none of these locks");
-        add("unresolved-call", text, sites.into_iter().collect());
-    }
-    for (what, sites) in started {
-        let text =
-            format!("`{what}` runs the code it is given on a stack of its own, and not before it returns");
-        add("foreign-spawn", text, sites.into_iter().collect());
-    }
-    for (what, sites) in drops {
-        let text = format!("destroying a `{what}` takes none of these locks");
-        add("dynamic-drop", text, sites.into_iter().collect());
-    }
-    for (what, sites) in foreign_drops {
-        let text = format!("`{what}` does not destroy what it is lent, whose destructor takes locks");
-        add("foreign-drop", text, sites.into_iter().collect());
-    }
-    for (what, sites) in unclassed {
-        let text = format!("locks whose class is the parameter `{what}` nest with none of these locks");
-        add("generic-class", text, sites.into_iter().collect());
-    }
-    for (what, sites) in given {
-        let text = format!("locks of type `{what}` that callers outside give nest with none of these locks");
-        add("given-lock", text, sites.into_iter().collect());
-    }
-    // Code that nobody read is seen to call: threads, lazy statics, futures.
-    let deferred: Vec<Span> = entries
-        .iter()
-        .filter(|body| !context.summaries[**body].acquires.is_empty())
-        .map(|body| context.index.bodies[*body].body)
-        .filter(|body| body.id.ends_with('}'))
-        .map(|body| body.span.clone())
-        .collect();
-    if !deferred.is_empty() {
-        let text = format!(
-            "{} closures or futures that take these locks are run by code that was not read; none of these locks is \
-             held then",
-            deferred.len()
-        );
-        add("deferred-code", text, deferred);
-    }
-    for entry in &context.index.bodies {
-        if !entry.body.unread.is_empty() {
-            let text = format!(
-                "{} lines of `{}` could not be read and do nothing to these locks",
-                entry.body.unread.len(),
-                entry.body.path
-            );
-            add("unread-body", text, vec![entry.body.span.clone()]);
-        }
-    }
-    for problem in problems {
-        add("unread-text", problem.clone(), Vec::new());
-    }
-    found.sort();
-    found
 }

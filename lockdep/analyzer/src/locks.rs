@@ -346,7 +346,7 @@ impl Context<'_> {
             Home::Part(whole, position) => format!("{}.{position}", self.home_name(whole)),
             Home::Site(body, block) | Home::Fresh(body, block, _) => {
                 let span = &self.index.bodies[body].body.blocks[block].span;
-                format!("{} ({}:{})", self.index.shown(body), span.file, span.line)
+                format!("{} ({}:{})", self.function_name(body), span.file, span.line)
             }
         }
     }

@@ -9,6 +9,7 @@
 mod ended;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::before::{Before, Course, Signal, SignalKind};
 use crate::chain::Chain;
@@ -161,8 +162,7 @@ impl Flow<'_, '_> {
                 SignalKind::SenderGone => format!("lets a sender of {name} go"),
                 SignalKind::ReceiverGone => format!("lets the receiver of {name} go"),
             };
-            let function = self.context.function_name(self.id).to_owned();
-            let chain = Chain::of(ChainStep { function, action, span: span.clone() });
+            let chain = self.step(action, span);
             let signal = Signal { kind, channel, site: (self.id, block), rooted: false, deferred: false };
             self.course.signal(signal, Before { chain, first: BTreeMap::new() });
         }
@@ -218,8 +218,9 @@ impl Flow<'_, '_> {
                     }
                     let action =
                         format!("ends, and with it what it has of {}", context.channels.name(channel));
-                    let function = context.function_name(body).to_owned();
-                    let chain = Chain::of(ChainStep { function, action, span: body_of.body.span.clone() });
+                    let (function, span) =
+                        (Arc::clone(context.function_name(body)), body_of.body.span.clone());
+                    let chain = Chain::of(ChainStep { function, action: action.into(), span });
                     let site = (body, usize::MAX);
                     let signal = Signal { kind, channel, site, rooted: true, deferred: false };
                     found.push((signal, Before { chain, ..course.all() }));
@@ -269,7 +270,7 @@ const SIDES: [(Side, SignalKind); 2] =
 impl Context<'_> {
     /// Whether it is the one who waits who lets a sender go, and does so first: that does not hold it up.
     pub(crate) fn waits_itself(&self, signal: &Signal, summary: &Summary) -> bool {
-        let waits = |acquire: &Acquire| {
+        let waits = |acquire: &Arc<Acquire>| {
             self.waited(acquire.lock.class).and_then(Waited::channel) == Some(signal.channel)
         };
         signal.kind == SignalKind::SenderGone && summary.acquires.keys().any(waits)

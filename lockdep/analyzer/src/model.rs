@@ -6,7 +6,8 @@ mod own;
 mod table;
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{Hash, Hasher};
 
 use crate::mir::ir::{Callee, Ty};
 
@@ -22,7 +23,7 @@ pub use toml::ser::Error as WriteError;
 pub struct Models {
     table: Table,
     /// The family of each crate.
-    families: HashMap<String, String>,
+    families: BTreeMap<String, String>,
     /// What each known function does.
     effects: HashMap<String, Effect>,
     /// What functions of channels do.
@@ -36,9 +37,16 @@ pub struct Models {
     /// Types whose copies point to one object.
     pointers: HashSet<String>,
     /// What users have named, as they have.
-    own: HashSet<String>,
+    own: BTreeSet<String>,
     /// How many things they have said.
     described: usize,
+}
+
+/// Everything else is made of these.
+impl Hash for Models {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.table, &self.families, &self.own, self.described).hash(state);
+    }
 }
 
 impl Models {
@@ -53,7 +61,7 @@ impl Models {
     }
 
     fn new(table: Table) -> Models {
-        let mut families = HashMap::new();
+        let mut families = BTreeMap::new();
         for (family, crates) in &table.families {
             families.extend(crates.iter().map(|krate| (krate.clone(), family.clone())));
         }
@@ -74,7 +82,7 @@ impl Models {
             guards,
             pointers,
             table,
-            own: HashSet::new(),
+            own: BTreeSet::new(),
             described: 0,
         }
     }

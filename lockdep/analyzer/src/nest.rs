@@ -4,6 +4,7 @@
 //! (`instantiate.rs`); part of the transfer functions.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use lockdep::order::Relation;
 
@@ -41,7 +42,7 @@ impl Flow<'_, '_> {
             self.course.pass(&self.passing(acquire), chain);
         }
         if let Some(output) = &mut self.output {
-            keep(&mut output.acquires, acquire.clone(), chain.clone());
+            keep(&mut output.acquires, self.context.shared(acquire), chain.clone());
         }
     }
 
@@ -124,13 +125,15 @@ impl Flow<'_, '_> {
 
     /// Nestings of an entry point that nobody calls: what is open stays a meeting of strangers.
     pub(crate) fn close_entry(&mut self) {
-        if let Some(calls) = self.output.as_ref().map(|output| output.calls.clone()) {
-            self.close_calls(&calls);
-        }
+        let known = &self.context.summaries[self.id];
+        self.close_calls(&known.calls);
         let Some(mut output) = self.output.take() else { return };
-        for acquire in output.acquires.keys() {
+        for (open, ways) in &known.open {
+            output.add_open(open.clone(), ways.clone());
+        }
+        for acquire in known.acquires.keys().chain(output.acquires.keys()) {
             if let Some((Key::Open(lock), _)) = self.context.placed_key(acquire.lock.class) {
-                output.notes.insert(Note::Given(lock.to_string(), self.body.span.clone()));
+                output.notes.insert(Note::Given(lock.to_string(), self.body.span.clone()).into());
             }
         }
         for (open, ways) in std::mem::take(&mut output.open) {
@@ -141,7 +144,7 @@ impl Flow<'_, '_> {
                 continue;
             }
             if self.context.is_open_wait(open.acquire.lock.class) {
-                output.notes.extend(ways.wanted.end().cloned().map(Note::Waits));
+                output.notes.extend(ways.wanted.end().cloned().map(Note::Waits).map(Arc::new));
             }
             let known = matches!(&open.held, HeldLock::Known(lock, _) if !open_class(lock));
             if open_class(&open.acquire.lock) || !(known || matches!(open.held, HeldLock::Argument(..))) {

@@ -3,7 +3,6 @@
 //! While functions are analyzed, classes are numbered as they are found; homes that turned out to be one, and names
 //! that are shown, are settled here, at the end.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use lockdep::order::Relation;
@@ -42,7 +41,7 @@ impl Numbers {
     /// Numbers the classes that `summaries` acquire.
     pub fn new(
         context: &Context<'_>,
-        summaries: &[Cow<'_, Summary>],
+        summaries: &[Summary],
         entries: &BTreeSet<BodyId>,
         nodes: &Nodes,
     ) -> Numbers {

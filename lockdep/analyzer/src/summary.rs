@@ -6,6 +6,7 @@
 //! fixed length. Hence the fixpoint over call-graph cycles (`fixpoint.rs`) ends.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::before::{Before, Signal};
 use crate::chain::{Chain, keep};
@@ -41,7 +42,7 @@ pub enum HeldLock {
 }
 
 /// An acquisition that may wait.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Acquire {
     /// The lock.
     pub lock: Lock,
@@ -86,7 +87,7 @@ pub struct Occurrence {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
     /// Locks that it, or what it calls, waits for.
-    pub acquires: BTreeMap<Acquire, Chain>,
+    pub acquires: BTreeMap<Arc<Acquire>, Chain>,
     /// Where locks of known classes are acquired, tries included, and whether exclusively.
     pub met: BTreeSet<(ClassId, Held, Span)>,
     /// Nestings for the callers to decide.
@@ -117,7 +118,7 @@ pub struct Summary {
     /// What it does to channels, and what comes first.
     pub signals: BTreeMap<Signal, Before>,
     /// What could not be followed.
-    pub notes: BTreeSet<Note>,
+    pub notes: BTreeSet<Arc<Note>>,
     /// What is not told apart any more.
     pub coarse: Coarse,
 }

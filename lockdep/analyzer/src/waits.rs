@@ -5,7 +5,6 @@
 //! that somebody is held up by the locks that every place which notifies it holds. At a barrier, those who wait notify. A node counts only where both sides
 //! are known; waits under a lock for something else are noted. Time limits and channels are left out.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::acquire::guard_slots;
@@ -14,7 +13,7 @@ use crate::chain::Chain;
 use crate::channels::ChannelId;
 use crate::context::Context;
 use crate::flow::Flow;
-use crate::graph::{Gates, Held, Step as ChainStep, Wanted};
+use crate::graph::{Gates, Held, Wanted};
 use crate::home::{HomeId, Key};
 use crate::index::BodyId;
 use crate::messages::Messages;
@@ -135,8 +134,7 @@ impl Flow<'_, '_> {
             return;
         }
         let action = format!("{verb} the {}", self.context.waited_name(waited));
-        let function = self.context.function_name(self.id);
-        let mut chain = Chain::of(ChainStep { function: function.to_owned(), action, span: span.clone() });
+        let mut chain = self.step(action, span);
         chain.possible = possible;
         let acquire = Acquire { lock, wanted: Wanted::Exclusive };
         self.acquire(state, &acquire, &chain);
@@ -186,9 +184,7 @@ impl Flow<'_, '_> {
         let inner = std::mem::replace(&mut self.course, outer);
         let within = self.output.replace(output).unwrap_or_default();
         self.include_course(inner, (body, &within), false);
-        let function = self.context.function_name(self.id);
-        let action = format!("starts {}", self.context.function_name(body));
-        let started = Chain::of(ChainStep { function: function.to_owned(), action, span: span.clone() });
+        let started = self.step(format!("starts {}", self.context.function_name(body)), span);
         let node = HeldLock::Known(self.context.node(Waited::End(body)), Held::Exclusive);
         let callers = self.context.callbacks.then(|| self.context.class_of_callers());
         for (acquire, wanted) in within.acquires {
@@ -299,11 +295,7 @@ type Holders<'s> = BTreeMap<ClassId, (&'s ClosedNesting, &'s Grounds)>;
 
 impl Nodes {
     /// Finds the nodes of which both sides are known.
-    pub(crate) fn new(
-        context: &Context<'_>,
-        summaries: &[Cow<'_, Summary>],
-        entries: &BTreeSet<BodyId>,
-    ) -> Nodes {
+    pub(crate) fn new(context: &Context<'_>, summaries: &[Summary], entries: &BTreeSet<BodyId>) -> Nodes {
         let mut nodes = Nodes::default();
         let mut through: BTreeMap<Waited, ClassId> = BTreeMap::new();
         let mut ends: BTreeSet<Waited> = BTreeSet::new();

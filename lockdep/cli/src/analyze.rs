@@ -18,6 +18,7 @@ use crate::args::{Analyze, Terminal};
 use crate::cargo::{self, Artifact, CargoError, Project};
 use crate::collect::{self, CollectError, Collected};
 use crate::config::{self, ConfigError};
+use crate::linked::Linked;
 use crate::output::{self, OutputError};
 use crate::packages::Package;
 use crate::reading;
@@ -107,12 +108,11 @@ pub fn run(analyze: Box<Analyze>, terminal: &Terminal, shell: &Shell) -> Result<
     let settings = settings.with(&defaults);
     let models = if settings.analyze.refcell { models.with_refcells() } else { models };
     let collected = collect::collect(&settings, &project, shell)?;
-    if collected.facts.is_empty() {
+    if collected.files.is_empty() {
         return Err(Failure::NoCode);
     }
-    note_untested(&collected.facts, shell);
     let directories = directories(&collected.artifacts);
-    let judgement = judge(&settings, &models, collected, shell)?;
+    let judgement = judge(&settings, &project, &models, collected, shell)?;
     write_proof(&settings, shell, &judgement)?;
     let sources = |file: &str| source(&project, &directories, file);
     let report = report(&settings, &sources, shell, &judgement)?;
@@ -129,6 +129,7 @@ pub fn run(analyze: Box<Analyze>, terminal: &Terminal, shell: &Shell) -> Result<
 
 fn judge(
     settings: &Settings,
+    project: &Project,
     models: &Models,
     collected: Collected,
     shell: &Shell,
@@ -137,15 +138,25 @@ fn judge(
     for (package, targets) in &packages {
         shell.status("Analyzing", format_args!("{package} ({})", targets.join(", ")));
     }
-    let count = collected.facts.len();
-    shell.status("Linking", format_args!("{count} facts file{}", if count == 1 { "" } else { "s" }));
     let options = Options { callbacks: settings.analyze.callbacks };
-    let graph =
-        shell.while_busy("linking", || lockdep_analyzer::analyze_with(collected.facts, models, options));
-    let graph = graph.map_err(|AnalyzeError::NoLocks(_)| {
-        let names: Vec<&str> = packages.iter().map(|(package, _)| package.as_str()).collect();
-        Failure::NoLocks { packages: names.join(", ") }
-    })?;
+    let linked = Linked::new(settings, project, &collected, models, options);
+    let graph = match linked.read() {
+        Some(graph) => graph,
+        None => {
+            let count = collected.files.len();
+            shell.status("Linking", format_args!("{count} facts file{}", if count == 1 { "" } else { "s" }));
+            let facts = collected.facts()?;
+            note_untested(&facts, shell);
+            let graph =
+                shell.while_busy("linking", || lockdep_analyzer::analyze_with(facts, models, options));
+            let graph = graph.map_err(|AnalyzeError::NoLocks(_)| {
+                let names: Vec<&str> = packages.iter().map(|(package, _)| package.as_str()).collect();
+                Failure::NoLocks { packages: names.join(", ") }
+            })?;
+            linked.write(&graph);
+            graph
+        }
+    };
     Ok(shell.while_busy("judging", || judge::judge(graph, settings.discipline)))
 }
 

@@ -9,7 +9,8 @@ use std::fs::{File, TryLockError};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdout, Command, Stdio};
+use std::process::{ChildStdout, Command, Output, Stdio};
+use std::thread::ScopedJoinHandle;
 
 use cargo_metadata::{Message, Metadata, MetadataCommand, TargetKind};
 use lockdep_analyzer::facts::FORMAT;
@@ -74,6 +75,11 @@ impl Project {
         self.metadata.workspace_root.as_std_path()
     }
 
+    /// The directory of artifacts that no other version, compiler or set of options shares.
+    pub fn target_dir(&self) -> &Path {
+        &self.target_dir
+    }
+
     /// Keeps other runs out of the directory of artifacts until the file is dropped: one that makes facts anew
     /// removes artifacts that another has just been told of.
     pub fn lock(&self, shell: &Shell) -> Result<File, CargoError> {
@@ -126,15 +132,16 @@ pub fn project(settings: &Settings, shell: &Shell) -> Result<Project, CargoError
     let mut command = cargo(settings, "metadata");
     command.args(["--quiet", "--no-deps", "--format-version", "1"]);
     manifest(settings, &mut command);
-    // Two programs that do not wait for each other.
-    let (answer, compiler) = std::thread::scope(|scope| {
-        let compiler = scope.spawn(|| compiler(settings, shell));
+    // Questions that do not wait for each other.
+    let (answer, version, stage) = std::thread::scope(|scope| {
+        let (version, stage) =
+            (scope.spawn(|| ask(settings, &["-vV"])), scope.spawn(|| stage(settings, shell)));
         let answer = answer(command);
-        (answer, compiler.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        (answer, joined(version), joined(stage))
     });
     let answer = String::from_utf8_lossy(&answer?).into_owned();
     let metadata = MetadataCommand::parse(answer).map_err(|error| CargoError::Answer(error.to_string()))?;
-    let (version, stage) = compiler?;
+    let (version, stage) = (version?.stdout, stage?);
     let mut hasher = DefaultHasher::new();
     (env!("CARGO_PKG_VERSION"), FORMAT, FLAGS, DUMP, PRINT, reading::name(stage), version).hash(&mut hasher);
     let base = settings.target_dir.clone().unwrap_or_else(|| metadata.target_directory.clone().into());
@@ -142,24 +149,27 @@ pub fn project(settings: &Settings, shell: &Shell) -> Result<Project, CargoError
     Ok(Project { metadata, target_dir, stage })
 }
 
-/// What the compiler says of itself, and the text that can be had of it.
-fn compiler(settings: &Settings, shell: &Shell) -> Result<(Vec<u8>, Stage), CargoError> {
-    let run = |arguments: &[&str], flags: &[&str]| {
-        Command::new(&settings.rustc)
-            .args(arguments)
-            .args(flags)
-            .env("RUSTC_BOOTSTRAP", "1")
-            .output()
-            .map_err(|error| CargoError::Start { program: settings.rustc.clone(), error })
-    };
-    let version = run(&["-vV"], &[])?.stdout;
+/// What a thread has found out.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// A question to the compiler.
+fn ask(settings: &Settings, arguments: &[&str]) -> Result<Output, CargoError> {
+    let mut command = Command::new(&settings.rustc);
+    let output = command.args(arguments).env("RUSTC_BOOTSTRAP", "1").output();
+    output.map_err(|error| CargoError::Start { program: settings.rustc.clone(), error })
+}
+
+/// The text that can be had of the compiler.
+fn stage(settings: &Settings, shell: &Shell) -> Result<Stage, CargoError> {
     if settings.stage == Stage::Emitted {
-        return Ok((version, Stage::Emitted));
+        return Ok(Stage::Emitted);
     }
     // A question that has the compiler parse its options, and costs nothing else.
-    let question = run(&["--print", "host-tuple"], &[&FLAGS[..], &DUMP].concat())?;
+    let question = ask(settings, &[&["--print", "host-tuple"], &FLAGS[..], &DUMP].concat())?;
     if question.status.success() {
-        return Ok((version, settings.stage));
+        return Ok(settings.stage);
     }
     let said = String::from_utf8_lossy(&question.stderr);
     let reason = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("no reason given");
@@ -170,7 +180,7 @@ fn compiler(settings: &Settings, shell: &Shell) -> Result<(Vec<u8>, Stage), Carg
          `cargo +nightly lockdep` needs no permission.",
         reason.trim_start_matches("error: ")
     ));
-    Ok((version, Stage::Emitted))
+    Ok(Stage::Emitted)
 }
 
 /// Compiles what was selected, or finds it fresh. In no particular order.
@@ -182,21 +192,16 @@ pub fn check(settings: &Settings, project: &Project, shell: &Shell) -> Result<Ve
     manifest(settings, &mut command);
     selection(settings, &mut command);
     compilation(settings, &mut command);
-    into(project, &mut command)
-        .env("RUSTC_WORKSPACE_WRAPPER", &settings.executable)
+    // Members stay the compilations that they are without dependencies, as the wrapper of members is the same.
+    let names: Vec<String> = included.iter().map(ToString::to_string).collect();
+    wrapped(settings, project, &mut command)
         .env("CARGO_INCREMENTAL", "0")
-        .env(VARIABLE, project.root())
+        .env(DEPENDENCIES, names.join(" "))
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
     command.env(STAGE, reading::name(project.stage));
     if settings.terminal.iter().any(|option| option == "--verbose") {
         command.env(VERBOSE, "1");
-    }
-    if !included.is_empty() || project.stage == Stage::Emitted {
-        // Of members only the other would be asked. They stay the compilations that they are without dependencies, as
-        // it is kept.
-        let names: Vec<String> = included.iter().map(ToString::to_string).collect();
-        command.env("RUSTC_WRAPPER", &settings.executable).env(DEPENDENCIES, names.join(" "));
     }
     let start = |error| CargoError::Start { program: settings.cargo.clone(), error };
     let mut child = command.spawn().map_err(start)?;
@@ -252,10 +257,18 @@ fn known(artifact: cargo_metadata::Artifact) -> Option<Artifact> {
     })
 }
 
-/// The packages that the options select, by cargo's rules: it prints them as the roots of its tree. Cargo's messages
-/// do not say it, as they come for dependencies, too. The tree goes deeper where dependencies are wanted.
+/// The packages that the options select, by cargo's rules: it says so with the workspace where all or none are named,
+/// and else prints them as the roots of its tree. Cargo's messages do not say it, as they come for dependencies, too. The
+/// tree goes deeper where dependencies are wanted.
 fn tree(settings: &Settings, project: &Project) -> Result<Tree, CargoError> {
-    let analyze = &settings.analyze;
+    let (analyze, metadata) = (&settings.analyze, &project.metadata);
+    let names = &analyze.packages;
+    let unnamed = names.package.is_empty() && names.exclude.is_empty() && analyze.include_dep.is_empty();
+    let all = names.workspace || names.all;
+    if unnamed && (all || metadata.workspace_default_members.is_available()) {
+        let members = if all { metadata.workspace_packages() } else { metadata.workspace_default_packages() };
+        return Ok(Tree { roots: members.into_iter().map(Package::of).collect(), ..Tree::default() });
+    }
     let with_dev = analyze.targets.need_dev_dependencies();
     let mut command = cargo(settings, "tree");
     command.args(["--quiet", "--prefix", "depth", "--format", "{p}"]);
@@ -268,7 +281,7 @@ fn tree(settings: &Settings, project: &Project) -> Result<Tree, CargoError> {
     }
     manifest(settings, &mut command);
     packages(settings, &mut command);
-    into(project, &mut command);
+    wrapped(settings, project, &mut command);
     Ok(Tree::read(&String::from_utf8_lossy(&answer(command)?)))
 }
 
@@ -279,9 +292,15 @@ fn cargo(settings: &Settings, subcommand: &str) -> Command {
     command
 }
 
-/// Keeps what cargo writes out of the way of the user's own builds.
-fn into<'c>(project: &Project, command: &'c mut Command) -> &'c mut Command {
-    command.env("CARGO_TARGET_DIR", &project.target_dir).env("CARGO_BUILD_BUILD_DIR", &project.target_dir)
+/// Puts this program in the compiler's place, and keeps what cargo writes out of the way of the user's own builds. Cargo
+/// remembers what a compiler answers, but only if it has the same wrappers each time, and no empty one.
+fn wrapped<'c>(settings: &Settings, project: &Project, command: &'c mut Command) -> &'c mut Command {
+    command
+        .env("CARGO_TARGET_DIR", &project.target_dir)
+        .env("CARGO_BUILD_BUILD_DIR", &project.target_dir)
+        .env("RUSTC_WRAPPER", &settings.executable)
+        .env("RUSTC_WORKSPACE_WRAPPER", &settings.executable)
+        .env(VARIABLE, project.root())
 }
 
 /// The standard output of a command whose complaints are for the user.

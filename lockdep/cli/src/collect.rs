@@ -1,4 +1,4 @@
-//! The facts of everything that was selected, made anew where there are none that can be used.
+//! The facts files of everything that was selected, made anew where there are none that can be used.
 //!
 //! A unit that cargo finds fresh is not read again: its facts lie beside its artifact. They are used unless they are
 //! damaged, of another format, or older than this program, as what reads MIR may have changed since; or older than the
@@ -31,6 +31,18 @@ pub enum CollectError {
         /// Why its facts cannot be used.
         reason: Unusable,
     },
+    /// A file is whole and makes no sense.
+    #[error(
+        "the facts of {} `{}` of {} cannot be used: {reason}\n\
+         they are in `{}`",
+        artifact.kind, artifact.target, artifact.package.name, artifact.facts_file().display()
+    )]
+    Refused {
+        /// What was compiled.
+        artifact: Box<Artifact>,
+        /// Why its facts make no sense.
+        reason: FactsError,
+    },
 }
 
 /// Why a facts file cannot be used.
@@ -50,13 +62,26 @@ pub enum Unusable {
     Stale,
 }
 
-/// The artifacts that were looked at, in order, and the facts of each.
+/// The artifacts that were looked at, in order, and the facts file of each.
 #[derive(Debug, Default)]
 pub struct Collected {
     /// What was compiled.
     pub artifacts: Vec<Artifact>,
-    /// What was read of it.
-    pub facts: Vec<Facts>,
+    /// What was read of it: files that are whole.
+    pub files: Vec<Vec<u8>>,
+}
+
+impl Collected {
+    /// The facts in the files.
+    pub fn facts(self) -> Result<Vec<Facts>, CollectError> {
+        let files = self.artifacts.into_iter().zip(self.files);
+        files
+            .map(|(artifact, file)| {
+                let refused = |reason| CollectError::Refused { artifact: Box::new(artifact), reason };
+                Facts::decode(&file).map_err(refused)
+            })
+            .collect()
+    }
 }
 
 /// Has cargo compile what was selected, and reads the facts.
@@ -90,9 +115,9 @@ fn read(mut artifacts: Vec<Artifact>, built: Option<SystemTime>) -> (Collected, 
     let mut unusable = Vec::new();
     for artifact in artifacts {
         match load(&artifact, built) {
-            Ok(facts) => {
+            Ok(file) => {
                 collected.artifacts.push(artifact);
-                collected.facts.push(facts);
+                collected.files.push(file);
             }
             Err(reason) => unusable.push((artifact, reason)),
         }
@@ -100,7 +125,7 @@ fn read(mut artifacts: Vec<Artifact>, built: Option<SystemTime>) -> (Collected, 
     (collected, unusable)
 }
 
-fn load(artifact: &Artifact, built: Option<SystemTime>) -> Result<Facts, Unusable> {
+fn load(artifact: &Artifact, built: Option<SystemTime>) -> Result<Vec<u8>, Unusable> {
     let path = artifact.facts_file();
     let written = std::fs::metadata(&path)?.modified()?;
     if built.is_some_and(|built| written < built) {
@@ -109,5 +134,7 @@ fn load(artifact: &Artifact, built: Option<SystemTime>) -> Result<Facts, Unusabl
     if written < std::fs::metadata(&artifact.metadata)?.modified()? {
         return Err(Unusable::Stale);
     }
-    Ok(Facts::decode(&std::fs::read(path)?)?)
+    let file = std::fs::read(path)?;
+    Facts::check(&file)?;
+    Ok(file)
 }

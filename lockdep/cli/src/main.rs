@@ -10,6 +10,7 @@ mod cargo;
 mod collect;
 mod config;
 mod explain;
+mod linked;
 mod output;
 mod packages;
 mod paths;

@@ -24,6 +24,11 @@ pub struct Package {
 }
 
 impl Package {
+    /// The package that cargo describes.
+    pub fn of(package: &cargo_metadata::Package) -> Package {
+        Package { name: package.name.to_string(), version: package.version.to_string() }
+    }
+
     /// The package of an identifier: `registry+…#spin@0.12.3`, `path+file:///…/hv-core#0.1.0`.
     pub fn of_id(id: &PackageId) -> Option<Package> {
         let (place, fragment) = id.repr.rsplit_once('#')?;

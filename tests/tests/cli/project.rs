@@ -187,17 +187,22 @@ impl Project {
 
     /// The facts files of crates of this name.
     pub fn facts(krate: &str) -> Vec<PathBuf> {
+        Project::artifacts(|path| {
+            let stem = path.file_stem().and_then(OsStr::to_str).unwrap_or_default();
+            path.extension().is_some_and(|is| is == "lockdep") && stem.starts_with(&format!("{krate}-"))
+        })
+    }
+
+    /// The files among the artifacts of all projects that are wanted.
+    pub fn artifacts(is_wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut directories = vec![directory().join("target/lockdep")];
         while let Some(directory) = directories.pop() {
             for entry in fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok) {
                 let path = entry.path();
-                let stem = path.file_stem().and_then(OsStr::to_str).unwrap_or_default();
                 if path.is_dir() {
                     directories.push(path);
-                } else if path.extension().is_some_and(|is| is == "lockdep")
-                    && stem.starts_with(&format!("{krate}-"))
-                {
+                } else if is_wanted(&path) {
                     found.push(path);
                 }
             }

@@ -96,8 +96,8 @@ pub(super) fn encode(
     Ok([&MAGIC[..], &FORMAT.to_le_bytes(), &length.to_le_bytes(), &checksum.to_le_bytes(), &block].concat())
 }
 
-/// The facts in `bytes`.
-pub(super) fn decode(bytes: &[u8]) -> Result<Facts, FactsError> {
+/// The block in the bytes of a facts file, if its checksum is right.
+pub(super) fn block_of(bytes: &[u8]) -> Result<&[u8], FactsError> {
     let bytes = bytes.strip_prefix(&MAGIC).ok_or(FactsError::NotFacts)?;
     let cut = || FactsError::Damaged("cut short".into());
     let (format, bytes) = bytes.split_first_chunk().ok_or_else(cut)?;
@@ -113,12 +113,18 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Facts, FactsError> {
     if crc32fast::hash(block) != u32::from_le_bytes(*checksum) {
         return Err(FactsError::Damaged("its checksum is wrong".into()));
     }
-    let payload = decompress(block)?;
+    Ok(block)
+}
+
+/// The facts in `bytes`.
+pub(super) fn decode(bytes: &[u8]) -> Result<Facts, FactsError> {
+    let payload = decompress(block_of(bytes)?)?;
     let mut rest = payload.as_slice();
     let (header, krate, problems, count): (Header, String, Vec<String>, usize) = take(&mut rest)?;
     let mut texts = Vec::new();
     for _ in 0..count {
         let length = take(&mut rest)?;
+        let cut = || FactsError::Damaged("cut short".into());
         let (text, after) = rest.split_at_checked(length).ok_or_else(cut)?;
         texts.push(text);
         rest = after;

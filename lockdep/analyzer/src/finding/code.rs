@@ -271,7 +271,8 @@ The verdict holds if this does. The analysis came upon something that it could n
 instead of passing over it.
 
 Example: a call through a function pointer whose callees are not known, a body that the compiler did not emit, a
-foreign function, code outside the crates that were read.
+foreign function, code outside the crates that were read, functions that call each other in so many ways that the
+analysis gave up before they settled (`unsettled-body`).
 
 Fix: none is needed to use the verdict, but read the list. An assumption goes away when the code is given to the
 analysis (add the crate), when the call is made direct or typed, or when its lock behaviour is stated in the

@@ -239,7 +239,7 @@ impl Phrases<'_> {
     pub fn called_back<'s>(&self, link: Link, more: impl Iterator<Item = &'s Step>) -> Finding {
         let held = self.held(&link.nesting);
         let mut notes: Vec<String> =
-            link.evidence.wanted.last().map(|step| step.action.clone()).into_iter().collect();
+            link.evidence.wanted.last().map(|step| step.action.to_string()).into_iter().collect();
         notes.extend(
             more.map(|step| format!("{} {} under it, too ({})", step.function, step.action, step.span)),
         );

@@ -2,7 +2,6 @@
 //!
 //! The signals of all functions together, once their summaries are settled. It follows no flow.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use lockdep::order::Relation;
@@ -32,7 +31,7 @@ impl Messages {
     /// Finds what nests in the waits in `entered`, by class.
     pub fn new(
         context: &Context<'_>,
-        summaries: &[Cow<'_, Summary>],
+        summaries: &[Summary],
         entries: &BTreeSet<BodyId>,
         entered: &BTreeMap<Waited, ClassId>,
     ) -> Messages {
@@ -126,7 +125,7 @@ impl Messages {
 /// All signals, with what comes before them for whoever starts there.
 fn sites<'s>(
     context: &Context<'_>,
-    summaries: &'s [Cow<'_, Summary>],
+    summaries: &'s [Summary],
     entries: &BTreeSet<BodyId>,
 ) -> BTreeMap<(SignalKind, ChannelId), Sites<'s>> {
     let mut found: BTreeMap<(SignalKind, ChannelId), Sites<'s>> = BTreeMap::new();

@@ -16,7 +16,7 @@ pub enum Waiting {
 }
 
 /// Where the class of a lock stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClassSource {
     /// In the last generic argument of the type: the class is declared.

@@ -4,7 +4,7 @@
 //! A path names an item with the modules it is in, as reports print it, or by its crate and its last segment alone,
 //! whatever its modules. Nothing is read from disk here, and what is wrong is returned with its place in the text.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 
@@ -178,7 +178,7 @@ pub(super) fn read(text: &str) -> Result<(Models, Defaults), ConfigError> {
     })?;
     let shipped = Models::shipped();
     let known = shipped.effects.keys().cloned().collect();
-    let mut merge = Merge { families: shipped.families, table: shipped.table, known, own: HashSet::new() };
+    let mut merge = Merge { families: shipped.families, table: shipped.table, known, own: BTreeSet::new() };
     let mut described = file.lock.len() + file.wait.len();
     for lock in file.lock {
         merge.lock(lock)?;
@@ -245,12 +245,12 @@ fn discipline(word: &Word) -> Result<&'static Discipline, ConfigError> {
 
 /// The table as it grows.
 struct Merge {
-    families: HashMap<String, String>,
+    families: BTreeMap<String, String>,
     table: Table,
     /// Functions that have an effect.
     known: BTreeSet<String>,
     /// What users name, as they do.
-    own: HashSet<String>,
+    own: BTreeSet<String>,
 }
 
 impl Merge {

@@ -12,7 +12,7 @@ use super::effect::{
 use crate::graph::{Held, Wanted};
 
 /// The table as written.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Hash, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Table {
     pub(super) families: BTreeMap<String, BTreeSet<String>>,
@@ -26,7 +26,7 @@ pub(super) struct Table {
     pub(super) functions: Functions,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Hash, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LockModel {
     pub(super) r#type: String,
@@ -53,7 +53,7 @@ pub(super) struct LockModel {
     pub(super) future: BTreeMap<String, Mode>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Hash, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WaitModel {
     pub(super) r#type: String,
@@ -65,7 +65,7 @@ pub(super) struct WaitModel {
     pub(super) opens: BTreeSet<String>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Hash, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Channels {
     pub(super) senders: BTreeSet<String>,
@@ -110,13 +110,13 @@ impl Channels {
     }
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Hash, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Families {
     pub(super) families: BTreeSet<String>,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Mode {
     Exclusive,
@@ -124,19 +124,19 @@ pub(super) enum Mode {
     SharedRecursive,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Hash, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Types {
     pub(super) types: BTreeSet<String>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Hash, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Traits {
     pub(super) traits: BTreeSet<String>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Hash, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Functions {
     pub(super) same: BTreeSet<String>,

@@ -49,7 +49,7 @@ fn span(path: &str, needle: &str) -> Span {
 }
 
 fn step(function: &str, action: &str, path: &str, needle: &str) -> Step {
-    Step { function: function.to_owned(), action: action.to_owned(), span: span(path, needle) }
+    Step { function: function.into(), action: action.into(), span: span(path, needle) }
 }
 
 /// The graph of the program if `castle` is called with sides that stand to each other as `relation` says.

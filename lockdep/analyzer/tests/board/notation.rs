@@ -65,8 +65,8 @@ fn nesting(graph: &LockGraph, line: &str, number: u32) -> (Nesting, Evidence) {
         instances: if flags.contains(&"same lock") { Instances::SameOne } else { Instances::Any },
     };
     let step = |action: &str, column: u32| Step {
-        function: format!("board::move_{number}"),
-        action: action.to_owned(),
+        function: format!("board::move_{number}").into(),
+        action: action.into(),
         span: Span {
             file: "src/board.rs".into(),
             line: number,
