@@ -212,6 +212,27 @@ impl Index<'_> {
         inherent(true, true).or_else(|| inherent(true, false)).or_else(|| inherent(false, false))
     }
 
+    /// The same, each of them where several crates of the name have one, and no caller says which it means.
+    pub fn functions(&self, krate: usize, path: &str) -> Vec<BodyId> {
+        let one = self.function(krate, path);
+        let name = self.name(krate, path);
+        if self.crates[krate] == name.krate || !self.namesakes.contains_key(&name.krate) {
+            return one.into_iter().collect();
+        }
+        let free = self.homes(&name).filter_map(|home| self.by_path.get(&(home, name.path.as_str())));
+        let mut found: Vec<BodyId> = free.copied().chain(one).collect();
+        if let Some((ty, method)) = path.rsplit_once("::")
+            && let Some(candidates) = self.methods.named.get(method)
+        {
+            let this = self.name(krate, ty);
+            let inherent = candidates.of_type(&this, true).filter(|of| of.of == Of::Nothing);
+            found.extend(inherent.map(|method| method.body));
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
     /// Bodies that `<this as of>::method` may be. With a concrete type: its implementation or the trait's default.
     /// Without one: every implementation in the analyzed crates.
     pub fn implementations(&self, krate: usize, this: &Ty, of: &Name, method: &str) -> Vec<BodyId> {
