@@ -35,7 +35,7 @@ pub struct Context<'a> {
     pub placed: Placed,
     /// Summaries by body.
     pub summaries: Vec<Summary>,
-    /// Destructors that may come upon a lock.
+    /// Destructors and methods that print, as far as they may come upon a lock.
     pub destructors: BTreeSet<BodyId>,
     /// Whether code of the callers that runs while something is held is looked for.
     pub callbacks: bool,
