@@ -128,6 +128,15 @@ fn readings(said: &str) -> BTreeMap<String, Reading> {
     .collect()
 }
 
+/// What it took to link and to judge, in seconds, and the memory of the process that did, in MB:
+/// `Judged in 0.911 s, 75 MB of memory`.
+fn judged(said: &str) -> (f64, u64) {
+    let line = said.lines().find_map(|line| line.trim().strip_prefix("Judged in "));
+    let words: Vec<&str> = line.unwrap_or_default().split_whitespace().collect();
+    let figure = |at: usize| words.get(at).copied().unwrap_or("0");
+    (figure(0).parse().unwrap_or(0.0), figure(2).parse().unwrap_or(0))
+}
+
 /// `cargo lockdep` as people have it: optimized.
 fn build() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a member");
@@ -182,9 +191,9 @@ fn coverage(lockdep: &Path, names: &[String]) -> bool {
 /// What a cold and an idle run cost, compared with `cargo check` that compiles the same crate, and no other.
 fn times(lockdep: &Path, names: &[String]) {
     println!(
-        "| crate | check s | analyze s | ratio | of it ours s | idle check s | idle analyze s | MB peak |"
+        "| crate | check s | analyze s | ratio | reading s | linking s | ours of check | idle check s | idle analyze s | MB reading | MB linking |"
     );
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
     let named = |name: &str| names.iter().any(|wanted| wanted == name);
     let chosen = |name: &str| if names.is_empty() { MEASURED.contains(&name) } else { named(name) };
     for (name, version, features) in CRATES.into_iter().filter(|(name, ..)| chosen(name)) {
@@ -196,14 +205,18 @@ fn times(lockdep: &Path, names: &[String]) {
         scratch.run(lockdep, &analyze);
         scratch.forget(name, &scratch.directory.join("plain"));
         scratch.forget(name, &scratch.artifacts());
+        // What is read will be the same, and is to be linked again.
+        drop(fs::remove_dir_all(scratch.artifacts().join("linked")));
         let plain = check(&scratch);
-        let (said, ours) = scratch.run(lockdep, &analyze);
+        let (said, all) = scratch.run(lockdep, &analyze);
+        let (linking, memory) = judged(&said);
         let reading = readings(&said).remove(&name.replace('-', "_")).unwrap_or_default();
         let (idle_plain, (_, idle)) = (check(&scratch), scratch.run(lockdep, &analyze));
         println!(
-            "| {name} {version} | {plain:.1} | {ours:.1} | {:.2} | {:.2} | {idle_plain:.2} | {idle:.2} | {} |",
-            ours / plain,
+            "| {name} {version} | {plain:.1} | {all:.1} | {:.2} | {:.2} | {linking:.2} | {:.0} % | {idle_plain:.2} | {idle:.2} | {} | {memory} |",
+            all / plain,
             reading.seconds,
+            (reading.seconds + linking) / plain * 100.0,
             reading.memory
         );
     }

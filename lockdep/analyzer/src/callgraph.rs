@@ -19,6 +19,8 @@ use crate::model::Effect;
 pub struct Plan {
     /// Functions that may reach a lock operation.
     pub relevant: BTreeSet<BodyId>,
+    /// Those of them that reach one by calls alone, destructors left out.
+    pub reaching: BTreeSet<BodyId>,
     /// Functions that others call, as far as names say.
     pub called: BTreeSet<BodyId>,
     /// Position of each function in an order with callees first.
@@ -58,7 +60,8 @@ pub fn plan(context: &Context<'_>) -> Plan {
     let by_others =
         |(body, by): (&BodyId, &BTreeSet<BodyId>)| by.iter().any(|by| by != body).then_some(*body);
     let called = callers.iter().filter_map(by_others).collect();
-    let mut relevant = reach(&callers, touching);
+    let reaching = reach(&callers, touching);
+    let mut relevant = reaching.clone();
     if context.index.destructors().any(|body| relevant.contains(&body)) {
         // Which drops run them is found out in the flow; by name, any drop may.
         relevant.extend(dropping);
@@ -72,7 +75,7 @@ pub fn plan(context: &Context<'_>) -> Plan {
         order[member.index()] = position;
         component[member.index()] = number;
     }
-    Plan { relevant, called, order, component }
+    Plan { relevant, reaching, called, order, component }
 }
 
 /// Whether a function destroys a value whose destructor was not read and runs code of ours.

@@ -7,10 +7,12 @@
 //!
 //! `extract.rs` makes facts of text, `bytes.rs` is their form on disk.
 
+mod bounds;
 mod bytes;
 mod extract;
 mod fits;
 mod harness;
+mod headers;
 mod macros;
 mod missing;
 mod paths;
@@ -94,7 +96,8 @@ impl Facts {
     /// The bytes of a facts file.
     pub fn encode(&self) -> Result<Vec<u8>, FactsError> {
         let bodies: Result<Vec<_>, _> = self.program.bodies.iter().cloned().map(bytes::of_body).collect();
-        bytes::encode(&self.header, &self.program.krate, &self.problems, &bodies?)
+        let stated = (self.program.bounds.clone(), self.program.traits.clone());
+        bytes::encode(&self.header, &self.program.krate, &self.problems, &stated, &bodies?)
     }
 
     /// Whether `bytes` are a facts file, whole and undamaged.
@@ -167,7 +170,11 @@ mod tests {
             ..Header::default()
         };
         let bodies = vec![body("f", "f::{closure#0}"), body("f::{closure#0}", "")];
-        Facts { header, program: Program { krate: "k".into(), bodies }, problems: vec!["a problem".into()] }
+        Facts {
+            header,
+            program: Program { krate: "k".into(), bodies, ..Program::default() },
+            problems: vec!["a problem".into()],
+        }
     }
 
     #[test]

@@ -46,11 +46,14 @@ struct Turns {
 }
 
 impl Turns {
-    fn new(plan: Plan) -> Turns {
+    fn new(plan: Plan, copied: impl Fn(BodyId) -> bool) -> Turns {
         let waiting = vec![false; plan.order.len()];
         let mut turns = Turns { plan, pending: BTreeSet::new(), waiting, now: (0, 0, 0) };
         for body in turns.plan.relevant.clone() {
-            turns.ask_for(body);
+            // Of what has copies, the rest is judged where it is called.
+            if !copied(body) {
+                turns.ask_for(body);
+            }
         }
         turns
     }
@@ -93,7 +96,7 @@ fn run_within(context: &mut Context<'_>, most: usize) -> Outcome {
     let mut uses: Vec<Option<BTreeSet<BodyId>>> = vec![None; count];
     let mut rounds = vec![0_usize; count];
     let mut unsettled: BTreeSet<BodyId> = BTreeSet::new();
-    let mut turns = Turns::new(plan);
+    let mut turns = Turns::new(plan, |body| context.index.has_copies(body));
     while let Some(body) = turns.next() {
         if rounds[body] == most {
             unsettled.insert(body);
@@ -201,7 +204,7 @@ mod tests {
             assert_eq!(problems, []);
             bodies
         });
-        let programs = [Program { krate: "game".to_owned(), bodies: bodies.collect() }];
+        let programs = [Program { krate: "game".to_owned(), bodies: bodies.collect(), ..Program::default() }];
         let (index, models) = (Index::new(&programs), Models::shipped());
         let mut context = Context::new(&index, &models, &[]);
         let outcome = run_within(&mut context, most);

@@ -3,6 +3,8 @@
 //! Names in MIR text are relative to the crate that printed them; a [`Name`] is a path with its crate. This file
 //! reads the bodies once and answers questions; it knows nothing of locks beyond which types are owners.
 
+mod bounds;
+mod copies;
 mod headers;
 mod methods;
 mod read;
@@ -14,6 +16,9 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use bounds::Bounds;
+use copies::Copies;
+pub use copies::Types;
 use methods::Methods;
 pub(crate) use read::type_of;
 use read::{impl_group, modules};
@@ -74,8 +79,10 @@ pub struct Shown {
 /// The answers.
 #[derive(Debug)]
 pub struct Index<'a> {
-    /// All function bodies, in the order of crates and ids.
+    /// All function bodies, in the order of crates and ids; after them the copies.
     pub bodies: Vec<Entry<'a>>,
+    copies: Copies,
+    bounds: Bounds<'a>,
     /// Bodies of constants and statics.
     pub constants: Vec<Entry<'a>>,
     crates: Vec<&'a str>,
@@ -115,6 +122,8 @@ impl<'a> Index<'a> {
     pub fn new(programs: &'a [Program]) -> Index<'a> {
         let mut index = Index {
             bodies: Vec::new(),
+            copies: Copies::default(),
+            bounds: Bounds::new(programs),
             constants: Vec::new(),
             crates: programs.iter().map(|program| program.krate.as_str()).collect(),
             namesakes: BTreeMap::new(),

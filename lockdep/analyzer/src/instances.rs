@@ -12,7 +12,7 @@ use crate::index::{BodyId, Entry, Index, type_of};
 use crate::mir::ir::{Body, Call, Callee, Operand, Rvalue, StatementKind, Terminator, Ty};
 
 /// A type parameter of a body, by its name.
-type Parameter = (BodyId, Arc<str>);
+pub(crate) type Parameter = (BodyId, Arc<str>);
 
 /// The answers.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ impl Instances {
         let mut unknown: BTreeSet<Parameter> = BTreeSet::new();
         let mut methods: BTreeMap<Parameter, Vec<(BodyId, &Call)>> = BTreeMap::new();
         let index = context.index;
-        for (caller, Entry { krate, body }) in index.bodies.iter().enumerate() {
+        for (caller, Entry { krate, body }) in index.bodies[..index.read()].iter().enumerate() {
             for block in body.blocks.iter().filter(|block| !block.cleanup) {
                 let rvalues = block.statements.iter().map(|statement| match &statement.kind {
                     StatementKind::Assign(_, Rvalue::Use(operand) | Rvalue::Cast(operand, _)) => {
@@ -77,9 +77,17 @@ impl Instances {
     }
 
     /// The types that the parameter `ty` of a body stands for, with the crates that print them; none if nobody says.
-    pub fn of(&self, index: &Index<'_>, body: BodyId, ty: &Ty) -> Option<&BTreeSet<(usize, Ty)>> {
+    pub fn of<'i>(
+        &'i self,
+        index: &'i Index<'_>,
+        body: BodyId,
+        ty: &Ty,
+    ) -> Option<&'i BTreeSet<(usize, Ty)>> {
         let scope = outermost(index, body);
         let name = name_of_parameter(index, body, ty)?;
+        if let Some(types) = index.copied_for(body, &name) {
+            return Some(types);
+        }
         if self.open.contains(&scope) {
             return None;
         }
@@ -234,7 +242,7 @@ fn type_of_operand(body: &Body, operand: &Operand) -> Option<Ty> {
 
 /// Compares two types as far as they agree; `bind` takes what stands where the first has a parameter, and says whether
 /// it has one there.
-fn unify(one: &Ty, other: Option<&Ty>, bind: &mut dyn FnMut(&Ty, Option<&Ty>) -> bool) {
+pub(crate) fn unify(one: &Ty, other: Option<&Ty>, bind: &mut dyn FnMut(&Ty, Option<&Ty>) -> bool) {
     if bind(one, other) {
         return;
     }
@@ -263,7 +271,7 @@ pub(crate) fn is_parameter_of(index: &Index<'_>, body: BodyId, ty: &Ty) -> bool 
 }
 
 /// The name of the parameter of a body, or of the function it is in, that the type is.
-fn name_of_parameter(index: &Index<'_>, body: BodyId, ty: &Ty) -> Option<Arc<str>> {
+pub(crate) fn name_of_parameter(index: &Index<'_>, body: BodyId, ty: &Ty) -> Option<Arc<str>> {
     match ty {
         Ty::Path(path, _) if index.is_parameter(index.bodies[body].krate, path) => Some(Arc::clone(path)),
         Ty::Opaque(text) => {

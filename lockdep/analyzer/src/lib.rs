@@ -11,6 +11,7 @@ pub mod certificate;
 pub mod certificate_file;
 pub mod chain;
 pub mod context;
+mod copies;
 pub mod disciplines;
 pub mod facts;
 pub mod finding;
@@ -136,6 +137,8 @@ pub fn analyze_with(facts: Vec<Facts>, models: &Models, options: Options) -> Res
     packages.retain(|_, of_one_name| of_one_name.len() > 1);
     index.namesakes = packages;
     let classes = context::classes(&programs, &index, models);
+    let (parameters, copies) = copies::find(&Context::new(&index, models, &classes));
+    index.add_copies(parameters, copies);
     let mut context = Context::new(&index, models, &classes);
     context.callbacks = options.callbacks;
     let outcome = fixpoint::run(&mut context);

@@ -37,7 +37,7 @@ pub fn run(
     let (context, settled) = (&*context, context.summaries.as_slice());
     let nodes = Nodes::new(context, settled, entries);
     let numbers = Numbers::new(context, settled, entries, &nodes);
-    let mut graph = LockGraph { roles, bodies: context.index.bodies.len(), ..LockGraph::default() };
+    let mut graph = LockGraph { roles, bodies: context.index.read(), ..LockGraph::default() };
     graph.waits.clone_from(&numbers.waits);
     graph.classes = numbers.classes(context, &ownership);
     let mut sites: BTreeSet<(usize, Span)> = BTreeSet::new();

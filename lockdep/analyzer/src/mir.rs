@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use captures::Hints;
 
-pub use impl_headers::impl_header;
+pub use impl_headers::{impl_head, impl_header};
 pub use items::Problem;
 
 /// Which text of the compiler is read: the same grammar, at three moments of a compilation.
@@ -97,7 +97,7 @@ pub(crate) fn read_dump_file(
 /// Reads the text of a whole crate, made at the stage `stage`.
 pub fn read_text(krate: &str, text: &str, stage: Stage) -> (ir::Program, Vec<Problem>) {
     let (bodies, problems) = text::read(krate, text, stage, &Default::default());
-    (ir::Program { krate: krate.to_owned(), bodies }, problems)
+    (ir::Program { krate: krate.to_owned(), bodies, ..ir::Program::default() }, problems)
 }
 
 /// Reads the dump files of one crate, given as (file name, text). Files of other stages are not looked at.
@@ -113,7 +113,7 @@ pub fn read_dump(krate: &str, files: &[(String, String)]) -> (ir::Program, Vec<P
         })
         .collect();
     read.sort_by_key(|(name, ..)| *name);
-    let mut program = ir::Program { krate: krate.to_owned(), bodies: Vec::new() };
+    let mut program = ir::Program { krate: krate.to_owned(), ..ir::Program::default() };
     let mut problems = Vec::new();
     for (_, bodies, unread) in read {
         program.bodies.extend(bodies);

@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 
 use crate::context::{Context, Resolution};
-use crate::index::{BodyId, last, type_of};
+use crate::index::{BodyId, Types, last, type_of};
+use crate::instances::name_of_parameter;
 use crate::mir::ir::{Call, Callee, Operand, Place, Ty};
 use crate::sources::{Source, is_lazy};
 
@@ -16,28 +17,67 @@ type Printed = (usize, Ty);
 impl Context<'_> {
     /// The bodies that a call in `body` may run.
     pub fn callees(&self, body: BodyId, callee: &Callee, args: &[Operand]) -> Resolution {
-        let krate = self.index.bodies[body].krate;
-        let Callee::Qualified { this, of: Some(Ty::Path(of, _)), method, .. } = callee else {
-            return self.resolve(krate, callee);
+        let (reached, certain) = self.reached(body, &Types::new(), callee, args);
+        let copy = |(original, types)| {
+            let told = self.index.parameters_of_copies(original).map(|names| self.telling(types, names));
+            told.and_then(|types| self.index.copy(original, &types)).unwrap_or(original)
         };
-        let types = match this {
+        let bodies: BTreeSet<BodyId> = reached.into_iter().map(copy).collect();
+        Resolution { certain: certain && bodies.len() == 1, bodies: bodies.into_iter().collect() }
+    }
+
+    /// The functions that a call in `body` may run, with what their parameters stand for, if those of `body` stand for
+    /// `types`, and whether they are surely run.
+    pub(crate) fn reached(
+        &self,
+        body: BodyId,
+        types: &Types,
+        callee: &Callee,
+        args: &[Operand],
+    ) -> (Vec<(BodyId, Types)>, bool) {
+        let krate = self.index.bodies[body].krate;
+        let by_name = || {
+            let Resolution { mut bodies, certain } = self.resolve(krate, callee);
+            if let Callee::Qualified { this, of: Some(_), .. } = callee {
+                let demanded = self.index.demanded_of(body, this);
+                bodies.retain(|callee| self.index.may_implement(*callee, &demanded));
+            }
+            let known = |callee| (callee, self.given(body, types, callee, args, None));
+            (bodies.into_iter().map(known).collect(), certain)
+        };
+        let Callee::Qualified { this, of: Some(Ty::Path(of, _)), method, .. } = callee else {
+            return by_name();
+        };
+        let known = match this {
             Ty::Dyn(_) => match args.first().and_then(Operand::place) {
                 Some(place) => self.objects(self.sources.at(self.index, body, place, this)),
                 None => self.objects(self.sources.anywhere(this).cloned().collect()),
             },
-            _ => self.instances.of(self.index, body, this).and_then(|types| self.concrete(types)),
+            _ => match name_of_parameter(self.index, body, this).and_then(|name| types.get(&name)) {
+                Some(ty) => self.concrete(&BTreeSet::from([ty.clone()])),
+                None => match self.instances.of(self.index, body, this) {
+                    Some(types) => self.concrete(types),
+                    None => {
+                        // A pair of parameters, say.
+                        let (home, filled) = self.with(body, types, this);
+                        (filled != *this).then(|| BTreeSet::from([(home, filled)]))
+                    }
+                },
+            },
         };
-        let Some(types) = types.filter(|types| !types.is_empty()) else { return self.resolve(krate, callee) };
+        let Some(known) = known.filter(|known| !known.is_empty()) else { return by_name() };
         let of = self.index.name(krate, of);
-        let mut bodies = BTreeSet::new();
-        for (krate, ty) in &types {
-            bodies.extend(self.index.implementations(*krate, ty, &of, method));
+        let mut found = Vec::new();
+        for this in &known {
+            for callee in self.index.implementations(this.0, &this.1, &of, method) {
+                found.push((callee, self.given(body, types, callee, args, Some(this))));
+            }
         }
-        if bodies.is_empty() && !of.krate.is_empty() {
-            // A blanket implementation, say.
-            return self.resolve(krate, callee);
+        let named = |(_, ty): &Printed| matches!(ty, Ty::Path(..));
+        if found.is_empty() && !of.krate.is_empty() && !known.iter().all(named) {
+            return by_name();
         }
-        Resolution { certain: types.len() == 1 && bodies.len() == 1, bodies: bodies.into_iter().collect() }
+        (found, known.len() == 1)
     }
 
     /// The code that a call in `body` of a value may run, by what was put where the value comes from.

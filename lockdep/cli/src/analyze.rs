@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use lockdep_analyzer::facts::Facts;
 use lockdep_analyzer::finding::Verdict;
@@ -112,14 +113,15 @@ pub fn run(analyze: Box<Analyze>, terminal: &Terminal, shell: &Shell) -> Result<
         return Err(Failure::NoCode);
     }
     let directories = directories(&collected.artifacts);
+    let begin = Instant::now();
     let judgement = judge(&settings, &project, &models, collected, shell)?;
+    let seconds = begin.elapsed().as_secs_f64();
     write_proof(&settings, shell, &judgement)?;
     let sources = |file: &str| source(&project, &directories, file);
     let report = report(&settings, &sources, shell, &judgement)?;
     output::write(&report, settings.output())?;
-    if let Some(peak) = reading::peak() {
-        shell.verbose("Used", format_args!("{peak} MB of memory"));
-    }
+    let peak = reading::peak().map_or(String::new(), |peak| format!(", {peak} MB of memory"));
+    shell.verbose("Judged", format_args!("in {seconds:.3} s{peak}"));
     shell.status("Finished", &judgement.verdict);
     match judgement.verdict {
         Verdict::Undecided(_) if settings.analyze.allow_possible => Ok(0),

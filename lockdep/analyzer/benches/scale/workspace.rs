@@ -55,7 +55,11 @@ impl Workspace {
         let mut bodies = krate.bodies();
         bodies.sort_by(|a, b| a.id.cmp(&b.id));
         let header = Header { format: FORMAT, krate: name(number), ..Header::default() };
-        Facts { header, program: Program { krate: name(number), bodies }, problems: Vec::new() }
+        Facts {
+            header,
+            program: Program { krate: name(number), bodies, ..Program::default() },
+            problems: Vec::new(),
+        }
     }
 }
 

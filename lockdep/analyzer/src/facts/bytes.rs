@@ -5,6 +5,7 @@
 //! by position, so that a body can be made bytes as soon as it is read. It reads no text and no files. Called by the
 //! other files of `facts` only.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lz4_flex::block;
@@ -15,10 +16,10 @@ use serde::de::DeserializeOwned;
 use super::fits::fits;
 use super::sharing::Sharing;
 use super::{Facts, FactsError, Header, each_span, short_path};
-use crate::mir::ir::{Body, Program};
+use crate::mir::ir::{Body, Bound, Program, Trait};
 
 /// The version of the format; files of any other are refused.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 const MAGIC: [u8; 8] = *b"LDFACTS\n";
 
@@ -27,6 +28,9 @@ const MAX_PAYLOAD: usize = 1 << 30;
 
 /// LZ4 makes no byte longer than this.
 const MAX_RATIO: usize = 255;
+
+/// What sources state of impls and of traits.
+pub(super) type Stated = (BTreeMap<String, Vec<Bound>>, Vec<Trait>);
 
 /// One body as bytes. Files are called by names that mean the same on every machine.
 pub(super) fn of_body(mut body: Body) -> Result<Vec<u8>, FactsError> {
@@ -78,10 +82,11 @@ pub(super) fn encode(
     header: &Header,
     krate: &str,
     problems: &[String],
+    stated: &Stated,
     bodies: &[impl AsRef<[u8]>],
 ) -> Result<Vec<u8>, FactsError> {
     let mut payload = Vec::new();
-    append(&mut payload, &(header, krate, problems, bodies.len()))?;
+    append(&mut payload, &(header, krate, problems, stated, bodies.len()))?;
     for body in bodies {
         let body = body.as_ref();
         append(&mut payload, &body.len())?;
@@ -120,7 +125,8 @@ pub(super) fn block_of(bytes: &[u8]) -> Result<&[u8], FactsError> {
 pub(super) fn decode(bytes: &[u8]) -> Result<Facts, FactsError> {
     let payload = decompress(block_of(bytes)?)?;
     let mut rest = payload.as_slice();
-    let (header, krate, problems, count): (Header, String, Vec<String>, usize) = take(&mut rest)?;
+    let (header, krate, problems, (bounds, traits), count): (Header, String, Vec<String>, Stated, usize) =
+        take(&mut rest)?;
     let mut texts = Vec::new();
     for _ in 0..count {
         let length = take(&mut rest)?;
@@ -136,7 +142,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Facts, FactsError> {
     let mut bodies = bodies?;
     let mut sharing = Sharing::default();
     bodies.iter_mut().for_each(|body| sharing.body(body));
-    Ok(Facts { header, program: Program { krate, bodies }, problems })
+    Ok(Facts { header, program: Program { krate, bodies, bounds, traits }, problems })
 }
 
 fn append(bytes: &mut Vec<u8>, value: &impl Serialize) -> Result<(), FactsError> {

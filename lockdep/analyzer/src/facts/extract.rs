@@ -5,13 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::AddAssign;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::{FactsError, Header, bytes, harness, macros, short_path};
+use super::headers::Headers;
+use super::{FactsError, Header, bounds, bytes, harness, macros, short_path};
 use crate::mir::captures::{Hints, NOT_PRINTED};
-use crate::mir::ir::{AggregateKind, Body, Rvalue, Span, StatementKind};
+use crate::mir::ir::{AggregateKind, Body, Bound, Rvalue, Span, StatementKind, Trait};
 use crate::mir::{self, Problem, Stage, text};
 
 /// The compiler silently writes no file whose name is longer than this.
@@ -55,6 +56,8 @@ struct Kept {
     path: String,
     /// Where its impl stands, if that could not be read.
     lost_impl: Option<Span>,
+    /// The bounds that its impl states.
+    bounds: Arc<[Bound]>,
     /// The file that it is in, by its long name.
     file: Arc<str>,
     /// The closures that it builds, and where.
@@ -95,6 +98,7 @@ pub struct Extraction {
     header: Header,
     bodies: Vec<Kept>,
     problems: Vec<String>,
+    traits: Vec<Trait>,
     volume: Volume,
     longest_name: String,
     /// The length that a name may have, by the sources.
@@ -162,6 +166,7 @@ impl Extraction {
             header,
             bodies: Vec::new(),
             problems: Vec::new(),
+            traits: Vec::new(),
             volume: Volume::default(),
             longest_name: String::new(),
             expected_name: 0,
@@ -173,8 +178,9 @@ impl Extraction {
         self.volume
     }
 
-    /// Notes how long names of files may be for what a source file of the crate declares.
+    /// Notes what a source file of the crate declares: its traits, and how long names of files may be for it.
     pub fn note_source(&mut self, file: &str, source: &str) {
+        self.traits.extend(bounds::traits(source));
         let module = file.rsplit_once("src/").map_or(file, |(_, module)| module);
         let (function, modules) = identifiers(source);
         let length = self.header.krate.len() + 1 + module.len() + modules + 1 + function + BESIDES;
@@ -237,7 +243,10 @@ impl Extraction {
         self.problems.extend(self.long_name());
         let krate = self.header.krate.clone();
         let bodies: Vec<&[u8]> = self.bodies.iter().map(|body| body.bytes.as_slice()).collect();
-        bytes::encode(&self.header, &krate, &self.problems, &bodies)
+        let impls = self.bodies.iter().filter(|body| !body.bounds.is_empty());
+        let stated = impls.filter_map(|body| Some((impl_of_method(&body.id)?, body.bounds.to_vec())));
+        let stated = (stated.collect(), std::mem::take(&mut self.traits));
+        bytes::encode(&self.header, &krate, &self.problems, &stated, &bodies)
     }
 
     /// A closure that a macro of another file made as a whole is shown where it is created: there the macro is used.
@@ -296,6 +305,13 @@ impl Extraction {
     }
 }
 
+/// `p2m::{impl#0}` of a method `p2m::{impl#0}::lookup`; none of what is inside one.
+fn impl_of_method(id: &str) -> Option<String> {
+    let (group, method) = id.rsplit_once("::")?;
+    (group.ends_with('}') && group.matches("{impl#").count() == 1 && !method.contains('{'))
+        .then(|| group.to_owned())
+}
+
 /// The length of the longest name of a function, and of the names of modules inside the file together.
 fn identifiers(source: &str) -> (usize, usize) {
     let lengths = |word: &'static str| {
@@ -322,6 +338,7 @@ fn keep(mut body: Body, headers: &Headers<'_>, test: bool) -> Result<Kept, Facts
     if let Some(definitions) = headers.definitions(&body.span.file) {
         macros::show_uses(&mut body, &definitions);
     }
+    let bounds = body.impl_at.as_ref().map(|at| headers.bounds(at)).unwrap_or_default();
     let lost_impl = body.impl_at.clone().filter(|_| body.impl_header.is_none());
     let mut closures: Vec<(String, Span)> = Vec::new();
     let mut structs: Vec<(String, Vec<String>)> = Vec::new();
@@ -341,47 +358,5 @@ fn keep(mut body: Body, headers: &Headers<'_>, test: bool) -> Result<Kept, Facts
         }
     }
     let (id, path, file) = (body.id.clone(), body.path.clone(), Arc::clone(&body.span.file));
-    Ok(Kept { id, path, lost_impl, file, closures, structs, bytes: bytes::of_body(body)? })
-}
-
-/// Where the macros of a file are defined; none if its text cannot be had.
-type Definitions = Option<Arc<[macros::Range]>>;
-
-/// The headers of impls in source text, each looked up once.
-struct Headers<'s> {
-    sources: Texts<'s>,
-    texts: Mutex<BTreeMap<Arc<str>, Option<Arc<str>>>>,
-    known: Mutex<BTreeMap<Span, Option<String>>>,
-    macros: Mutex<BTreeMap<Arc<str>, Definitions>>,
-}
-
-impl<'s> Headers<'s> {
-    fn new(sources: Texts<'s>) -> Headers<'s> {
-        Headers { sources, texts: Mutex::default(), known: Mutex::default(), macros: Mutex::default() }
-    }
-
-    fn get(&self, at: &Span) -> Option<String> {
-        if let Some(header) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(at) {
-            return header.clone();
-        }
-        let header = self.text(&at.file).and_then(|text| mir::impl_header(&text, at));
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(at.clone(), header.clone());
-        header
-    }
-
-    fn text(&self, file: &Arc<str>) -> Option<Arc<str>> {
-        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
-        texts.entry(Arc::clone(file)).or_insert_with(|| (self.sources)(file).map(Arc::from)).clone()
-    }
-
-    /// Where the macros of a file are defined, if its text can be had.
-    fn definitions(&self, file: &Arc<str>) -> Definitions {
-        let known =
-            |this: &Self| this.macros.lock().unwrap_or_else(PoisonError::into_inner).get(file).cloned();
-        known(self).unwrap_or_else(|| {
-            let found = self.text(file).map(|text| macros::definitions(&text).into());
-            let mut all = self.macros.lock().unwrap_or_else(PoisonError::into_inner);
-            all.entry(Arc::clone(file)).or_insert(found).clone()
-        })
-    }
+    Ok(Kept { id, path, lost_impl, bounds, file, closures, structs, bytes: bytes::of_body(body)? })
 }

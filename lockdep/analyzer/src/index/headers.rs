@@ -51,24 +51,37 @@ impl<'t> Header<'t> {
         last(bare.split(['<', ' ']).next().unwrap_or_default())
     }
 
-    /// The self type as far as its text says it without names: a parameter, a tuple, an array. References are left out.
-    pub(super) fn shape(&self) -> Option<Ty> {
-        let mut text = self.this;
-        while let Some(rest) = text.strip_prefix('&') {
-            let rest = rest.trim_start();
-            let rest =
-                if rest.starts_with('\'') { rest.split_once(' ').map_or("", |(_, rest)| rest) } else { rest };
-            text = rest.strip_prefix("mut ").unwrap_or(rest).trim_start();
-        }
+    /// The self type as far as its text says it: a parameter, a tuple, an array. References are left out. Of what is in a
+    /// tuple, the types of which `known` has the path by the last segment are named, and the others are `Never`.
+    pub(super) fn shape<'k>(&self, known: &dyn Fn(&str) -> Option<&'k str>) -> Option<Ty> {
+        let text = behind_references(self.this);
         if self.generics.contains(&text) {
             return Some(Ty::Path(text.into(), [].into()));
         }
         if let Some(inside) = text.strip_prefix('(') {
             let inside = &inside[..closing(inside)];
-            return Some(Ty::Tuple(parts(inside).map(|_| Ty::Never).collect()));
+            return Some(Ty::Tuple(parts(inside).map(|part| self.part(part, known)).collect()));
         }
         text.starts_with('[').then(|| Ty::Slice(Ty::Never.into()))
     }
+
+    /// A part of the self type.
+    fn part<'k>(&self, text: &str, known: &dyn Fn(&str) -> Option<&'k str>) -> Ty {
+        let name = last(text.split('<').next().unwrap_or(text).trim());
+        let path = known(name).filter(|_| !self.generics.contains(&text));
+        path.map_or(Ty::Never, |path| Ty::Path(path.into(), [].into()))
+    }
+}
+
+/// The text of a type without the references before it.
+fn behind_references(mut text: &str) -> &str {
+    while let Some(rest) = text.strip_prefix('&') {
+        let rest = rest.trim_start();
+        let rest =
+            if rest.starts_with('\'') { rest.split_once(' ').map_or("", |(_, rest)| rest) } else { rest };
+        text = rest.strip_prefix("mut ").unwrap_or(rest).trim_start();
+    }
+    text
 }
 
 /// The name of a type parameter: of `T` and `T: Tr = X`, not of a lifetime or a constant.
@@ -78,7 +91,7 @@ fn parameter(text: &str) -> Option<&str> {
 }
 
 /// What stands between the commas that are in no brackets.
-fn parts(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn parts(text: &str) -> impl Iterator<Item = &str> {
     let mut depth = 0_usize;
     let mut last = ' ';
     let comma = move |ch: char| {
@@ -95,7 +108,7 @@ fn parts(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Where the bracket closes that was opened before the text.
-fn closing(text: &str) -> usize {
+pub(super) fn closing(text: &str) -> usize {
     let mut depth = 1_usize;
     for (at, ch) in text.char_indices() {
         match ch {
@@ -121,12 +134,16 @@ mod tests {
             Header::read("unsafe impl<'a, T: Fn(u8, u8) -> u8, const N: usize> a::Tr<X, Y> for &'a T");
         assert_eq!(header.of, Of::Trait("Tr".to_owned()));
         assert_eq!((header.this, &header.generics[..]), ("&'a T", &["T"][..]));
-        assert_eq!(header.shape(), Some(Ty::Path("T".into(), [].into())));
+        assert_eq!(header.shape(&|_| None), Some(Ty::Path("T".into(), [].into())));
         assert_eq!(Header::read("impl S<u8>").of, Of::Nothing);
-        assert_eq!(Header::read("impl S<u8>").shape(), None);
+        assert_eq!(Header::read("impl S<u8>").shape(&|_| None), None);
         assert_eq!(Header::read("Debug").of, Of::Trait("Debug".to_owned()));
         assert_eq!(Header::read("tables! { a }").of, Of::Unread);
-        let pair = Header::read("impl<A, B> Tr for (A, Option<(A, B)>)");
-        assert_eq!(pair.shape(), Some(Ty::Tuple([Ty::Never, Ty::Never].into())));
+        let pair = Header::read("impl<A, B> Tr for (A, x::S<(A, B)>)");
+        let named = Ty::Path("m::S".into(), [].into());
+        assert_eq!(
+            pair.shape(&|name| (name == "S").then_some("m::S")),
+            Some(Ty::Tuple([Ty::Never, named].into()))
+        );
     }
 }

@@ -4,7 +4,7 @@
 //! question costs what its answer does, however many crates there are. It resolves no callee by itself: `context.rs` and
 //! `resolve.rs` ask.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{BodyId, Index, Name};
 use crate::mir::ir::Ty;
@@ -70,11 +70,38 @@ pub(super) struct Pattern {
     pub(super) by_reference: bool,
 }
 
+/// Whom an impl is for, as coarsely as to leave no doubt.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Implementer {
+    /// Whatever fits its bounds.
+    Any,
+    /// References, tuples, arrays.
+    Nameless,
+    /// Types with this last segment.
+    Named(String),
+}
+
+impl Implementer {
+    fn new(this: &This, pattern: &Pattern) -> Implementer {
+        match (this.name(), &pattern.ty) {
+            _ if pattern.by_reference => Implementer::Nameless,
+            (Some(name), _) => Implementer::Named(name.last().to_owned()),
+            (None, Some(Ty::Tuple(_) | Ty::Slice(_) | Ty::Array(..))) => Implementer::Nameless,
+            (None, _) => Implementer::Any,
+        }
+    }
+}
+
 /// All methods, those of one name together.
 #[derive(Debug, Default)]
 pub(super) struct Methods<'a> {
     named: FxHashMap<&'a str, Named>,
     of_type: FxHashMap<Name, Vec<(Of, BodyId)>>,
+    implementers: FxHashMap<BodyId, Implementer>,
+    /// For which types there are impls of the trait with this last segment.
+    by_trait: FxHashMap<String, FxHashSet<Implementer>>,
+    /// For which types there are impls of unknown traits.
+    unread: FxHashSet<Implementer>,
 }
 
 /// The methods of one name, in the order of bodies.
@@ -146,6 +173,18 @@ fn forwarded<'t>(this: &'t Ty, of: &str) -> Option<&'t Ty> {
 }
 
 impl<'a> Methods<'a> {
+    /// Whether the types that the `impl` of a method is for may implement the trait with this last segment.
+    pub(super) fn may_implement(&self, method: BodyId, of: &str) -> bool {
+        let Some(this) = self.implementers.get(&method) else { return true };
+        // What an impl for a parameter is for may be anything.
+        *this == Implementer::Any
+            || [self.by_trait.get(of), Some(&self.unread)].into_iter().flatten().any(|known| {
+                known.contains(&Implementer::Any)
+                    || known.contains(&Implementer::Nameless) && !matches!(this, Implementer::Named(_))
+                    || known.contains(this)
+            })
+    }
+
     /// Adds a method; bodies come in ascending order.
     pub(super) fn add(&mut self, method: &'a str, this: This, pattern: Pattern, of: Of, body: BodyId) {
         let named = self.named.entry(method).or_default();
@@ -162,6 +201,17 @@ impl<'a> Methods<'a> {
             Of::Trait(last) => named.by_trait.entry(last.clone()).or_default().push(at),
             Of::Unread => named.unread.push(at),
         }
+        let implementer = Implementer::new(&this, &pattern);
+        match &of {
+            Of::Nothing => {}
+            Of::Trait(of) => {
+                self.by_trait.entry(of.clone()).or_default().insert(implementer.clone());
+            }
+            Of::Unread => {
+                self.unread.insert(implementer.clone());
+            }
+        }
+        self.implementers.insert(body, implementer);
         named.all.push(Method { this, pattern, of, body });
     }
 }

@@ -4,12 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::headers::Header;
 use super::methods::{Pattern, This};
 use super::{Entry, Field, Index, Name, element, last, pointee};
 use crate::mir::ir::{Aggregate, AggregateKind, Body, Place, Program, Projection, Rvalue, StatementKind, Ty};
+
+/// What a type of this name is that is none of ours.
+const POINTERS: [&str; 3] = ["std::sync::Arc", "std::rc::Rc", "std::boxed::Box"];
 
 impl<'a> Index<'a> {
     pub(super) fn read_fields(&mut self, krate: usize, body: &'a Body) {
@@ -109,6 +112,9 @@ impl<'a> Index<'a> {
             let shown = if written.is_empty() { 1 } else { body.locals.len() };
             body.locals.iter().take(shown).for_each(|ty| mentions(ty, written, mentioned));
         }
+        let names: Vec<Name> = self.fields.keys().cloned().collect();
+        let types: FxHashMap<(&str, &str), &str> =
+            names.iter().map(|name| ((name.krate.as_str(), name.last()), name.path.as_str())).collect();
         for (id, &Entry { krate, body }) in self.bodies.iter().enumerate() {
             let Some(group) = impl_group(&body.id) else { continue };
             let Some(method) = body.id[group.len()..].strip_prefix("::").filter(|m| !m.contains("::")) else {
@@ -117,7 +123,10 @@ impl<'a> Index<'a> {
             let header = Header::read(body.impl_header.as_deref().unwrap_or_default());
             let pattern = match selves.get(&(krate, group)) {
                 Some(ty) => Some(ty.clone()),
-                None => header.shape(),
+                None => header.shape(&|name| {
+                    let ours = types.get(&(self.crates[krate], name)).copied();
+                    ours.or_else(|| POINTERS.into_iter().find(|path| last(path) == name))
+                }),
             };
             let this = match &pattern {
                 Some(Ty::Path(path, _)) if !header.generics.contains(&&**path) => {

@@ -36,7 +36,7 @@ pub(super) fn all(
              of it calls; code outside neither nests these locks nor combines their guards; locks that no model knows, waits for \
              anything but locks, threads, condition variables, barriers and channels, messages that have to \
              come before others, guards in a `dyn Any`, and unwinding are left out",
-            context.index.bodies.len(),
+            context.index.read(),
             outcome.entries.len()
         ),
         Vec::new(),

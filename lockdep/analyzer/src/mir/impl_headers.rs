@@ -12,8 +12,14 @@ pub fn impl_header(source: &str, span: &Span) -> Option<String> {
     let start = offset(source, span.line, span.column)?;
     let end = offset(source, span.end_line, span.end_column).filter(|end| *end > start);
     let text = source.get(start..end.unwrap_or(source.len()))?;
-    let header = header(text);
+    let header = header(text, false);
     (!header.is_empty()).then_some(header)
+}
+
+/// The same of an impl that the source spells out, with what follows its ` where`.
+pub fn impl_head(source: &str, span: &Span) -> Option<String> {
+    let head = header(source.get(offset(source, span.line, span.column)?..)?, true);
+    head.trim_start_matches("unsafe ").starts_with("impl").then_some(head)
 }
 
 /// The byte at a line and column, both from 1, columns in characters.
@@ -30,7 +36,7 @@ fn offset(source: &str, line: u32, column: u32) -> Option<usize> {
     (is_in_line && (start < source.len())).then_some(start + in_line)
 }
 
-fn header(text: &str) -> String {
+fn header(text: &str, to_the_end: bool) -> String {
     let mut out = String::new();
     let mut depth = 0_u32;
     let mut rest = text;
@@ -45,7 +51,7 @@ fn header(text: &str) -> String {
             push_blank(&mut out);
             continue;
         }
-        if depth == 0 && (next == '{' || is_where(&out, rest)) {
+        if depth == 0 && (next == '{' || !to_the_end && is_where(&out, rest)) {
             break;
         }
         match next {
@@ -55,7 +61,7 @@ fn header(text: &str) -> String {
                 Some(less) => depth = less,
                 None => break,
             },
-            ',' | ';' if depth == 0 => break,
+            ',' | ';' if depth == 0 && !to_the_end => break,
             _ => {}
         }
         if next.is_whitespace() {

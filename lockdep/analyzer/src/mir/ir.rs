@@ -11,8 +11,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 mod nesting;
+mod shown;
+mod stated;
 mod way;
 
+pub use stated::{Bound, Trait};
 pub use way::Way;
 
 /// One crate as read.
@@ -22,6 +25,10 @@ pub struct Program {
     pub krate: String,
     /// Bodies in ascending order of [`Body::id`].
     pub bodies: Vec<Body>,
+    /// The bounds that impls state, by the impl (`p2m::{impl#0}`).
+    pub bounds: BTreeMap<String, Vec<Bound>>,
+    /// The traits that its sources declare.
+    pub traits: Vec<Trait>,
 }
 
 /// A place in source text; the file is relative to the workspace where it can be.
@@ -348,53 +355,5 @@ impl Ty {
             Ty::FnPtr(params, result) => params.iter().any(|ty| ty.any(test)) || result.any(test),
             _ => false,
         }
-    }
-}
-
-impl fmt::Display for Ty {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fn list(f: &mut fmt::Formatter<'_>, types: &[Ty]) -> fmt::Result {
-            for (position, ty) in types.iter().enumerate() {
-                if position > 0 {
-                    f.write_str(", ")?;
-                }
-                write!(f, "{ty}")?;
-            }
-            Ok(())
-        }
-        match self {
-            Ty::Path(path, args) if args.is_empty() => f.write_str(path),
-            Ty::Path(path, args) => {
-                write!(f, "{path}<")?;
-                list(f, args)?;
-                f.write_str(">")
-            }
-            Ty::Ref(mutable, inner) => write!(f, "&{}{inner}", if *mutable { "mut " } else { "" }),
-            Ty::Ptr(mutable, inner) => write!(f, "*{} {inner}", if *mutable { "mut" } else { "const" }),
-            Ty::Tuple(types) => {
-                f.write_str("(")?;
-                list(f, types)?;
-                f.write_str(if types.len() == 1 { ",)" } else { ")" })
-            }
-            Ty::Slice(inner) => write!(f, "[{inner}]"),
-            Ty::Array(inner, length) => write!(f, "[{inner}; {length}]"),
-            Ty::FnPtr(params, result) => {
-                f.write_str("fn(")?;
-                list(f, params)?;
-                write!(f, ") -> {result}")
-            }
-            Ty::FnItem(path) => write!(f, "fn {{{path}}}"),
-            Ty::Dyn(bounds) => write!(f, "dyn {bounds}"),
-            Ty::Opaque(bounds) => write!(f, "impl {bounds}"),
-            Ty::Closure(name) => write!(f, "{{{name}}}"),
-            Ty::Projection(text) | Ty::Const(text) | Ty::Other(text) => f.write_str(text),
-            Ty::Never => f.write_str("!"),
-        }
-    }
-}
-
-impl fmt::Debug for Ty {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }

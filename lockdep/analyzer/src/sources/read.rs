@@ -29,7 +29,9 @@ impl<'a> Sources<'a> {
         let (scope, locals): (Scope<'a>, &'a [Ty]) = ((0, ""), &[]);
         let sources = Sources::default();
         let mut reader = Reader { context, sources, calls: Vec::new(), krate: 0, scope, locals };
-        for Entry { krate, body } in context.index.bodies.iter().chain(&context.index.constants) {
+        for Entry { krate, body } in
+            context.index.bodies[..context.index.read()].iter().chain(&context.index.constants)
+        {
             reader.read(*krate, body);
         }
         reader.connect();
