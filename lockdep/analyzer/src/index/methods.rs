@@ -4,6 +4,8 @@
 //! question costs what its answer does, however many crates there are. It resolves no callee by itself: `context.rs` and
 //! `resolve.rs` ask.
 
+use std::collections::BTreeSet;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{BodyId, Index, Name};
@@ -143,23 +145,8 @@ impl Named {
 
 /// What a reference or a box hands the methods of a trait of std on to, if it does.
 fn forwarded<'t>(this: &'t Ty, of: &str) -> Option<&'t Ty> {
-    let by_any = [
-        "Debug",
-        "Display",
-        "Error",
-        "Hash",
-        "Hasher",
-        "Iterator",
-        "DoubleEndedIterator",
-        "Ord",
-        "PartialEq",
-        "PartialOrd",
-        "Read",
-        "Write",
-        "BufRead",
-        "Seek",
-        "Future",
-    ];
+    let by_any = "Debug Display Error Hash Hasher Iterator DoubleEndedIterator Ord PartialEq PartialOrd Read Write BufRead Seek Future";
+    let by_any: Vec<&str> = by_any.split(' ').collect();
     match this {
         Ty::Ref(_, inner) => {
             (by_any.contains(&of) || matches!(of, "AsRef" | "AsMut" | "ToSocketAddrs")).then_some(inner)
@@ -270,7 +257,7 @@ impl Index<'_> {
             return one.into_iter().collect();
         }
         let free = self.homes(&name).filter_map(|home| self.by_path.get(&(home, name.path.as_str())));
-        let mut found: Vec<BodyId> = free.copied().chain(one).collect();
+        let mut found: BTreeSet<BodyId> = free.copied().chain(one).collect();
         if let Some((ty, method)) = path.rsplit_once("::")
             && let Some(candidates) = self.methods.named.get(method)
         {
@@ -278,9 +265,7 @@ impl Index<'_> {
             let inherent = candidates.of_type(&this, true).filter(|of| of.of == Of::Nothing);
             found.extend(inherent.map(|method| method.body));
         }
-        found.sort_unstable();
-        found.dedup();
-        found
+        found.into_iter().collect()
     }
 
     /// Bodies that `<this as of>::method` may be. With a concrete type: its implementation or the trait's default.
