@@ -72,6 +72,7 @@ mod thread_local;
 mod values;
 mod waits;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::context::Context;
@@ -124,7 +125,9 @@ pub fn analyze(facts: Vec<Facts>) -> Result<LockGraph, AnalyzeError> {
 pub fn analyze_with(facts: Vec<Facts>, models: &Models, options: Options) -> Result<LockGraph, AnalyzeError> {
     let mut problems: Vec<String> = Vec::new();
     let mut programs = Vec::new();
+    let mut packages: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for facts in facts {
+        packages.entry(facts.program.krate.clone()).or_default().extend(facts.header.package);
         problems.extend(facts.problems);
         problems.extend(facts::missing_bodies(&facts.program));
         programs.push(facts.program);
@@ -132,6 +135,8 @@ pub fn analyze_with(facts: Vec<Facts>, models: &Models, options: Options) -> Res
     programs.sort_by(|a, b| a.krate.cmp(&b.krate));
     let (problems, roles) = (problems.as_slice(), context::roles(&programs));
     let mut index = Index::new(&programs);
+    packages.retain(|_, of_one_name| of_one_name.len() > 1);
+    index.namesakes = packages;
     let classes = context::classes(&programs, &index, models);
     let context = Context::new(&index, models, &classes);
     let (parameters, copies) = copies::find(&context);
