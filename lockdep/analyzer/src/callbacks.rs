@@ -4,15 +4,17 @@
 //! a type of ours leaves to a trait, that they may run those it has. Called from `foreign.rs`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::context::Context;
 use crate::destroy::Destroying;
 use crate::flow::Flow;
 use crate::index::{BodyId, Name, last};
 use crate::instantiate::Arguments;
-use crate::mir::ir::{Call, Callee, Operand, Span, Ty};
-use crate::path::{Path, Value};
+use crate::mir::ir::{Call, Callee, Operand, Place, Span, Ty};
+use crate::path::{Path, Root, Value};
 use crate::state::State;
+use crate::summary::Note;
 
 /// Traits whose methods run at once on what a container or an iterator keeps.
 const AT_ONCE: [&str; 6] = ["BuildHasher", "Extend", "Hash", "Ord", "PartialEq", "PartialOrd"];
@@ -24,6 +26,7 @@ impl Flow<'_, '_> {
     /// Runs the methods of ours that the function with this key, which was not read, runs.
     pub(crate) fn run_methods(&mut self, state: &mut State, call: &Call, key: &str, span: &Span) {
         self.call_back_by_printing(state, call, key, span);
+        self.prints_arguments(state, call, span);
         let context = self.context;
         for method in context.models.methods_run_by_any(key) {
             let Some((of, method)) = method.split_once("::") else { continue };
@@ -45,7 +48,12 @@ impl Flow<'_, '_> {
             let (converts, at_once) = (CONVERSIONS.contains(&of), AT_ONCE.contains(&of));
             let of = Name { krate: String::new(), path: of.to_owned() };
             for (krate, ty) in if converts { &made } else { &given } {
-                for body in context.index.implementations(*krate, ty, &of, method) {
+                let mut bodies = context.index.implementations(*krate, ty, &of, method);
+                if bodies.is_empty() {
+                    let lent = Ty::Ref(false, Arc::new(ty.clone()));
+                    bodies = context.index.implementations(*krate, &lent, &of, method);
+                }
+                for body in bodies {
                     // What the result keeps runs when the result is used; unless it is what the method makes.
                     let makes = || context.index.bodies[body].body.locals[0].any(&mut |part| part == ty);
                     let kept = result.any(&mut |part| part == ty) && !at_once;
@@ -77,6 +85,26 @@ impl Flow<'_, '_> {
             for body in context.index.implementations(krate, &ty, &of, "clone") {
                 self.run_method(state, &Value::Unknown, body, false, span);
             }
+        }
+    }
+
+    /// What a caller wants printed is printed with something held: which methods of ours print it is not followed.
+    fn prints_arguments(&mut self, state: &State, call: &Call, span: &Span) {
+        let (index, met) = (self.context.index, &self.context.destructors);
+        let is_given = |place: &Place| {
+            let is_it = |part: &Ty| matches!(part, Ty::Path(path, _) if last(path) == "Arguments");
+            let mut at = state.load(self.lvalue(state, place));
+            if let Value::To(to) = &at {
+                at = state.load(to.clone());
+            }
+            let given = at.path().is_some_and(|at| matches!(at.root, Root::Param(_)));
+            given && self.type_of(place).any(&mut |part| is_it(part))
+        };
+        let prints = !state.held.is_empty() && call.args.iter().filter_map(Operand::place).any(is_given);
+        let mut printing =
+            ["Display", "Debug", "LowerHex"].into_iter().flat_map(|of| index.implementing(of, "fmt"));
+        if prints && printing.any(|body| met.contains(&body)) {
+            self.note(Note::Unresolved("the formatting of what is given".to_owned(), span.clone()));
         }
     }
 

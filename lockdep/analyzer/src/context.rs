@@ -35,7 +35,7 @@ pub struct Context<'a> {
     pub placed: Placed,
     /// Summaries by body.
     pub summaries: Vec<Summary>,
-    /// Destructors that may come upon a lock.
+    /// Destructors and methods that print, as far as they may come upon a lock.
     pub destructors: BTreeSet<BodyId>,
     /// Whether code of the callers that runs while something is held is looked for.
     pub callbacks: bool,
@@ -146,8 +146,8 @@ impl<'a> Context<'a> {
                 Resolution { certain: !bodies.is_empty(), bodies }
             }
             Callee::Path { .. } => {
-                let bodies: Vec<BodyId> = self.function(krate, callee).into_iter().collect();
-                Resolution { certain: !bodies.is_empty(), bodies }
+                let bodies = self.functions(krate, callee);
+                Resolution { certain: bodies.len() == 1, bodies }
             }
             Callee::Qualified { this, of: Some(Ty::Path(of, _)), method, .. } => {
                 let of = self.index.name(krate, of);
@@ -157,9 +157,8 @@ impl<'a> Context<'a> {
                 Resolution { certain: self.is_concrete(krate, this) && bodies.len() == 1, bodies }
             }
             Callee::Qualified { this: Ty::Path(path, _), of: None, method, .. } => {
-                let bodies: Vec<BodyId> =
-                    self.index.function(krate, &format!("{path}::{method}")).into_iter().collect();
-                Resolution { certain: !bodies.is_empty(), bodies }
+                let bodies = self.index.functions(krate, &format!("{path}::{method}"));
+                Resolution { certain: bodies.len() == 1, bodies }
             }
             Callee::Qualified { .. } | Callee::Place(_) => Resolution::default(),
         }

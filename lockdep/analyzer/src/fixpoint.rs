@@ -85,7 +85,9 @@ fn run_within(context: &mut Context<'_>, most: usize) -> Outcome {
     let count = context.index.bodies.len();
     let plan = callgraph::plan(context);
     let matters = |body: &BodyId| context.callbacks || plan.relevant.contains(body);
-    context.destructors = context.index.destructors().filter(matters).collect();
+    let prints = ["Debug", "Display", "LowerHex"].into_iter();
+    let prints = prints.flat_map(|of| context.index.implementing(of, "fmt"));
+    context.destructors = context.index.destructors().chain(prints).filter(matters).collect();
     if context.callbacks {
         context.find_objects_from_outside(|body| plan.called.contains(&body));
     }

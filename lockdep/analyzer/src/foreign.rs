@@ -12,6 +12,7 @@ use crate::destroy::Destroying;
 use crate::flow::Flow;
 use crate::graph::Held;
 use crate::home::{Home, HomeId};
+use crate::index::last;
 use crate::mir::ir::{Call, Operand, Place, Span, Ty};
 use crate::model::{Effect, How, canonical};
 use crate::path::{Path, Root, Step, Value};
@@ -266,6 +267,7 @@ impl Flow<'_, '_> {
         for place in call.args.iter().filter_map(Operand::place) {
             let ty = self.type_of(place);
             let Ty::Ref(mutable, inner) = &ty else { continue };
+            let mutable = *mutable || takes_in(inner) && spells(inner);
             if !roomy(inner) || (!spelt_out && self.context.only_reads(self.krate, &ty)) {
                 continue;
             }
@@ -274,7 +276,7 @@ impl Flow<'_, '_> {
                 _ => None,
             };
             sources.extend(target);
-            if *mutable {
+            if mutable {
                 sinks.insert(target);
             }
         }
@@ -379,6 +381,11 @@ impl Flow<'_, '_> {
 /// A part that stands for code which a foreign function put somewhere inside.
 fn is_kept_code(step: &Step) -> bool {
     matches!(step, Step::Field(position) if *position > u32::MAX / 2)
+}
+
+/// Whether something may be put into a value of the type that is only shared.
+fn takes_in(ty: &Ty) -> bool {
+    matches!(ty, Ty::Path(path, _) if matches!(last(path), "Cell" | "RefCell" | "OnceCell" | "UnsafeCell"))
 }
 
 /// Whether a value of the type may be, or contain, a pointer.

@@ -86,6 +86,8 @@ pub struct Index<'a> {
     /// Bodies of constants and statics.
     pub constants: Vec<Entry<'a>>,
     crates: Vec<&'a str>,
+    /// Crates of several packages that have one name, and the packages. Nothing in their text tells them apart.
+    pub namesakes: BTreeMap<String, BTreeSet<String>>,
     /// The positions of each crate's units: several units of one package can share a name.
     units: FxHashMap<&'a str, Vec<usize>>,
     modules: Vec<FxHashSet<&'a str>>,
@@ -124,6 +126,7 @@ impl<'a> Index<'a> {
             bounds: Bounds::new(programs),
             constants: Vec::new(),
             crates: programs.iter().map(|program| program.krate.as_str()).collect(),
+            namesakes: BTreeMap::new(),
             units: FxHashMap::default(),
             modules: programs.iter().map(modules).collect(),
             shortening: FxHashSet::default(),

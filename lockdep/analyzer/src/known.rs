@@ -95,8 +95,14 @@ impl Context<'_> {
     }
 
     /// The body of a function that is called by its path, if it was read.
-    pub fn function(&self, krate: usize, callee: &Callee) -> Option<BodyId> {
-        self.known(krate, callee)?.function
+    pub fn functions(&self, krate: usize, callee: &Callee) -> Vec<BodyId> {
+        match callee {
+            // Names are of one crate nearly everywhere.
+            Callee::Path { path, .. } if !self.index.namesakes.is_empty() => {
+                self.index.functions(krate, path)
+            }
+            _ => self.known(krate, callee).and_then(|known| known.function).into_iter().collect(),
+        }
     }
 
     fn known(&self, krate: usize, callee: &Callee) -> Option<Known> {

@@ -72,6 +72,7 @@ mod thread_local;
 mod values;
 mod waits;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::context::Context;
@@ -124,23 +125,42 @@ pub fn analyze(facts: Vec<Facts>) -> Result<LockGraph, AnalyzeError> {
 pub fn analyze_with(facts: Vec<Facts>, models: &Models, options: Options) -> Result<LockGraph, AnalyzeError> {
     let mut problems: Vec<String> = Vec::new();
     let mut programs = Vec::new();
+    let mut packages: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for facts in facts {
+        packages.entry(facts.program.krate.clone()).or_default().extend(facts.header.package);
         problems.extend(facts.problems);
         problems.extend(facts::missing_bodies(&facts.program));
         programs.push(facts.program);
     }
     programs.sort_by(|a, b| a.krate.cmp(&b.krate));
+    let (problems, roles) = (problems.as_slice(), context::roles(&programs));
     let mut index = Index::new(&programs);
+    packages.retain(|_, of_one_name| of_one_name.len() > 1);
+    index.namesakes = packages;
     let classes = context::classes(&programs, &index, models);
-    let (parameters, copies) = copies::find(&Context::new(&index, models, &classes));
-    index.add_copies(parameters, copies);
-    let mut context = Context::new(&index, models, &classes);
-    context.callbacks = options.callbacks;
-    let outcome = fixpoint::run(&mut context);
-    let graph = link::run(&mut context, &outcome, &problems, context::roles(&programs));
+    let context = Context::new(&index, models, &classes);
+    let (parameters, copies) = copies::find(&context);
+    let graph = if copies.is_empty() {
+        graph_of(context, options, problems, roles)
+    } else {
+        drop(context);
+        index.add_copies(parameters, copies);
+        graph_of(Context::new(&index, models, &classes), options, problems, roles)
+    };
     let given = graph.assumptions.iter().any(|assumption| assumption.kind == "given-lock");
     if graph.acquisitions.is_empty() && !given {
         return Err(AnalyzeError::NoLocks(programs.into_iter().map(|program| program.krate).collect()));
     }
     Ok(graph)
+}
+
+fn graph_of(
+    mut context: Context<'_>,
+    options: Options,
+    problems: &[String],
+    roles: Vec<String>,
+) -> LockGraph {
+    context.callbacks = options.callbacks;
+    let outcome = fixpoint::run(&mut context);
+    link::run(&mut context, &outcome, problems, roles)
 }

@@ -17,37 +17,31 @@ type Printed = (usize, Ty);
 impl Context<'_> {
     /// The bodies that a call in `body` may run.
     pub fn callees(&self, body: BodyId, callee: &Callee, args: &[Operand]) -> Resolution {
-        let (mut reached, certain) = self.reached(body, &Types::new(), callee, args);
-        let certain = self.narrow(body, callee, args, &mut reached) || certain;
-        let copy = |(original, types)| {
-            let told = self.index.parameters_of_copies(original).map(|names| self.telling(types, names));
-            told.and_then(|types| self.index.copy(original, &types)).unwrap_or(original)
-        };
-        let bodies: BTreeSet<BodyId> = reached.into_iter().map(copy).collect();
-        Resolution { certain: certain && bodies.len() == 1, bodies: bodies.into_iter().collect() }
-    }
-
-    /// Leaves out the functions that do not take what is given. True if the one that is left is surely run.
-    fn narrow(
-        &self,
-        body: BodyId,
-        callee: &Callee,
-        args: &[Operand],
-        found: &mut Vec<(BodyId, Types)>,
-    ) -> bool {
-        let Callee::Qualified { this, of: Some(Ty::Path(of, _)), .. } = callee else { return false };
+        let mut found = self.named(body, callee, args);
+        let Callee::Qualified { this, of: Some(Ty::Path(of, _)), .. } = callee else { return found };
         let Entry { krate, body } = self.index.bodies[body];
         let type_of = |operand: &Operand| operand.place().map(|place| type_of(&body.locals, place));
         let given: Vec<Option<Ty>> = args.iter().map(type_of).collect();
         let foreign = |path: &str| self.index.name(krate, path).krate.is_empty();
         // Of a type and a trait that are both of other crates there need not be any; of ours one was meant.
         let none = matches!(this, Ty::Path(path, _) if foreign(path)) && foreign(of);
-        let fits = |(body, _): &(BodyId, Types)| self.index.may_take(*body, krate, &given);
-        if args.is_empty() || !none && !found.iter().any(fits) {
-            return false;
+        let fits = |body: &BodyId| self.index.may_take(*body, krate, &given);
+        if !args.is_empty() && (none || found.bodies.iter().any(fits)) {
+            found.bodies.retain(fits);
+            found.certain |= self.is_concrete(krate, this) && found.bodies.len() == 1;
         }
-        found.retain(fits);
-        self.is_concrete(krate, this) && found.len() == 1
+        found
+    }
+
+    /// The same, whatever is given.
+    fn named(&self, body: BodyId, callee: &Callee, args: &[Operand]) -> Resolution {
+        let (reached, certain) = self.reached(body, &Types::new(), callee, args);
+        let copy = |(original, types)| {
+            let told = self.index.parameters_of_copies(original).map(|names| self.telling(types, names));
+            told.and_then(|types| self.index.copy(original, &types)).unwrap_or(original)
+        };
+        let bodies: BTreeSet<BodyId> = reached.into_iter().map(copy).collect();
+        Resolution { certain: certain && bodies.len() == 1, bodies: bodies.into_iter().collect() }
     }
 
     /// The functions that a call in `body` may run, with what their parameters stand for, if those of `body` stand for

@@ -170,3 +170,38 @@ fn captures_that_are_not_printed_are_found() {
     let found: Vec<Vec<Option<u32>>> = captures.map(|all| fields(all).iter().map(number).collect()).collect();
     assert_eq!(found, [[Some(1), Some(2)]]);
 }
+
+/// Nothing in the text says which of two packages of one name is meant: either may be, and that is said.
+#[test]
+fn packages_of_one_name_are_said_to_be_one() {
+    let old = "pub fn peek() -> u32 { 1 }";
+    let new = "use std::sync::Mutex;\n\
+               static SEEN: Mutex<u32> = Mutex::new(0);\n\
+               pub fn peek() -> u32 { *SEEN.lock().unwrap() }\n\
+               pub fn with(look: impl FnOnce() -> u32) { let mut seen = SEEN.lock().unwrap(); *seen += look(); }\n";
+    for (directory, version, source) in [("peeks-old", 1, old), ("peeks-new", 2, new)] {
+        let package = format!("name = \"peeks\"\nversion = \"{version}.0.0\"\nedition = \"2024\"\n");
+        let manifest = format!("[workspace]\n[package]\n{package}");
+        Project::new(directory).file("Cargo.toml", &manifest).file("src/lib.rs", source);
+    }
+    let project = Project::library(
+        "two-peeks",
+        "use std::sync::Mutex;\n\
+         static DOOR: Mutex<u32> = Mutex::new(0);\n\
+         pub fn by_old() -> u32 { peeks_old::peek() }\n\
+         pub fn by_new() -> u32 { let door = DOOR.lock().unwrap(); *door + peeks::peek() }\n\
+         pub fn inside() { peeks::with(|| *DOOR.lock().unwrap()) }\n",
+    );
+    let manifest = fs::read_to_string(project.path("Cargo.toml")).expect("just written");
+    let old = "peeks-old = { path = \"../peeks-old\", package = \"peeks\" }";
+    let new = "peeks = { path = \"../peeks-new\" }";
+    let project = project.file("Cargo.toml", &format!("{manifest}{old}\n{new}\n"));
+    let run = project.analyze(&["--include-dep", "all"]);
+    assert_eq!(run.code, Some(1), "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("[lock-order-cycle]: `peeks::SEEN` and"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("`peeks` of peeks 1.0.0 and peeks 2.0.0 are taken for one"),
+        "{}",
+        run.stdout
+    );
+}

@@ -39,7 +39,8 @@ impl Flow<'_, '_> {
         }
         let given = || is_parameter_of(context.index, self.id, ty);
         let unknown = found.is_empty() && matches!(ty, Ty::Opaque(_)) && !destroying.finished;
-        if unknown && !context.destructors.is_empty() && !given() {
+        let takes_locks = |body: BodyId| context.destructors.contains(&body);
+        if unknown && context.index.destructors().any(takes_locks) && !given() {
             self.note(Note::DynamicDrop(ty.to_string(), span.clone()));
         }
         let perhaps = destroying.perhaps || found.len() > 1;

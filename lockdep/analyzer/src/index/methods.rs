@@ -4,6 +4,8 @@
 //! question costs what its answer does, however many crates there are. It resolves no callee by itself: `context.rs` and
 //! `resolve.rs` ask.
 
+use std::collections::BTreeSet;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{BodyId, Entry, Index, Name};
@@ -143,23 +145,8 @@ impl Named {
 
 /// What a reference or a box hands the methods of a trait of std on to, if it does.
 fn forwarded<'t>(this: &'t Ty, of: &str) -> Option<&'t Ty> {
-    let by_any = [
-        "Debug",
-        "Display",
-        "Error",
-        "Hash",
-        "Hasher",
-        "Iterator",
-        "DoubleEndedIterator",
-        "Ord",
-        "PartialEq",
-        "PartialOrd",
-        "Read",
-        "Write",
-        "BufRead",
-        "Seek",
-        "Future",
-    ];
+    let by_any = "Debug Display Error Hash Hasher Iterator DoubleEndedIterator Ord PartialEq PartialOrd Read Write BufRead Seek Future";
+    let by_any: Vec<&str> = by_any.split(' ').collect();
     match this {
         Ty::Ref(_, inner) => {
             (by_any.contains(&of) || matches!(of, "AsRef" | "AsMut" | "ToSocketAddrs")).then_some(inner)
@@ -260,6 +247,25 @@ impl Index<'_> {
         };
         // Two units of one package (library and tests) have the same names: the caller's own come first.
         inherent(true, true).or_else(|| inherent(true, false)).or_else(|| inherent(false, false))
+    }
+
+    /// The same, each of them where several crates of the name have one, and no caller says which it means.
+    pub fn functions(&self, krate: usize, path: &str) -> Vec<BodyId> {
+        let one = self.function(krate, path);
+        let name = self.name(krate, path);
+        if self.crates[krate] == name.krate || !self.namesakes.contains_key(&name.krate) {
+            return one.into_iter().collect();
+        }
+        let free = self.homes(&name).filter_map(|home| self.by_path.get(&(home, name.path.as_str())));
+        let mut found: BTreeSet<BodyId> = free.copied().chain(one).collect();
+        if let Some((ty, method)) = path.rsplit_once("::")
+            && let Some(candidates) = self.methods.named.get(method)
+        {
+            let this = self.name(krate, ty);
+            let inherent = candidates.of_type(&this, true).filter(|of| of.of == Of::Nothing);
+            found.extend(inherent.map(|method| method.body));
+        }
+        found.into_iter().collect()
     }
 
     /// Bodies that `<this as of>::method` may be. With a concrete type: its implementation or the trait's default.

@@ -53,6 +53,14 @@ pub(super) fn all(
         let text = format!("{described} names in `lockdep.toml` do what is said of them there, and no more");
         add("described-code", text, Vec::new());
     }
+    for (krate, packages) in &context.index.namesakes {
+        let packages: Vec<&str> = packages.iter().map(String::as_str).collect();
+        let text = format!(
+            "the crates `{krate}` of {} are taken for one: types, statics and lock classes that are called alike in them are",
+            packages.join(" and ")
+        );
+        add("same-name", text, Vec::new());
+    }
     let mut roles: BTreeSet<Span> = BTreeSet::new();
     let mut waits: BTreeSet<Span> = BTreeSet::new();
     let mut unfollowed: BTreeSet<Span> = BTreeSet::new();
