@@ -20,6 +20,19 @@ use crate::place::slot_of;
 use crate::state::{Holding, State, Tree};
 use crate::summary::{Acquire, ClassId, HeldLock, Lock, Note};
 
+/// What takes values in where it is only shared.
+const TAKING_IN: [&str; 9] = [
+    "Cell",
+    "RefCell",
+    "OnceCell",
+    "UnsafeCell",
+    "OnceLock",
+    "LocalKey",
+    "Sender",
+    "SyncSender",
+    "UnboundedSender",
+];
+
 /// Code among the arguments.
 struct Given {
     code: Value,
@@ -287,6 +300,14 @@ impl Flow<'_, '_> {
             .filter(|place| roomy(&self.type_of(place)))
             .collect();
         sources.extend(moved.iter().map(|place| place.local));
+        // A pointer to what was owned: `Box::into_raw`.
+        let points = |part: &Ty| matches!(part, Ty::Ptr(_, inner) | Ty::Ref(_, inner) if spells(inner));
+        if sinks.is_empty()
+            && moved.iter().any(|place| spells(&self.type_of(place)))
+            && self.type_of(&call.dest).any(&mut |part| points(part))
+        {
+            sinks.insert(None);
+        }
         let holdings: Vec<(HeldLock, Chain)> = sources
             .iter()
             .flat_map(|local| state.held_by(*local))
@@ -385,7 +406,7 @@ fn is_kept_code(step: &Step) -> bool {
 
 /// Whether something may be put into a value of the type that is only shared.
 fn takes_in(ty: &Ty) -> bool {
-    matches!(ty, Ty::Path(path, _) if matches!(last(path), "Cell" | "RefCell" | "OnceCell" | "UnsafeCell"))
+    matches!(ty, Ty::Path(path, _) if TAKING_IN.contains(&last(path)))
 }
 
 /// Whether a value of the type may be, or contain, a pointer.
