@@ -58,6 +58,7 @@ mod lazy;
 mod limits;
 mod link;
 mod locks;
+mod made;
 mod messages;
 mod nest;
 mod numbers;
