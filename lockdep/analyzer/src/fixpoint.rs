@@ -159,6 +159,7 @@ fn entry_points(uses: &[Option<BTreeSet<BodyId>>]) -> BTreeSet<BodyId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::declared::DeclaredClasses;
     use crate::index::Index;
     use crate::link;
     use crate::mir::ir::Program;
@@ -207,7 +208,8 @@ mod tests {
         });
         let programs = [Program { krate: "game".to_owned(), bodies: bodies.collect(), ..Program::default() }];
         let (index, models) = (Index::new(&programs), Models::shipped());
-        let mut context = Context::new(&index, &models, &[]);
+        let declared = DeclaredClasses::default();
+        let mut context = Context::new(&index, &models, &declared);
         let outcome = run_within(&mut context, most);
         let graph = link::run(&mut context, &outcome, &[], Vec::new());
         let unsettled = graph.assumptions.into_iter().filter(|one| one.kind == "unsettled-body");

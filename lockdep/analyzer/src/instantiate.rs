@@ -181,6 +181,17 @@ impl Flow<'_, '_> {
             .map(|(lock, _)| lock)
             .collect();
         let left: Vec<_> = summary.left.iter().flat_map(|(h, c)| translate(self, h, c)).collect();
+        for code_call in summary.calls.keys() {
+            let code = match arguments.value(state, &Value::At(code_call.code.clone())) {
+                Value::To(path) => state.load(path),
+                other => other,
+            };
+            if let Value::Code(body, _) = code {
+                let args = code_call.args.iter().map(|value| arguments.value(state, value)).collect();
+                let arguments = self.code_arguments(&code, body, args);
+                self.left_by(state, &code, &arguments, call);
+            }
+        }
         let lent = dest.is_some_and(|(dest, _)| self.lends(dest));
         let result: Tree = summary
             .result

@@ -13,6 +13,7 @@ pub mod certificate_file;
 pub mod chain;
 pub mod context;
 mod copies;
+pub mod declared;
 pub mod disciplines;
 pub mod facts;
 pub mod finding;
@@ -58,6 +59,7 @@ mod lazy;
 mod limits;
 mod link;
 mod locks;
+mod made;
 mod messages;
 mod nest;
 mod numbers;
@@ -134,11 +136,11 @@ pub fn analyze_with(facts: Vec<Facts>, models: &Models, options: Options) -> Res
         programs.push(facts.program);
     }
     programs.sort_by(|a, b| a.krate.cmp(&b.krate));
-    let (problems, roles) = (problems.as_slice(), context::roles(&programs));
+    let (problems, roles) = (problems.as_slice(), declared::roles(&programs));
     let mut index = Index::new(&programs);
     packages.retain(|_, of_one_name| of_one_name.len() > 1);
     index.namesakes = packages;
-    let classes = context::classes(&programs, &index, models);
+    let classes = declared::DeclaredClasses::new(&programs, &index, models);
     let context = Context::new(&index, models, &classes);
     let (parameters, copies) = copies::find(&context);
     let graph = if copies.is_empty() {
