@@ -18,6 +18,7 @@ use crate::known::{KnownNames, callee_key};
 use crate::locks::Placed;
 use crate::mir::ir::{Callee, Program, StatementKind, Terminator, Ty};
 use crate::model::{Acquiring, Effect, Models};
+use crate::roots::Roots;
 use crate::sources::Sources;
 use crate::summary::{Acquire, ClassId, Summary};
 use crate::thread_local::ThreadLocals;
@@ -37,6 +38,8 @@ pub struct Context<'a> {
     pub summaries: Vec<Summary>,
     /// Destructors and methods that print, as far as they may come upon a lock.
     pub destructors: BTreeSet<BodyId>,
+    /// Which functions only one thread runs.
+    pub roots: Roots,
     /// Whether code of the callers that runs while something is held is looked for.
     pub callbacks: bool,
     /// Traits whose objects functions that nobody calls are given, if it is.
@@ -117,6 +120,7 @@ impl<'a> Context<'a> {
             placed,
             summaries,
             destructors,
+            roots: Roots::default(),
             callbacks: false,
             from_outside: BTreeSet::new(),
             sources: Sources::default(),

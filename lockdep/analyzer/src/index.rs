@@ -88,6 +88,8 @@ pub struct Index<'a> {
     crates: Vec<&'a str>,
     /// Crates of several packages that have one name, and the packages. Nothing in their text tells them apart.
     pub namesakes: BTreeMap<String, BTreeSet<String>>,
+    /// The positions of units that nobody else can call, as they are whole programs: whether each consists of tests.
+    pub programs: BTreeMap<usize, bool>,
     /// The positions of each crate's units: several units of one package can share a name.
     units: FxHashMap<&'a str, Vec<usize>>,
     modules: Vec<FxHashSet<&'a str>>,
@@ -127,6 +129,7 @@ impl<'a> Index<'a> {
             constants: Vec::new(),
             crates: programs.iter().map(|program| program.krate.as_str()).collect(),
             namesakes: BTreeMap::new(),
+            programs: BTreeMap::new(),
             units: FxHashMap::default(),
             modules: programs.iter().map(modules).collect(),
             shortening: FxHashSet::default(),
