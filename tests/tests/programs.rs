@@ -126,9 +126,9 @@ fn read(path: &Path) -> Result<Program, String> {
     let listed = kinds.iter().filter_map(|(key, yes)| Some((directives.remove(*key)?, *yes))).collect();
     let edition = directives.remove("edition").unwrap_or_else(|| "2024".to_owned());
     let target = match directives.get("target").map(String::as_str) {
-        None => "[lib]\ntest = false",
-        Some("bin") => "[[bin]]\ntest = false",
-        Some("test") => "[[test]]",
+        None => "[lib]\ntest = false\nbench = false",
+        Some("bin") => "[[bin]]\ntest = false\nbench = false",
+        Some("test") => "[[test]]\nbench = false",
         other => return Err(format!("no target is called {other:?}")),
     };
     Ok(Program { name, edition, target, dependencies, expected, options, listed, marks, gap, source })

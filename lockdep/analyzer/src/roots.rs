@@ -15,7 +15,7 @@ use crate::index::{BodyId, last, type_of};
 use crate::mir::ir::{
     AggregateKind, Body, Call, Callee, Operand, Place, Rvalue, StatementKind, Terminator, Ty,
 };
-use crate::model::Effect;
+use crate::model::{Effect, canonical};
 use crate::resolve::is_code_trait;
 
 /// Functions that run what they are given once, on a stack of its own.
@@ -122,7 +122,8 @@ impl<'c, 'a> Search<'c, 'a> {
             let is_test = index.programs.get(&entry.krate).copied();
             let tests = calls(body).any(|(_, call)| is_harness(&call.callee));
             match is_test {
-                Some(false) if body.path == "main" => drop(self.begin.insert(id)),
+                // In tests of a binary nobody but tests can call it.
+                Some(_) if body.path == "main" => drop(self.begin.insert(id)),
                 Some(true) if tests => drop(self.begin.insert(id)),
                 Some(_) if is_plain(body) => {}
                 _ => drop(self.open.insert(id)),
@@ -415,11 +416,12 @@ impl Uses<'_, '_, '_> {
             return Some(Some(Way::Started));
         }
         let effect = context.known_effect(self.krate, &call.callee);
-        let key = context.callee_key(self.krate, &call.callee)?;
+        let name = canonical(&call.callee)?;
         let result = type_of(&self.body.locals, &call.dest);
-        let is_std = key.starts_with("std::")
+        let of_std = |krate: String| ["std", "core", "alloc"].contains(&krate.as_str());
+        let is_std = context.index.foreign_crate(self.krate, &name).is_some_and(of_std)
             && context.callees(self.maker, &call.callee, &call.args).bodies.is_empty();
-        if !is_std || KEEPING.contains(&last(&key)) {
+        if !is_std || KEEPING.contains(&last(&name)) {
             return None;
         }
         match effect {
