@@ -142,7 +142,10 @@ pub fn analyze_with(facts: Vec<Facts>, models: &Models, options: Options) -> Res
     let mut index = Index::new(&programs);
     packages.retain(|_, of_one_name| of_one_name.len() > 1);
     index.namesakes = packages;
-    index.programs = whole;
+    // Who calls what is not known if text is missing.
+    if problems.is_empty() {
+        index.programs = whole;
+    }
     let classes = context::classes(&programs, &index, models);
     let context = Context::new(&index, models, &classes);
     let (parameters, copies) = copies::find(&context);
