@@ -6,7 +6,8 @@
 //! refuted one may be undecided where the deadlock goes through a call of who knows whom, if all of it is found.
 //! `//~ CODE` marks each line that acquires a lock of a finding, held and wanted sides alike, `//~^ CODE` the line
 //! above; `//@ edition:` is 2024 unless given, `//@ deps:` names crates besides std, `//@ assumes:` a kind of assumption that
-//! must be listed, `//@ assumes-not:` one that must not. `//@ known-gap: REASON` stands
+//! must be listed, `//@ assumes-not:` one that must not. `//@ target: bin|test` is a program by itself, where others are
+//! libraries. `//@ known-gap: REASON` stands
 //! where the analysis is known to be wrong: the day it is right, the test says that the line must go.
 //!
 //! The files become packages of a workspace that is made for the test and compiled in one run; each is then analyzed
@@ -45,6 +46,10 @@ const DEPENDENCIES: [(&str, &str); 16] = [
     ("tracing", r#"{ version = "0.1.44", default-features = false }"#),
 ];
 
+/// What can be said at the top of a program.
+const DIRECTIVES: [&str; 8] =
+    ["verdict", "edition", "target", "deps", "callbacks", "assumes", "assumes-not", "known-gap"];
+
 /// A line and what is expected to be found on it.
 type Mark = (u32, String);
 
@@ -59,6 +64,8 @@ struct Program {
     name: String,
     source: String,
     edition: String,
+    /// What its manifest calls it.
+    target: &'static str,
     dependencies: Vec<String>,
     expected: Expected,
     options: Options,
@@ -87,8 +94,7 @@ fn read(path: &Path) -> Result<Program, String> {
     let mut directives = BTreeMap::new();
     for line in source.lines().filter_map(|line| line.strip_prefix("//@ ")) {
         let (key, value) = line.split_once(": ").ok_or("`//@ ` without a value")?;
-        if !["verdict", "edition", "deps", "callbacks", "assumes", "assumes-not", "known-gap"].contains(&key)
-        {
+        if !DIRECTIVES.contains(&key) {
             return Err(format!("nothing is called {key:?}"));
         }
         if directives.insert(key.to_owned(), value.to_owned()).is_some() {
@@ -119,7 +125,13 @@ fn read(path: &Path) -> Result<Program, String> {
     let kinds = [("assumes", true), ("assumes-not", false)];
     let listed = kinds.iter().filter_map(|(key, yes)| Some((directives.remove(*key)?, *yes))).collect();
     let edition = directives.remove("edition").unwrap_or_else(|| "2024".to_owned());
-    Ok(Program { name, edition, dependencies, expected, options, listed, marks, gap, source })
+    let target = match directives.get("target").map(String::as_str) {
+        None => "[lib]\ntest = false\nbench = false",
+        Some("bin") => "[[bin]]\ntest = false\nbench = false",
+        Some("test") => "[[test]]\nbench = false",
+        other => return Err(format!("no target is called {other:?}")),
+    };
+    Ok(Program { name, edition, target, dependencies, expected, options, listed, marks, gap, source })
 }
 
 fn marks(source: &str) -> BTreeSet<Mark> {
@@ -141,8 +153,11 @@ fn write(file: &Path, text: &str) {
 
 fn manifest(program: &Program) -> String {
     let mut manifest = format!(
-        "[package]\nname = {:?}\nversion = \"0.0.0\"\nedition = {:?}\n\n[lib]\npath = \"lib.rs\"\n\n[dependencies]\n",
-        program.name, program.edition
+        "[package]\nname = {:?}\nversion = \"0.0.0\"\nedition = {:?}\nautobins = false\nautolib = false\n\n{}\nname = {:?}\npath = \"lib.rs\"\n\n[dependencies]\n",
+        program.name,
+        program.edition,
+        program.target,
+        program.name.replace('-', "_")
     );
     for name in &program.dependencies {
         let known = DEPENDENCIES.iter().find(|(known, _)| known == name);
@@ -171,7 +186,14 @@ fn extract(programs: &[Program], wanted: &[&Program]) -> PathBuf {
     }
     let target = workspace.join("target");
     let mut command = cargo_lockdep();
-    command.current_dir(&workspace).args(["analyze", "-q", "--format", "list", "--target-dir"]);
+    command.current_dir(&workspace).args([
+        "analyze",
+        "-q",
+        "--format",
+        "list",
+        "--all-targets",
+        "--target-dir",
+    ]);
     command.arg(&target);
     if wanted.len() == programs.len() {
         command.arg("--workspace");

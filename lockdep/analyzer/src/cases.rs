@@ -54,6 +54,12 @@ impl<'c, 'a> Flow<'c, 'a> {
         cases.for_each(|case| all.join(Flow::run_case(context, id, case)));
         all
     }
+
+    /// Whether a block can come to see this value, where it looks at a condition.
+    pub(crate) fn may_be(&self, block: usize, value: Option<i128>) -> bool {
+        // A condition is compared with zero.
+        self.case.get(&block).is_none_or(|case| value.is_none_or(|value| value != 0) == *case)
+    }
 }
 
 /// All outcomes of the conditions that a function looks at more than once; one without any if there are none.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::certificate::{self, Certificate, Direction, Fault, Gated, Position};
-use crate::graph::{Gate, LockGraph};
+use crate::graph::{Gate, LockGraph, THREADS, Which};
 use crate::graph_file::{self, Bar, GraphFileError};
 
 /// The first entry of a certificate file, by which it is told from other JSON.
@@ -165,7 +165,11 @@ pub fn read(graph: &LockGraph, text: &str) -> Result<Certificate, CertificateFil
         if position.layer >= layers {
             return Err(CertificateFileError::NoSuchLayer { class: name, layer: position.layer, layers });
         }
-        let gates = gates.into_iter().map(|bar| Ok(Gate { class: class(&bar.class)?, which: bar.which }));
+        let gate = |bar: Bar| {
+            let class = if matches!(bar.which, Which::Thread(_)) { THREADS } else { class(&bar.class)? };
+            Ok(Gate { class, which: bar.which })
+        };
+        let gates = gates.into_iter().map(gate);
         let gates: BTreeSet<Gate> = gates.collect::<Result<_, CertificateFileError>>()?;
         certificate.gated.push(Gated { class: class(&name)?, recursive, gates, position });
     }

@@ -120,6 +120,7 @@ impl Flow<'_, '_> {
             Value::Code(body, _) => {
                 let chain = self.chain_step(*body, span, false);
                 let arguments = self.code_arguments(&code, *body, args);
+                let apart = self.set_apart(*body, calling);
                 if self.output.is_some() {
                     self.instantiate(&mut state.clone(), *body, &arguments, None, &chain);
                 }
@@ -133,6 +134,7 @@ impl Flow<'_, '_> {
                     }
                     self.instantiate(&mut again, *body, &arguments, None, &chain);
                 }
+                self.apart = apart;
                 self.written_by(state, *body, &arguments);
                 self.left_by(state, &code, &arguments, &chain);
                 produced
@@ -161,6 +163,14 @@ impl Flow<'_, '_> {
         }
     }
 
+    /// Code that is not called here, but given to who may run it in another thread, runs apart. Returns how it was.
+    fn set_apart(&mut self, body: BodyId, calling: Calling) -> bool {
+        let elsewhere = calling != Calling::Surely && self.context.roots.only(body) != self.thread.as_ref();
+        let before = self.apart;
+        self.apart |= elsewhere;
+        before
+    }
+
     /// Calls code of which only the body is known, and that only as one of those it may be.
     pub(crate) fn apply_others(
         &mut self,
@@ -179,7 +189,9 @@ impl Flow<'_, '_> {
             // Code that may call what calls it does nothing new the second time.
             let first = self.applied.insert((body, args.clone(), held.clone()));
             if self.output.is_some() && (first || outermost) {
+                let apart = self.set_apart(body, site.calling);
                 self.instantiate(&mut before.clone(), body, &arguments, None, &chain);
+                self.apart = apart;
             }
             produced.extend(self.handed_out(&before, body, &arguments, &chain, MAX_CODE_DEPTH));
             self.written_by(state, body, &arguments);

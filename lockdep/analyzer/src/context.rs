@@ -19,6 +19,7 @@ use crate::known::KnownNames;
 use crate::locks::Placed;
 use crate::mir::ir::{Callee, Ty};
 use crate::model::Models;
+use crate::roots::Roots;
 use crate::sources::Sources;
 use crate::summary::{Acquire, ClassId, Summary};
 use crate::thread_local::ThreadLocals;
@@ -40,6 +41,8 @@ pub struct Context<'a> {
     pub summaries: Vec<Summary>,
     /// Destructors and methods that print, as far as they may come upon a lock.
     pub destructors: BTreeSet<BodyId>,
+    /// Which functions only one thread runs.
+    pub roots: Roots,
     /// Whether code of the callers that runs while something is held is looked for.
     pub callbacks: bool,
     /// Traits whose objects functions that nobody calls are given, if it is.
@@ -121,6 +124,7 @@ impl<'a> Context<'a> {
             placed,
             summaries,
             destructors,
+            roots: Roots::default(),
             callbacks: false,
             from_outside: BTreeSet::new(),
             sources: Sources::default(),

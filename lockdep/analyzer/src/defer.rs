@@ -24,12 +24,16 @@ impl Flow<'_, '_> {
         let used = self.used.clone();
         self.output = Some(Summary::default());
         let outer = std::mem::take(&mut self.course);
+        let thread = std::mem::replace(&mut self.thread, self.context.roots.only(body).cloned());
+        let apart = std::mem::take(&mut self.apart);
         let arguments = Arguments { values: vec![code], moved: vec![None] };
         self.instantiate(&mut alone, body, &arguments, None, &Chain::default());
         let inner = std::mem::replace(&mut self.course, outer);
+        (self.thread, self.apart) = (thread, apart);
         // Being made is not being called.
         self.used = used;
-        let within = self.output.replace(output).unwrap_or_default();
+        let mut within = self.output.replace(output).unwrap_or_default();
+        within.open.values_mut().for_each(|ways| ways.apart = true);
         self.include_course(inner, (body, &within), true);
         if let Some(output) = &mut self.output {
             output.include(within);

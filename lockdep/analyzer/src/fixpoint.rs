@@ -16,6 +16,7 @@ use crate::cases::Analyzed;
 use crate::context::Context;
 use crate::flow::Flow;
 use crate::index::BodyId;
+use crate::roots::Roots;
 use crate::summary::Summary;
 
 /// So often a summary may be exchanged for a better informed one; from then on it only grows.
@@ -89,6 +90,7 @@ fn run_within(context: &mut Context<'_>, most: usize) -> Outcome {
     let prints = ["Debug", "Display", "LowerHex"].into_iter();
     let prints = prints.flat_map(|of| context.index.implementing(of, "fmt"));
     context.destructors = context.index.destructors().chain(prints).filter(matters).collect();
+    context.roots = Roots::new(context);
     if context.callbacks {
         context.find_objects_from_outside(|body| plan.called.contains(&body));
     }

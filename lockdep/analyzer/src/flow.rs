@@ -6,6 +6,7 @@
 //! the pointers that a path goes through (see the assumptions in ARCHITECTURE.md).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::before::Course;
 use crate::cases::{Analyzed, Case};
@@ -39,6 +40,10 @@ pub struct Flow<'c, 'a> {
     pub(crate) used: BTreeSet<BodyId>,
     /// Bodies whose summaries were used without calling them.
     pub(crate) deferred: BTreeSet<BodyId>,
+    /// The name of the thread in which what is followed now runs, if there is only one such thread.
+    pub(crate) thread: Option<Arc<str>>,
+    /// What is followed now may run at another time, or in another thread, than the function.
+    pub(crate) apart: bool,
     /// What code was called as one of those that it may be, while such code is followed.
     pub(crate) applied: BTreeSet<crate::code::Application>,
 }
@@ -69,7 +74,23 @@ impl<'c, 'a> Flow<'c, 'a> {
         let emptied = if context.callbacks { crate::callers::emptied(entry.body) } else { BTreeSet::new() };
         let (krate, body, course) = (entry.krate, entry.body, Course::default());
         let case = Case::new();
-        Flow { context, id, krate, body, case, solid, emptied, output, course, used, deferred, applied }
+        let (thread, apart) = (context.roots.only(id).cloned(), false);
+        Flow {
+            context,
+            id,
+            krate,
+            body,
+            case,
+            solid,
+            emptied,
+            output,
+            course,
+            used,
+            deferred,
+            thread,
+            apart,
+            applied,
+        }
     }
 
     /// What closing what it leaves open adds to the summary of an entry point.
@@ -189,12 +210,6 @@ impl<'c, 'a> Flow<'c, 'a> {
             }
             Terminator::Asm(next) => next.iter().map(|next| (*next, state.clone())).collect(),
         }
-    }
-
-    /// Whether a block can come to see this value, where it looks at a condition.
-    fn may_be(&self, block: usize, value: Option<i128>) -> bool {
-        // A condition is compared with zero.
-        self.case.get(&block).is_none_or(|case| value.is_none_or(|value| value != 0) == *case)
     }
 
     /// Whether the end of a local does not destroy what is in it.

@@ -9,13 +9,13 @@ use std::collections::BTreeSet;
 
 use crate::context::Context;
 use crate::flow::Flow;
-use crate::graph::{Gate, Gates, Held, Which};
+use crate::graph::{Gate, Gates, Held, THREADS, Which};
 use crate::index::last;
 use crate::mir::ir::{Body, Operand, Place, Projection, Rvalue, StatementKind, Terminator, Ty};
 use crate::model::Effect;
 use crate::path::{Path, Root, Step};
 use crate::state::State;
-use crate::summary::{HeldLock, Lock};
+use crate::summary::{HeldLock, Lock, Ways};
 
 impl Flow<'_, '_> {
     /// What is surely held in `state` besides `held`, while `wanted` is waited for, as gates.
@@ -39,6 +39,16 @@ impl Flow<'_, '_> {
             gates.held.extend(held.and_then(|held| beside(&lock.path, &held.path)).map(gate));
         }
         gates
+    }
+
+    /// The thread that makes a nesting here is a gate, if there is only one such thread.
+    pub(crate) fn in_thread(&self, ways: &mut Ways) {
+        ways.apart |= self.apart;
+        if let Some(thread) = self.thread.as_ref().filter(|_| !ways.apart) {
+            let gate = Gate { class: THREADS, which: Which::Thread(thread.to_string()) };
+            ways.gates.held.insert(gate.clone());
+            ways.gates.wanted.insert(gate);
+        }
     }
 
     /// Locks that are surely held exclusively, by locals for which `by` holds.

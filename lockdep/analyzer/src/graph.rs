@@ -140,6 +140,9 @@ pub struct Gate {
 pub enum Which {
     /// The one at this place in a static, of which the program has one.
     Static(String),
+    /// No lock but the thread of this name, of which there is only one: it is never in two places at once. The class is
+    /// [`THREADS`].
+    Thread(String),
     /// The one in the object that a lock of the nesting is in: the fields from that object to the gate and to the
     /// lock, with no pointer on the way, so that the lock determines the object and the object the gate.
     Beside {
@@ -171,6 +174,12 @@ impl Gates {
         self.wanted.extend(other.wanted);
     }
 
+    /// Leaves out threads.
+    pub fn of_locks(&mut self) {
+        self.held.retain(|gate| gate.class != THREADS);
+        self.wanted.retain(|gate| gate.class != THREADS);
+    }
+
     /// Keeps those that `other` has as well: a gate of a nesting is held wherever the nesting is seen.
     pub fn intersect(&mut self, other: &Gates) {
         self.held.retain(|gate| other.held.contains(gate));
@@ -180,6 +189,7 @@ impl Gates {
     /// The gates in other numbers of classes; those whose class has none are left out.
     pub fn renumbered(&self, number: impl Fn(usize) -> Option<usize>) -> Gates {
         let all = |gates: &BTreeSet<Gate>| {
+            let number = |class| if class == THREADS { Some(THREADS) } else { number(class) };
             let renumber = |gate: &Gate| Some(Gate { class: number(gate.class)?, which: gate.which.clone() });
             gates.iter().filter_map(renumber).collect()
         };
@@ -215,6 +225,12 @@ pub struct Assumption {
 
 /// What stands in the place of the wanted class where code of the callers runs. No class has this number.
 pub const CALLERS: usize = usize::MAX;
+
+/// What stands in the place of a gate's class if the gate is a thread. No class has this number.
+pub const THREADS: usize = usize::MAX - 1;
+
+/// What is shown in the place of its name. Names of classes have no spaces.
+pub(crate) const THREAD: &str = "a single thread";
 
 /// The lock graph of a program.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -261,7 +277,11 @@ impl LockGraph {
 
     /// The name of a class, for text.
     pub fn name(&self, class: usize) -> &str {
-        let other = if class == CALLERS { crate::callers::NAME } else { "(unknown class)" };
+        let other = match class {
+            CALLERS => crate::callers::NAME,
+            THREADS => THREAD,
+            _ => "(unknown class)",
+        };
         self.classes.get(class).map_or(other, |class| class.name.as_str())
     }
 

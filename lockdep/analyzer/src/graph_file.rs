@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
 use crate::graph::{
-    Class, Evidence, Gate, Gates, Held, Instances, LockGraph, Nesting, Ownership, Wanted, Which,
+    Class, Evidence, Gate, Gates, Held, Instances, LockGraph, Nesting, Ownership, THREADS, Wanted, Which,
 };
 
 /// The first entry of a graph file, by which it is told from other JSON.
@@ -201,7 +201,8 @@ pub fn read(text: &str) -> Result<LockGraph, GraphFileError> {
                 Some(Side::Wanted) => &mut gates.wanted,
                 None => return Err(GraphFileError::GateOfNone { number, class }),
             };
-            side.insert(Gate { class: index(&class)?, which });
+            let class = if matches!(which, Which::Thread(_)) { THREADS } else { index(&class)? };
+            side.insert(Gate { class, which });
         }
         let evidence = Evidence {
             held: Vec::new(),

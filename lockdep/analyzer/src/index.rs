@@ -70,7 +70,7 @@ pub struct Field {
 /// A body as a person would name it.
 #[derive(Clone, Debug)]
 pub struct Shown {
-    /// `hv_core::p2m::P2mTable::lookup`, `…::lookup::{closure#0}`.
+    /// `hv_core::p2m::P2mTable::lookup`.
     pub name: Arc<str>,
     /// `calls …` the same.
     pub call: Arc<str>,
@@ -88,6 +88,8 @@ pub struct Index<'a> {
     crates: Vec<&'a str>,
     /// Crates of several packages that have one name, and the packages. Nothing in their text tells them apart.
     pub namesakes: BTreeMap<String, BTreeSet<String>>,
+    /// Units that nobody else can call, being whole programs, and whether they are tests.
+    pub programs: BTreeMap<usize, bool>,
     /// The positions of each crate's units: several units of one package can share a name.
     units: FxHashMap<&'a str, Vec<usize>>,
     modules: Vec<FxHashSet<&'a str>>,
@@ -127,6 +129,7 @@ impl<'a> Index<'a> {
             constants: Vec::new(),
             crates: programs.iter().map(|program| program.krate.as_str()).collect(),
             namesakes: BTreeMap::new(),
+            programs: BTreeMap::new(),
             units: FxHashMap::default(),
             modules: programs.iter().map(modules).collect(),
             shortening: FxHashSet::default(),
@@ -245,8 +248,7 @@ impl<'a> Index<'a> {
     }
 
     /// Known field types of all types. Constructions of variants are also entered as if they were of a type called
-    /// like the variant, those of structs as if they were variants of the module; by the usual spelling, neither is a
-    /// type.
+    /// like the variant, those of structs as if they were variants of the module; usually neither is a type.
     pub fn all_fields(&self) -> impl Iterator<Item = (&Name, &Field)> {
         let is_type = |name: &&Name| {
             let mut segments = name.path.rsplit("::");

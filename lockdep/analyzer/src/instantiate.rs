@@ -134,7 +134,8 @@ impl Flow<'_, '_> {
                 let acquire = self.translated(state, arguments, &open.acquire);
                 for (held, chain) in translate(self, &open.held, &ways.held) {
                     let wanted = ways.wanted.through(call);
-                    let ways = Ways { held: chain, wanted, gates: ways.gates.clone() };
+                    let apart = ways.apart || context.roots.is_open(body);
+                    let ways = Ways { held: chain, wanted, gates: ways.gates.clone(), apart };
                     self.nest(state, &held, &acquire, ways);
                 }
             }
@@ -167,7 +168,10 @@ impl Flow<'_, '_> {
                 let calling = if code_call.called { Calling::Surely } else { Calling::Perhaps };
                 let (what, others) = ("the code a parameter holds", code_call.others.as_slice());
                 let site = CodeSite { calling, what, span: &span, others, outside: code_call.outside };
+                let apart = self.apart;
+                self.apart |= context.roots.is_open(body);
                 self.apply_code(&mut during, &code, args, &site);
+                self.apart = apart;
             }
         }
         if let Some(output) = &mut self.output {

@@ -67,6 +67,7 @@ mod order;
 mod parts;
 mod place;
 mod resolve;
+mod roots;
 mod shared;
 mod sources;
 mod state;
@@ -82,6 +83,7 @@ use crate::context::Context;
 use crate::facts::Facts;
 use crate::graph::LockGraph;
 use crate::index::Index;
+use crate::mir::ir::Program;
 use crate::model::Models;
 
 /// Why there is nothing to judge.
@@ -127,19 +129,26 @@ pub fn analyze(facts: Vec<Facts>) -> Result<LockGraph, AnalyzeError> {
 /// [`AnalyzeError::NoLocks`] when there is none to speak of.
 pub fn analyze_with(facts: Vec<Facts>, models: &Models, options: Options) -> Result<LockGraph, AnalyzeError> {
     let mut problems: Vec<String> = Vec::new();
-    let mut programs = Vec::new();
+    let mut units = Vec::new();
     let mut packages: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for facts in facts {
         packages.entry(facts.program.krate.clone()).or_default().extend(facts.header.package);
         problems.extend(facts.problems);
         problems.extend(facts::missing_bodies(&facts.program));
-        programs.push(facts.program);
+        let whole = (facts.header.test || facts.header.target_kind == "bin").then_some(facts.header.test);
+        units.push((facts.program, whole));
     }
-    programs.sort_by(|a, b| a.krate.cmp(&b.krate));
+    units.sort_by(|(a, _), (b, _)| a.krate.cmp(&b.krate));
+    let whole = units.iter().enumerate().filter_map(|(unit, (_, whole))| Some((unit, (*whole)?))).collect();
+    let programs: Vec<Program> = units.into_iter().map(|(program, _)| program).collect();
     let (problems, roles) = (problems.as_slice(), declared::roles(&programs));
     let mut index = Index::new(&programs);
     packages.retain(|_, of_one_name| of_one_name.len() > 1);
     index.namesakes = packages;
+    // Who calls what is not known if text is missing.
+    if problems.is_empty() {
+        index.programs = whole;
+    }
     let classes = declared::DeclaredClasses::new(&programs, &index, models);
     let context = Context::new(&index, models, &classes);
     let (parameters, copies) = copies::find(&context);

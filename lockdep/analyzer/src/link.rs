@@ -127,6 +127,13 @@ pub fn run(
         |class: usize| !all_known || writers.contains(&class) || graph.classes[class].level.is_some();
     let waits = |nesting: &Nesting| nesting.wanted_as == Wanted::Exclusive || written(nesting.wanted);
     graph.nestings.retain(|nesting, _| waits(nesting));
+    // A thread does wait for what it holds itself, and who ends another wait is told by no thread's name.
+    let is_wait = |class: usize| numbers.waits.contains_key(&class);
+    for (nesting, evidence) in &mut graph.nestings {
+        if nesting.held == nesting.wanted || is_wait(nesting.held) || is_wait(nesting.wanted) {
+            evidence.gates.of_locks();
+        }
+    }
     graph.assumptions = assumptions::all(context, outcome, deferred, problems);
     graph.assumptions.extend(unordered(&graph, instances, either));
     graph.assumptions.extend(numbers.lost(context, &graph));

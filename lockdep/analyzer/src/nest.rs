@@ -32,7 +32,8 @@ impl Flow<'_, '_> {
         }
         for (holding, held_chain) in &state.held {
             let (held, wanted) = (held_chain.clone(), chain.clone());
-            self.nest(state, &holding.lock, acquire, Ways { held, wanted, gates: Gates::default() });
+            let ways = Ways { held, wanted, gates: Gates::default(), apart: false };
+            self.nest(state, &holding.lock, acquire, ways);
         }
         if self.output.is_none() || path.alone {
             return;
@@ -65,6 +66,7 @@ impl Flow<'_, '_> {
             return;
         }
         ways.gates.extend(self.gates(state, held, &acquire.lock));
+        self.in_thread(&mut ways);
         let decided = match held {
             HeldLock::Argument(..) | HeldLock::FromCode(_) => None,
             // Which class it is, only a caller knows.
@@ -136,7 +138,8 @@ impl Flow<'_, '_> {
                 output.notes.insert(Note::Given(lock.to_string(), self.body.span.clone()).into());
             }
         }
-        for (open, ways) in std::mem::take(&mut output.open) {
+        for (open, mut ways) in std::mem::take(&mut output.open) {
+            self.in_thread(&mut ways);
             // Without a class there is no nesting to speak of; the note above stands for it.
             let open_class = |lock: &Lock| self.context.is_open(lock.class);
             let alone = |lock: &Lock| self.context.is_solitary(lock.class);

@@ -193,6 +193,8 @@ impl Summary {
         let known = self.open.entry(open).or_insert_with(|| ways.clone());
         known.gates.intersect(&ways.gates);
         ways.gates = known.gates.clone();
+        known.apart |= ways.apart;
+        ways.apart = known.apart;
         if ways.weight() < known.weight() {
             *known = ways;
         }
@@ -238,6 +240,8 @@ pub struct Ways {
     pub wanted: Chain,
     /// What is surely held besides, whichever way.
     pub gates: Gates,
+    /// It may be made at another time, or in another thread, than the function runs in that has this.
+    pub apart: bool,
 }
 
 impl Ways {
@@ -263,7 +267,7 @@ impl Grounds {
 
     /// As reports want it.
     pub fn evidence(&self) -> Evidence {
-        let Ways { held, wanted, gates } = &self.ways;
+        let Ways { held, wanted, gates, .. } = &self.ways;
         Evidence {
             held: held.steps(),
             wanted: wanted.steps(),

@@ -189,7 +189,7 @@ impl Flow<'_, '_> {
         let callers = self.context.callbacks.then(|| self.context.class_of_callers());
         for (acquire, wanted) in within.acquires {
             if Some(acquire.lock.class) != callers {
-                let ways = Ways { held: started.clone(), wanted, gates: Gates::default() };
+                let ways = Ways { held: started.clone(), wanted, gates: Gates::default(), apart: false };
                 self.nest(&alone, &node, &acquire, ways);
             }
         }
@@ -349,7 +349,12 @@ impl Nodes {
                 (closed.nesting.held_as, closed.nesting.wanted_as) = (Held::Exclusive, Wanted::Exclusive);
                 closed.ownerless = (closed.ownerless.1, closed.ownerless.0);
                 let Ways { held, wanted, .. } = &grounds.ways;
-                let ways = Ways { held: wanted.clone(), wanted: held.clone(), gates: Gates::default() };
+                let ways = Ways {
+                    held: wanted.clone(),
+                    wanted: held.clone(),
+                    gates: Gates::default(),
+                    apart: false,
+                };
                 let owners = (grounds.owners.1.clone(), grounds.owners.0.clone());
                 nodes.notified.push((closed, Grounds { ways, owners }));
                 left.insert(waited);

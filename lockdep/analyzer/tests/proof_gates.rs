@@ -9,7 +9,7 @@ use lockdep::order::{Discipline, Relation};
 use lockdep_analyzer::certificate::{self, Certificate, Direction, Gated, Position};
 use lockdep_analyzer::finding::{Level, Verdict};
 use lockdep_analyzer::graph::{
-    Class, Evidence, Gate, Gates, Held, Instances, LockGraph, Nesting, Ownership, Wanted, Which,
+    Class, Evidence, Gate, Gates, Held, Instances, LockGraph, Nesting, Ownership, THREADS, Wanted, Which,
 };
 use lockdep_analyzer::judge::judge;
 use lockdep_analyzer::proof::{Decision, decide, gated};
@@ -87,7 +87,7 @@ type Step<'a> = (Nesting, Lock, Lock, BTreeSet<(&'a Gate, Option<Lock>)>);
 /// What a CPU that makes a step holds besides.
 fn instances<'a>(gates: &'a Gates, held: Lock, wanted: Lock) -> BTreeSet<(&'a Gate, Option<Lock>)> {
     let instance = |gate: &'a Gate, lock: Lock| match gate.which {
-        Which::Static(_) => (gate, None),
+        Which::Static(_) | Which::Thread(_) => (gate, None),
         Which::Beside { .. } => (gate, Some(lock)),
     };
     let of_held = gates.held.iter().map(|gate| instance(gate, held));
@@ -241,6 +241,34 @@ fn the_gate_of_another_object_is_none() {
         let judgement = judge(kings(other), &Discipline::HIERARCHY);
         assert_eq!(judgement.verdict, Verdict::Refuted(1));
     }
+}
+
+/// A thread is a gate that has no class: of two nestings of the main thread one CPU makes none.
+#[test]
+fn a_single_thread_is_a_gate_that_is_named() {
+    let thread = |name: &str| Gate { class: THREADS, which: Which::Thread(name.to_owned()) };
+    let by = |names: [&str; 2]| {
+        let mut graph = without_gates(&kings(beside(2, 1)));
+        for (evidence, name) in graph.nestings.values_mut().zip(names) {
+            evidence.gates.held.insert(thread(name));
+            evidence.gates.wanted.insert(thread(name));
+        }
+        graph
+    };
+    let graph = by(["main", "main"]);
+    let judgement = judge(graph.clone(), &Discipline::HIERARCHY);
+    assert_eq!(judgement.verdict, Verdict::Proved);
+    let [finding] = &judgement.findings[..] else { panic!("{:?}", judgement.findings) };
+    assert!(finding.title.ends_with("both orders, by a single thread"), "{}", finding.title);
+    assert!(finding.notes.iter().any(|note| note.starts_with("single thread: only `main`")));
+    let Decision::Proved(certificate) = decide(&graph) else { panic!("refuted") };
+    let certificate = certificate_file::write(&graph, &certificate).expect("a text");
+    let verified = |graph: &LockGraph| {
+        certificate_file::verify(&certificate, &graph_file::write(graph).expect("a text")).is_ok()
+    };
+    assert!(verified(&graph));
+    assert!(!verified(&by(["main", "worker"])));
+    assert_eq!(judge(by(["main", "worker"]), &Discipline::HIERARCHY).verdict, Verdict::Refuted(1));
 }
 
 /// A gate that is left in one of the places where a nesting is seen gates nothing.

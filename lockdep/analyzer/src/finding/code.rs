@@ -157,7 +157,8 @@ Fix: choose one order and keep it everywhere. Release the outer lock before the 
 one, or acquire both up front. If an order is declared with `lock_order!`, the report says which of the nestings
 goes against it: that is the one to change. If a read lock is part of the circle, a recursive read, which never
 waits behind a waiting writer, may take it apart. If all of it is done under one more lock, held exclusively, the
-circle does not close: the report is a note then, and names that lock as the gate.";
+circle does not close: the report is a note then, and names that lock as the gate. Nor does it close if a single
+thread makes two nestings that follow each other in it, such as the `main` of a binary: the note names the thread.";
 
 const CROSS_DOMAIN_NESTING: &str = "\
 Each CPU of the schedule holds a lock of one domain and waits for a lock of another or of its own; the last waits

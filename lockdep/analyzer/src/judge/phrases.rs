@@ -69,7 +69,12 @@ impl Phrases<'_> {
             _ => self.acquired_while(&main),
         };
         let gated = level == Level::Note;
-        let title = if gated { format!("{title}, under a gate") } else { title };
+        let alone = witness.gates(self.graph).iter().all(|gate| matches!(gate.which, Which::Thread(_)));
+        let title = match (gated, alone) {
+            (true, true) => format!("{title}, by a single thread"),
+            (true, false) => format!("{title}, under a gate"),
+            (false, _) => title,
+        };
         let mut notes = Vec::new();
         for link in &links {
             if let Some(refusal) = link.refused {
@@ -87,6 +92,7 @@ impl Phrases<'_> {
             notes.push("merely possible: a call on the way could not be resolved to one function".to_owned());
         }
         let rule = match code {
+            _ if gated && alone => "a thread of which there is only one does not wait for itself",
             _ if gated => "of two CPUs that would hold one lock exclusively, one waits for that lock",
             Code::Recursion => "a holder that is not let in again must not acquire what it holds",
             Code::ReaderRecursion => "a fair reader waits behind waiting writers, so it must not read again",
@@ -98,6 +104,7 @@ impl Phrases<'_> {
             _ => "locks of one domain nest in one order only",
         };
         let help = match gated {
+            true if alone => "none needed as long as no other thread does any of this".to_owned(),
             true => "none needed as long as the gate is held over all of this".to_owned(),
             false => self.circle_help(code, &main, links.first().and_then(|link| link.refused)),
         };
@@ -174,6 +181,9 @@ impl Phrases<'_> {
             let which = match &gate.which {
                 Which::Static(_) => "",
                 Which::Beside { .. } => " of one object",
+                Which::Thread(thread) => {
+                    return format!("single thread: only `{thread}` makes two of these nestings, {closed}");
+                }
             };
             let name = self.graph.name(gate.class);
             format!("a gate: `{name}`{which} is held exclusively over two of these nestings, {closed}")

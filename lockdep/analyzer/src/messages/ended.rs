@@ -113,7 +113,7 @@ impl Messages {
                     wanted_as: acquire.wanted,
                     instances: Instances::Any,
                 };
-                let ways = Ways { held: way, wanted: chain.clone(), gates: Gates::default() };
+                let ways = Ways { held: way, wanted: chain.clone(), gates: Gates::default(), apart: false };
                 let closed = ClosedNesting { nesting, ownerless: (true, true), unknown: false };
                 messages.found.push((waited, closed, Grounds { ways, owners: Default::default() }));
             }
