@@ -99,7 +99,7 @@ impl<'c, 'a> Flow<'c, 'a> {
                     continue;
                 }
                 let changed = match entries.get_mut(&next) {
-                    Some(known) => known.join(&state),
+                    Some(known) => known.join(&state, &|one, other| self.context.either(one, other)),
                     None => {
                         entries.insert(next, state);
                         true
@@ -284,13 +284,13 @@ impl<'c, 'a> Flow<'c, 'a> {
             }
         }
         if matches!(aggregate.kind, AggregateKind::Array) {
-            // Elements are not told apart: keep what they agree on.
+            // Elements are not told apart: keep what they agree on, and where they live.
             let whole: BTreeMap<Vec<Step>, Value> =
                 tree.drain(..).fold(BTreeMap::new(), |mut map, (steps, value)| {
                     map.entry(steps)
                         .and_modify(|v| {
                             if *v != value {
-                                *v = Value::Unknown
+                                *v = v.or(&value, &|one, other| self.context.either(one, other));
                             }
                         })
                         .or_insert(value);
