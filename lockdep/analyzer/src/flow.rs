@@ -197,8 +197,7 @@ impl<'c, 'a> Flow<'c, 'a> {
 
     /// Whether the end of a local does not destroy what is in it.
     fn keeps_content(&self, local: usize) -> bool {
-        let manual = |path: &str| last(path) == "ManuallyDrop";
-        matches!(self.body.locals.get(local), Some(Ty::Path(path, _)) if manual(path))
+        self.body.locals.get(local).is_some_and(|ty| self.context.keeps_content(self.krate, ty))
     }
 
     fn assign(&mut self, state: &mut State, dest: &Place, rvalue: &Rvalue, block: usize, at: usize) {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::flow::Flow;
 use crate::home::{Home, HomeId};
-use crate::mir::ir::{Call, Operand};
+use crate::mir::ir::{Call, Operand, Ty};
 use crate::path::{Path, Root, Value};
 use crate::place::slot_of;
 use crate::state::State;
@@ -34,17 +34,21 @@ impl Flow<'_, '_> {
         handed_on.or_else(returned).or_else(|| self.constructed(call, block))
     }
 
-    /// The homes of the arguments that a lock in the result may come from: those where one of its type may live, or else the
-    /// first.
+    /// The home of what a foreign function makes of its arguments.
     fn handed_on(&self, state: &State, call: &Call) -> Option<HomeId> {
         let first = call.args.iter().find_map(|arg| self.home_of(state, &self.value(state, arg)));
-        let result = self.type_of(&call.dest);
-        if !self.context.names_lock(self.krate, &result) {
-            return first;
+        let homes = call.args.iter().flat_map(|arg| self.homes_in(state, arg));
+        self.out_of(homes, &self.type_of(&call.dest)).or(first)
+    }
+
+    /// Where a lock in a result of this type comes from, if out of one of these homes: those that have room for it.
+    pub(crate) fn out_of(&self, homes: impl Iterator<Item = HomeId>, result: &Ty) -> Option<HomeId> {
+        if !self.context.names_lock(self.krate, result) {
+            return None;
         }
-        let homes: BTreeSet<HomeId> = call.args.iter().flat_map(|arg| self.homes_in(state, arg)).collect();
-        let may_be = |home: &HomeId| self.context.has_lock_of(*home, self.krate, &result);
-        self.context.any_of(homes.into_iter().filter(may_be)).or(first)
+        let homes: BTreeSet<HomeId> = homes.collect();
+        self.context
+            .any_of(homes.into_iter().filter(|home| self.context.has_lock_of(*home, self.krate, result)))
     }
 
     /// The homes of a value or, if it is known by its parts, of these; code has none.

@@ -1,7 +1,7 @@
 //! Thread-locals: which one a key stands for, and locks of which each thread has its own.
 //!
 //! A `thread_local!` is a constant whose content std makes once for each thread; code reaches it through a key, whose
-//! constant the text does not name, but whose type says what is in it: it is one of those that have such a content.
+//! constant the text does not name, but whose type says what is in it: if only one has such a content, it is that one.
 //! Of a lock in one no other thread knows, unless the content is a pointer that others may have, too, or the program
 //! lends references to threads of a scope. This file follows no paths.
 
@@ -18,8 +18,8 @@ use crate::path::{Path, Root, Value};
 /// The thread-locals of a program.
 #[derive(Debug, Default)]
 pub struct ThreadLocals {
-    /// By what is in them.
-    by_content: HashMap<String, Vec<Arc<str>>>,
+    /// By what is in them; none where several have the same content.
+    by_content: HashMap<String, Option<Arc<str>>>,
     /// Whether nothing in the content is shared with other threads, by name.
     own: HashMap<Arc<str>, bool>,
 }
@@ -33,7 +33,11 @@ impl ThreadLocals {
             if let Some(content) = body.locals.first().and_then(content) {
                 let name = context.static_name(*krate, &body.path);
                 found.own.insert(Arc::clone(&name), !lends && !shares(content));
-                found.by_content.entry(plain(content)).or_default().push(name);
+                found
+                    .by_content
+                    .entry(plain(content))
+                    .and_modify(|known| *known = None)
+                    .or_insert(Some(name));
             }
         }
         found
@@ -56,14 +60,9 @@ impl Flow<'_, '_> {
     pub(crate) fn lent_content(&self, call: &Call) -> Option<Value> {
         let key = self.type_of(call.args.first().and_then(Operand::place)?);
         let content = content(&crate::index::pointee(&key)).map(plain)?;
-        let names = self.context.thread_locals.by_content.get(&content)?;
-        let home =
-            self.context.any_of(names.iter().map(|name| self.context.home(Home::Static(Arc::clone(name)))));
-        let root = match &names[..] {
-            [only] => Root::Static(Arc::clone(only)),
-            _ => Root::Unknown,
-        };
-        home.map(|home| Value::To(Path::from(root).living(Some(home))))
+        let name = self.context.thread_locals.by_content.get(&content)?.clone()?;
+        let home = self.context.home(Home::Static(Arc::clone(&name)));
+        Some(Value::To(Path::from(Root::Static(name)).living(Some(home))))
     }
 }
 
