@@ -97,6 +97,7 @@ impl Aliases {
             Home::Field(..) => 1,
             Home::Part(..) | Home::Inside(_) => 2,
             Home::Site(..) | Home::Fresh(..) => 3,
+            Home::Either(_) => 4,
         };
         let mut named: Vec<(u8, String)> =
             homes.iter().map(|home| (rank(*home), context.home_name(*home))).collect();
@@ -211,6 +212,10 @@ impl Search<'_, '_> {
                 given.extend(made);
                 itself
             }
+            Home::Either(all) => {
+                given.extend(all);
+                false
+            }
             Home::Static(_) | Home::Field(..) => into.is_none(),
         };
         // A field that holds its lock itself is not given any.
@@ -247,6 +252,7 @@ impl Context<'_> {
         match self.placed.home(home) {
             Home::Site(..) | Home::Fresh(..) => true,
             Home::Part(whole, _) | Home::Inside(whole) => self.is_construction(whole),
+            Home::Either(all) => all.into_iter().all(|home| self.is_construction(home)),
             Home::Static(_) | Home::Field(..) => false,
         }
     }

@@ -73,7 +73,7 @@ impl Flow<'_, '_> {
             self.instantiate(&mut branch, body, &arguments, Some((&call.dest, block)), &chain);
             match &mut after {
                 Some(known) => {
-                    known.join(&branch);
+                    known.join(&branch, &|one, other| self.context.either(one, other));
                 }
                 None => after = Some(branch),
             }

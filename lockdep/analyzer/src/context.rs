@@ -82,6 +82,9 @@ pub struct TypeTraits {
 /// More guards than one in a value are not counted.
 const MANY: usize = 2;
 
+/// Types whose end does not destroy what is in them.
+const KEEPING: [&str; 2] = ["ManuallyDrop", "MaybeUninit"];
+
 /// Foreign types of which a value contains one of its arguments at a time.
 const ALTERNATIVES: [&str; 6] = ["Option", "Result", "Poll", "ControlFlow", "TryLockError", "PoisonError"];
 
@@ -246,6 +249,31 @@ impl<'a> Context<'a> {
             Ty::Slice(inner) | Ty::Array(inner, _) => self.guards_within(krate, inner, seen) * MANY,
             _ => 0,
         }
+    }
+
+    /// Whether the end of a value of the type may leave content of it undestroyed, and with it a guard.
+    pub fn keeps_content(&self, krate: usize, ty: &Ty) -> bool {
+        let manual = |part: &Ty| matches!(part, Ty::Path(path, _) if KEEPING.contains(&last(path)));
+        let mut seen: BTreeSet<(usize, Ty)> = BTreeSet::new();
+        let mut pending = vec![(krate, ty.clone())];
+        while let Some((krate, ty)) = pending.pop() {
+            if !self.holds_guard(krate, &ty) || !seen.insert((krate, ty.clone())) {
+                continue;
+            }
+            let mut fields = Vec::new();
+            let found = ty.any(&mut |part| {
+                if let Ty::Path(path, _) = part {
+                    fields
+                        .extend(self.index.fields(krate, path).map(|field| (field.krate, field.ty.clone())));
+                }
+                manual(part)
+            });
+            if found {
+                return true;
+            }
+            pending.extend(fields);
+        }
+        false
     }
 
     /// The classes of locks for which some owner's type has a place, directly or behind its fields.

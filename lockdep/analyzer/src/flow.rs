@@ -114,7 +114,7 @@ impl<'c, 'a> Flow<'c, 'a> {
                     continue;
                 }
                 let changed = match entries.get_mut(&next) {
-                    Some(known) => known.join(&state),
+                    Some(known) => known.join(&state, &|one, other| self.context.either(one, other)),
                     None => {
                         entries.insert(next, state);
                         true
@@ -214,8 +214,7 @@ impl<'c, 'a> Flow<'c, 'a> {
 
     /// Whether the end of a local does not destroy what is in it.
     fn keeps_content(&self, local: usize) -> bool {
-        let manual = |path: &str| last(path) == "ManuallyDrop";
-        matches!(self.body.locals.get(local), Some(Ty::Path(path, _)) if manual(path))
+        self.body.locals.get(local).is_some_and(|ty| self.context.keeps_content(self.krate, ty))
     }
 
     fn assign(&mut self, state: &mut State, dest: &Place, rvalue: &Rvalue, block: usize, at: usize) {
@@ -301,13 +300,13 @@ impl<'c, 'a> Flow<'c, 'a> {
             }
         }
         if matches!(aggregate.kind, AggregateKind::Array) {
-            // Elements are not told apart: keep what they agree on.
+            // Elements are not told apart: keep what they agree on, and where they live.
             let whole: BTreeMap<Vec<Step>, Value> =
                 tree.drain(..).fold(BTreeMap::new(), |mut map, (steps, value)| {
                     map.entry(steps)
                         .and_modify(|v| {
                             if *v != value {
-                                *v = Value::Unknown
+                                *v = v.or(&value, &|one, other| self.context.either(one, other));
                             }
                         })
                         .or_insert(value);

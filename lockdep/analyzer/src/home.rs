@@ -15,6 +15,9 @@ use crate::waits::Waited;
 /// The part of a home that is not in the value but around it: the lock of a cell whose content is made once.
 pub const CELL: u32 = u32::MAX;
 
+/// Among more homes than this it is not told which one is meant.
+const MAX_ALTERNATIVES: usize = 4;
+
 /// A home by its number.
 pub type HomeId = u32;
 
@@ -33,6 +36,8 @@ pub enum Home {
     Site(BodyId, usize),
     /// What is constructed there, where the call in this block of this body has it constructed.
     Fresh(BodyId, usize, HomeId),
+    /// One of these, by number: which it is depends on the way the code went.
+    Either(Vec<HomeId>),
 }
 
 /// What the class of a lock is, as far as a function knows.
@@ -67,6 +72,27 @@ impl Homes {
         self.known.push(home.clone());
         self.numbers.insert(home, number);
         number
+    }
+
+    /// The home that is one of two; none if there are too many that it may be.
+    pub fn either(&mut self, one: HomeId, other: HomeId) -> Option<HomeId> {
+        let mut all: Vec<HomeId> =
+            [one, other].into_iter().flat_map(|home| self.alternatives(home)).collect();
+        all.sort_unstable();
+        all.dedup();
+        match all[..] {
+            [same] => Some(same),
+            _ if all.len() > MAX_ALTERNATIVES => None,
+            _ => Some(self.number(Home::Either(all))),
+        }
+    }
+
+    /// The homes that one may be, if not itself.
+    pub fn alternatives(&self, home: HomeId) -> Vec<HomeId> {
+        match &self.known[home as usize] {
+            Home::Either(all) => all.clone(),
+            _ => vec![home],
+        }
     }
 
     /// The home of a number.

@@ -73,7 +73,7 @@ impl Context<'_> {
     /// The home of a lock of type `lock` that is found on the way to `home`: that, or the inside of another lock in it.
     pub(crate) fn within(&self, home: HomeId, lock: &Arc<str>) -> HomeId {
         let here = match self.placed.home(home) {
-            Home::Part(..) | Home::Inside(_) => return home,
+            Home::Part(..) | Home::Inside(_) | Home::Either(_) => return home,
             _ => self.types_at(home),
         };
         let inside = here.iter().map(|(krate, ty)| self.nested_in_lock(*krate, ty, lock)).max();
@@ -101,7 +101,29 @@ impl Context<'_> {
                 }
             }
             Home::Fresh(.., home) | Home::Part(home, _) | Home::Inside(home) => self.types_at(home),
+            Home::Either(all) => all.into_iter().flat_map(|home| self.types_at(home)).collect(),
         }
+    }
+
+    /// Whether a lock whose type a type names may live at a home.
+    pub(crate) fn has_lock_of(&self, home: HomeId, krate: usize, ty: &Ty) -> bool {
+        let locks_of = |krate: usize, ty: &Ty| {
+            let mut found: Vec<Arc<str>> = Vec::new();
+            ty.any(&mut |part| {
+                found.extend(self.lock_type(krate, part));
+                false
+            });
+            found
+        };
+        let wanted = locks_of(krate, ty);
+        let alike = |one: &Arc<str>, other: &Arc<str>| {
+            let ((kind, data), (other_kind, other)) = (split(one), split(other));
+            kind == other_kind && (data == other || is_generic(data) || is_generic(other))
+        };
+        let here = self.types_at(home);
+        here.iter()
+            .flat_map(|(krate, ty)| locks_of(*krate, ty))
+            .any(|lock| wanted.iter().any(|one| alike(one, &lock)))
     }
 
     /// Whether a lock of type `lock` is in this type only as what another lock protects.
@@ -142,8 +164,11 @@ impl Context<'_> {
         if matches!(path.root, Root::Param(_) | Root::Static(_) | Root::Local(_)) {
             return true;
         }
-        let home_known = self.placed.home(home);
-        let Home::Field(name, variant, position) = home_known else { return true };
+        let (name, variant, position) = match self.placed.home(home) {
+            Home::Field(name, variant, position) => (name, variant, position),
+            Home::Either(all) => return all.into_iter().any(|home| self.fits(home, path, lock)),
+            _ => return true,
+        };
         let (kind, data) = split(lock);
         self.index.fields_of(&name).filter(|f| f.position == position && f.variant == variant).any(|field| {
             field.ty.any(&mut |inner| match inner {

@@ -211,7 +211,9 @@ impl Flow<'_, '_> {
                 (steps.clone(), value)
             })
             .collect();
-        let hint = arguments.values.iter().find_map(|value| self.home_of(state, value));
+        let homes = || arguments.values.iter().filter_map(|value| self.home_of(state, value));
+        let chosen = dest.and_then(|(dest, _)| self.out_of(homes(), &self.type_of(dest)));
+        let hint = chosen.or_else(|| homes().next());
         self.written_by(state, body, arguments);
         let mut holder = None;
         if let Some((dest, block)) = dest {

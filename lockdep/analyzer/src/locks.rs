@@ -129,6 +129,18 @@ impl Context<'_> {
         self.placed.homes.borrow_mut().number(home)
     }
 
+    /// The home that is one of two; none if there are too many that it may be.
+    pub(crate) fn either(&self, one: HomeId, other: HomeId) -> Option<HomeId> {
+        self.placed.homes.borrow_mut().either(one, other)
+    }
+
+    /// The home that is one of these; none if there are none, or too many.
+    pub(crate) fn any_of(&self, homes: impl IntoIterator<Item = HomeId>) -> Option<HomeId> {
+        let mut homes = homes.into_iter();
+        let first = homes.next()?;
+        homes.try_fold(first, |known, home| self.either(known, home))
+    }
+
     /// The home of field `position` of a value of type `ty` that is itself at `path`.
     pub fn home_of_field(
         &self,
@@ -347,6 +359,10 @@ impl Context<'_> {
             Home::Inside(whole) => format!("{}[inside]", self.home_name(whole)),
             Home::Part(whole, CELL) => format!("{} (being made)", self.home_name(whole)),
             Home::Part(whole, position) => format!("{}.{position}", self.home_name(whole)),
+            Home::Either(all) => {
+                let names: Vec<String> = all.iter().map(|home| self.home_name(*home)).collect();
+                names.join(" or ")
+            }
             Home::Site(body, block) | Home::Fresh(body, block, _) => {
                 let span = &self.index.bodies[body].body.blocks[block].span;
                 format!("{} ({}:{})", self.function_name(body), span.file, span.line)

@@ -83,7 +83,9 @@ impl Flow<'_, '_> {
                     continue;
                 }
                 match pending.entry((order.place[next], next)) {
-                    Entry::Occupied(mut known) => drop(known.get_mut().join(&state)),
+                    Entry::Occupied(mut known) => {
+                        known.get_mut().join(&state, &|one, other| self.context.either(one, other));
+                    }
                     Entry::Vacant(entry) => drop(entry.insert(state)),
                 }
             }

@@ -243,6 +243,16 @@ impl Value {
         }
     }
 
+    /// One of two values: what is left is the home, which is one of theirs.
+    pub fn or(&self, other: &Value, either: &dyn Fn(HomeId, HomeId) -> Option<HomeId>) -> Value {
+        let home = |value: &Value| value.path().and_then(|path| path.home);
+        match (home(self), home(other)) {
+            (Some(one), Some(other)) => either(one, other)
+                .map_or(Value::Unknown, |home| Value::At(Path::unknown().living(Some(home)))),
+            _ => Value::Unknown,
+        }
+    }
+
     /// What is left when the object is not known any more: the home.
     pub fn forgotten(&self) -> Value {
         match self.path().and_then(|path| path.home) {

@@ -2,7 +2,7 @@
 //!
 //! The lattice of the data-flow in `flow.rs`. Order: more locks held, fewer locals surely moved, fewer roles
 //! established, less known of values. `join` is the least upper bound, except that two different values of one
-//! slot become unknown at once but for a common home, which bounds the height. Only `flow.rs` and `apply.rs` change a state.
+//! slot become unknown at once but for their homes, of which few are kept, which bounds the height. Only `flow.rs` and `apply.rs` change a state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::chain::{Chain, keep};
 use crate::path::{Path, Root, Slot, Step, Value};
 use crate::shared::Shared;
 use crate::summary::HeldLock;
-use crate::values::Values;
+use crate::values::{Either, Values};
 
 /// A lock held, and the local whose drop releases it; none if it got out of sight.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -224,8 +224,8 @@ impl State {
     }
 
     /// Takes in what is known on another way to the same point; whether that changed anything.
-    pub fn join(&mut self, other: &State) -> bool {
-        let mut changed = self.values.join(&other.values);
+    pub fn join(&mut self, other: &State, either: &Either<'_>) -> bool {
+        let mut changed = self.values.join(&other.values, either);
         let surely = self.sure.len();
         self.keep_sure(|holding, held| {
             let there = other.sure.contains(holding) && other.held.contains_key(holding);

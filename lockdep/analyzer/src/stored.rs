@@ -129,6 +129,10 @@ impl Context<'_> {
                 let made = self.made_by_call(whole, body, block);
                 self.home(Home::Inside(made))
             }
+            Home::Either(all) => {
+                let made = all.into_iter().map(|home| self.made_by_call(home, body, block));
+                self.any_of(made).unwrap_or(home)
+            }
             Home::Static(_) | Home::Field(..) => home,
         }
     }

@@ -47,7 +47,11 @@ impl ThreadLocals {
 impl Context<'_> {
     /// Whether each thread has its own lock at this home.
     pub(crate) fn is_of_one_thread(&self, home: &Home) -> bool {
-        matches!(home, Home::Static(name) if self.thread_locals.own.get(name) == Some(&true))
+        match home {
+            Home::Static(name) => self.thread_locals.own.get(name) == Some(&true),
+            Home::Either(all) => all.iter().all(|home| self.is_of_one_thread(&self.placed.home(*home))),
+            _ => false,
+        }
     }
 }
 

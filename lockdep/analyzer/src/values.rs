@@ -6,8 +6,12 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use crate::home::HomeId;
 use crate::path::{Slot, Step, Value};
 use crate::shared::Shared;
+
+/// The home that is one of two.
+pub type Either<'e> = dyn Fn(HomeId, HomeId) -> Option<HomeId> + 'e;
 
 /// The values of one local's parts.
 type Parts = BTreeMap<Vec<Step>, Value>;
@@ -69,7 +73,7 @@ impl Values {
     }
 
     /// Takes in what is known on another way to the same point; whether that changed anything.
-    pub fn join(&mut self, other: &Values) -> bool {
+    pub fn join(&mut self, other: &Values, either: &Either<'_>) -> bool {
         if self.0.is(&other.0) {
             return false;
         }
@@ -77,7 +81,9 @@ impl Values {
         for (local, there) in other.0.iter() {
             match self.0.get(local) {
                 Some(here) if here.is(there) => {}
-                Some(here) => changes.extend(joined(here, there).map(|parts| (*local, Shared::new(parts)))),
+                Some(here) => {
+                    changes.extend(joined(here, there, either).map(|parts| (*local, Shared::new(parts))));
+                }
                 None => changes.push((*local, there.clone())),
             }
         }
@@ -90,13 +96,12 @@ impl Values {
 }
 
 /// What is known of a local on both ways, if that is not what is known on the first.
-fn joined(here: &Parts, there: &Parts) -> Option<Parts> {
+fn joined(here: &Parts, there: &Parts, either: &Either<'_>) -> Option<Parts> {
     let mut changes: Vec<(&Vec<Step>, Value)> = Vec::new();
     for (steps, known) in here {
         let value = match there.get(steps) {
             Some(other) if other == known => continue,
-            Some(other) if other.forgotten() == known.forgotten() => known.forgotten(),
-            Some(_) => Value::Unknown,
+            Some(other) => known.or(other, either),
             // Known on one way only: the other way did not initialise it (then nobody reads it before it is
             // assigned), unless the other way knows of the whole that this is a part of.
             None if !knows_whole(there, steps) => continue,
