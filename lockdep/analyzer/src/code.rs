@@ -11,7 +11,7 @@ use crate::flow::Flow;
 use crate::index::BodyId;
 use crate::instantiate::Arguments;
 use crate::mir::ir::{Call, Operand, Place, Span, Ty};
-use crate::path::{Step, Value};
+use crate::path::{Path, Root, Step, Value};
 use crate::state::{Holding, State};
 use crate::summary::{CodeCall, HeldLock, Lock, Note, Occurrence};
 
@@ -134,8 +134,9 @@ impl Flow<'_, '_> {
                     }
                     self.instantiate(&mut again, *body, &arguments, None, &chain);
                 }
-                self.apart = apart;
+                self.by.apart = apart;
                 self.written_by(state, *body, &arguments);
+                self.left_by(state, &code, &arguments, &chain);
                 produced
             }
             Value::At(path) if path.is_open() => {
@@ -164,9 +165,10 @@ impl Flow<'_, '_> {
 
     /// Code that is not called here, but given to who may run it in another thread, runs apart. Returns how it was.
     fn set_apart(&mut self, body: BodyId, calling: Calling) -> bool {
-        let elsewhere = calling != Calling::Surely && self.context.roots.only(body) != self.thread.as_ref();
-        let before = self.apart;
-        self.apart |= elsewhere;
+        let elsewhere =
+            calling != Calling::Surely && self.context.roots.only(body) != self.by.thread.as_ref();
+        let before = self.by.apart;
+        self.by.apart |= elsewhere;
         before
     }
 
@@ -190,10 +192,12 @@ impl Flow<'_, '_> {
             if self.output.is_some() && (first || outermost) {
                 let apart = self.set_apart(body, site.calling);
                 self.instantiate(&mut before.clone(), body, &arguments, None, &chain);
-                self.apart = apart;
+                self.by.apart = apart;
             }
             produced.extend(self.handed_out(&before, body, &arguments, &chain, MAX_CODE_DEPTH));
             self.written_by(state, body, &arguments);
+            let code = Value::Code(body, (usize::MAX, Vec::new()));
+            self.left_by(state, &code, &arguments, &chain);
         }
         if outermost {
             self.applied.clear();
@@ -238,8 +242,20 @@ impl Flow<'_, '_> {
         call: &Chain,
         depth: usize,
     ) -> Vec<(HeldLock, Chain)> {
+        self.guards_of(state, &self.context.summaries[body].returned, arguments, call, depth)
+    }
+
+    /// Guards of a callee's as the caller knows them.
+    fn guards_of(
+        &self,
+        state: &State,
+        guards: &BTreeMap<HeldLock, Chain>,
+        arguments: &Arguments,
+        call: &Chain,
+        depth: usize,
+    ) -> Vec<(HeldLock, Chain)> {
         let mut found = Vec::new();
-        for (held, chain) in &self.context.summaries[body].returned {
+        for (held, chain) in guards {
             match held {
                 HeldLock::Known(lock, how) => {
                     let path = arguments.path(state, &lock.path);
@@ -255,6 +271,34 @@ impl Flow<'_, '_> {
             }
         }
         found
+    }
+
+    /// Guards that a call of code has put somewhere are held from here on: where a local that the code captured has room for
+    /// them, by that; out of sight otherwise, where nobody sees when they are released.
+    pub(crate) fn left_by(&self, state: &mut State, code: &Value, arguments: &Arguments, call: &Chain) {
+        let Value::Code(body, (local, steps)) = code else { return };
+        let left = &self.context.summaries[*body].left;
+        if left.is_empty() {
+            return;
+        }
+        let left = self.guards_of(state, left, arguments, call, MAX_CODE_DEPTH);
+        let captured = state.subtree(*local, steps).into_iter().filter_map(|(_, value)| match value {
+            Value::To(Path { root: Root::Local(local), .. }) => Some(local),
+            _ => None,
+        });
+        let has_room = |local: &usize| self.body.locals.get(*local).is_some_and(|ty| self.has_room(ty));
+        let mut holders: Vec<Option<usize>> = captured.filter(has_room).map(Some).collect();
+        let unseen = holders.is_empty();
+        if unseen {
+            holders.push(None);
+        }
+        for (lock, chain) in left {
+            for &holder in &holders {
+                let mut chain = chain.clone();
+                chain.possible |= unseen;
+                keep(&mut state.held, Holding { lock: lock.clone(), holder }, chain);
+            }
+        }
     }
 
     /// Whether an argument may be code.

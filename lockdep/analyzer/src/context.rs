@@ -10,14 +10,15 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::channels::Channels;
+use crate::declared::DeclaredClasses;
 use crate::destroy::Destruction;
-use crate::graph::{Class, Ownership};
+use crate::graph::Class;
 use crate::index::{BodyId, Index, last};
 use crate::instances::Instances;
-use crate::known::{KnownNames, callee_key};
+use crate::known::KnownNames;
 use crate::locks::Placed;
-use crate::mir::ir::{Callee, Program, StatementKind, Terminator, Ty};
-use crate::model::{Acquiring, Effect, Models};
+use crate::mir::ir::{Callee, Ty};
+use crate::model::Models;
 use crate::roots::Roots;
 use crate::sources::Sources;
 use crate::summary::{Acquire, ClassId, Summary};
@@ -32,6 +33,8 @@ pub struct Context<'a> {
     pub models: &'a Models,
     /// Declared lock classes, in the graph's order.
     pub classes: &'a [Class],
+    /// How types name them.
+    declared: &'a DeclaredClasses,
     /// Undeclared ones; their numbers follow those of the declared.
     pub placed: Placed,
     /// Summaries by body.
@@ -109,14 +112,15 @@ impl Resolution {
 
 impl<'a> Context<'a> {
     /// The surroundings before any function is analyzed.
-    pub fn new(index: &'a Index<'a>, models: &'a Models, classes: &'a [Class]) -> Context<'a> {
+    pub fn new(index: &'a Index<'a>, models: &'a Models, declared: &'a DeclaredClasses) -> Context<'a> {
         let (summaries, known_types) = (Vec::new(), RefCell::default());
         let (placed, destructors) = (Placed::default(), BTreeSet::new());
         let known_destructions = RefCell::default();
         let mut context = Context {
             index,
             models,
-            classes,
+            classes: &declared.classes,
+            declared,
             placed,
             summaries,
             destructors,
@@ -285,8 +289,7 @@ impl<'a> Context<'a> {
 
     /// The class that a type argument names.
     pub fn class(&self, ty: &Ty) -> Option<ClassId> {
-        let (name, ..) = declared(ty)?;
-        self.classes.iter().position(|class| class.name == name)
+        self.declared.class(ty)
     }
 
     /// The classes of the guards that a type spells out, in the order of the text.
@@ -302,96 +305,4 @@ impl<'a> Context<'a> {
         });
         found
     }
-}
-
-/// Every class that the programs' types mention, in the graph's order. A class is recursive if it is declared so and
-/// no lock of it is of a type that keeps its holder out.
-pub fn classes(programs: &[Program], index: &Index<'_>, models: &Models) -> Vec<Class> {
-    let mut plain: BTreeSet<String> = BTreeSet::new();
-    let mut found: BTreeMap<(u16, String), Class> = BTreeMap::new();
-    let mut visit = |ty: &Ty| {
-        ty.any(&mut |inner| {
-            if let Some((name, level, flags)) = declared(inner) {
-                found.entry((level, name.clone())).or_insert(Class {
-                    name,
-                    level: Some(level),
-                    recursive: flags & 1 != 0,
-                    ordered: flags & 2 != 0,
-                    ownership: Ownership::Unknown,
-                });
-            }
-            false
-        });
-    };
-    let bodies = programs
-        .iter()
-        .enumerate()
-        .flat_map(|(krate, program)| program.bodies.iter().map(move |b| (krate, b)));
-    for (krate, body) in bodies {
-        body.locals.iter().for_each(&mut visit);
-        for block in &body.blocks {
-            for statement in &block.statements {
-                if let StatementKind::Assign(place, _) = &statement.kind {
-                    for projection in &place.projection {
-                        if let crate::mir::ir::Projection::Field(_, ty) = projection {
-                            visit(ty);
-                        }
-                    }
-                }
-            }
-            if let Terminator::Call(call) = &block.terminator
-                && let Callee::Path { generics, .. } = &call.callee
-            {
-                generics.iter().flat_map(|(_, types)| types).for_each(&mut visit);
-                let effect =
-                    callee_key(index, models, krate, &call.callee).and_then(|key| models.effect(&key));
-                if let Some(Effect::Acquire(Acquiring { reentrant: false, .. })) = effect {
-                    let class = generics.last().and_then(|(_, types)| types.last());
-                    plain.extend(class.and_then(declared).map(|(name, ..)| name));
-                }
-            }
-        }
-    }
-    let recursive = |class: &Class| class.recursive && !plain.contains(&class.name);
-    found.into_values().map(|class| Class { recursive: recursive(&class), ..class }).collect()
-}
-
-/// Role names that the programs' types mention, lowest first.
-pub fn roles(programs: &[Program]) -> Vec<String> {
-    let mut found: BTreeSet<(u16, String)> = BTreeSet::new();
-    for ty in programs.iter().flat_map(|program| &program.bodies).flat_map(|body| &body.locals) {
-        ty.any(&mut |inner| {
-            if let Ty::Path(path, args) = inner
-                && is_lockdep(path, "RoleAt")
-                && let [Ty::Path(name, _), Ty::Const(rank)] = &args[..]
-                && let Some(rank) = number(rank)
-            {
-                found.insert((rank, last(name).to_owned()));
-            }
-            false
-        });
-    }
-    found.into_iter().map(|(_, name)| name).collect()
-}
-
-/// (`order::class`, level, flags) of `lockdep::class::Declared<krate::order::decl::class, 16, 1>`.
-fn declared(ty: &Ty) -> Option<(String, u16, u16)> {
-    let Ty::Path(path, args) = ty else { return None };
-    if !is_lockdep(path, "Declared") {
-        return None;
-    }
-    let [Ty::Path(marker, _), Ty::Const(level), Ty::Const(flags)] = &args[..] else { return None };
-    let mut segments = marker.rsplit("::");
-    let class = segments.next()?;
-    let order = segments.nth(1)?;
-    Some((format!("{order}::{class}"), number(level)?, number(flags)?))
-}
-
-fn is_lockdep(path: &str, item: &str) -> bool {
-    path.starts_with("lockdep::") && last(path) == item
-}
-
-/// `16`, `16_u16`.
-fn number(text: &str) -> Option<u16> {
-    text.split('_').next()?.parse().ok()
 }

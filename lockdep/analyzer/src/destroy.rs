@@ -216,6 +216,21 @@ impl Search<'_, '_> {
     fn runs_of_foreign(&mut self, krate: usize, path: &str, args: &[Ty]) {
         let context = self.context;
         let Some(key) = context.key(krate, path, 1) else { return };
+        for method in context.models.held_by_any(&key) {
+            let Some((of, method)) = method.split_once("::") else { continue };
+            let before = self.possible;
+            self.possible = true;
+            for body in context.index.implementing(of, method) {
+                let entry = context.index.bodies[body];
+                // What it is called with is what is held, or a pointer to that.
+                match entry.body.locals.get(1) {
+                    Some(Ty::Ref(_, this)) => self.visit(entry.krate, this, None),
+                    Some(this) => self.visit(entry.krate, this, None),
+                    None => {}
+                }
+            }
+            self.possible = before;
+        }
         for method in context.models.methods_run_by_drop(&key) {
             let Some((of, method)) = method.split_once("::") else { continue };
             let of = Name { krate: String::new(), path: of.to_owned() };

@@ -36,7 +36,11 @@ impl Flow<'_, '_> {
                     return self.put(state, &call.dest, vec![(Vec::new(), value)], block * 4096);
                 };
                 let tree = self.copy_tree(state, place);
-                self.move_out(state, place, self.holder_at(state, &call.dest));
+                // A reference does not release what it owns no more.
+                let leaked =
+                    matches!(self.type_of(&call.dest), Ty::Ref(..)) && self.owns(&self.type_of(place));
+                let holder = if leaked { None } else { self.holder_at(state, &call.dest) };
+                self.move_out(state, place, holder);
                 self.put(state, &call.dest, tree, block * 4096);
             }
             (Exchange::Downgrades, _) => {
@@ -84,7 +88,14 @@ impl Flow<'_, '_> {
                 self.lift(state, &slot);
                 self.set_unknown(state, &call.dest, block);
             }
-            (Exchange::Takes | Exchange::Replaces | Exchange::Swaps | Exchange::Drops, None) => {
+            (Exchange::Drops, None) => {
+                let first = call.args.first();
+                let ty = first.and_then(Operand::place).map_or(Ty::Never, |place| self.type_of(place));
+                let target = first.map_or(Path::unknown(), |first| self.value(state, first).pointee());
+                self.run_destructors(state, &crate::index::pointee(&ty), &target, None, span);
+                self.set_unknown(state, &call.dest, block);
+            }
+            (Exchange::Takes | Exchange::Replaces | Exchange::Swaps, None) => {
                 self.foreign(state, call, block, span);
             }
         }
@@ -98,6 +109,11 @@ impl Flow<'_, '_> {
         let ty = self.body.locals.get(local)?;
         let certain = path.steps.is_empty() || self.context.holds_one_guard(self.krate, ty);
         (certain && path.steps.iter().all(inside)).then_some((local, path.steps))
+    }
+
+    /// Whether a value of the type may have guards of its own, and none that are only lent.
+    fn owns(&self, ty: &Ty) -> bool {
+        self.has_room(ty) && !ty.any(&mut |part| matches!(part, Ty::Ref(..)))
     }
 
     /// Takes the content out of a slot.

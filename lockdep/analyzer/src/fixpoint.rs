@@ -12,8 +12,9 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::callgraph::{self, Plan};
+use crate::cases::Analyzed;
 use crate::context::Context;
-use crate::flow::{Analyzed, Flow};
+use crate::flow::Flow;
 use crate::index::BodyId;
 use crate::roots::Roots;
 use crate::summary::Summary;
@@ -160,6 +161,7 @@ fn entry_points(uses: &[Option<BTreeSet<BodyId>>]) -> BTreeSet<BodyId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::declared::DeclaredClasses;
     use crate::index::Index;
     use crate::link;
     use crate::mir::ir::Program;
@@ -208,7 +210,8 @@ mod tests {
         });
         let programs = [Program { krate: "game".to_owned(), bodies: bodies.collect(), ..Program::default() }];
         let (index, models) = (Index::new(&programs), Models::shipped());
-        let mut context = Context::new(&index, &models, &[]);
+        let declared = DeclaredClasses::default();
+        let mut context = Context::new(&index, &models, &declared);
         let outcome = run_within(&mut context, most);
         let graph = link::run(&mut context, &outcome, &[], Vec::new());
         let unsettled = graph.assumptions.into_iter().filter(|one| one.kind == "unsettled-body");

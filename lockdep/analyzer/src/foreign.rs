@@ -11,7 +11,6 @@ use crate::code::{Calling, CodeSite};
 use crate::destroy::Destroying;
 use crate::flow::Flow;
 use crate::graph::Held;
-use crate::home::{Home, HomeId};
 use crate::index::last;
 use crate::mir::ir::{Call, Operand, Place, Span, Ty};
 use crate::model::{Effect, How, canonical};
@@ -19,6 +18,19 @@ use crate::path::{Path, Root, Step, Value};
 use crate::place::slot_of;
 use crate::state::{Holding, State, Tree};
 use crate::summary::{Acquire, ClassId, HeldLock, Lock, Note};
+
+/// What takes values in where it is only shared.
+const TAKING_IN: [&str; 9] = [
+    "Cell",
+    "RefCell",
+    "OnceCell",
+    "UnsafeCell",
+    "OnceLock",
+    "LocalKey",
+    "Sender",
+    "SyncSender",
+    "UnboundedSender",
+];
 
 /// Code among the arguments.
 struct Given {
@@ -192,46 +204,6 @@ impl Flow<'_, '_> {
         self.context.holds_guard(self.krate, ty) || self.context.may_hide(self.krate, ty)
     }
 
-    /// Where locks inside the result of a foreign call live: where it was constructed, if it is a lock; otherwise it
-    /// is taken to come out of the first argument that has a home.
-    fn made_home(&self, state: &State, call: &Call, block: usize) -> Option<HomeId> {
-        if self.context.lock_type(self.krate, &self.type_of(&call.dest)).is_some() {
-            return Some(self.context.home(Home::Site(self.id, block)));
-        }
-        let handed_on = call.args.iter().find_map(|arg| self.home_of(state, &self.value(state, arg)));
-        let returned = || {
-            let names = self.context.names_lock(self.krate, &self.type_of(&call.dest));
-            let codes = call.args.iter().filter(|_| names).flat_map(|operand| self.codes_in(state, operand));
-            codes.into_iter().find_map(|code| match code {
-                Value::Code(body, _) => {
-                    let home = self.home_out_of(state, &code, body)?;
-                    let anew = self.makes_anew(call);
-                    Some(if anew { self.context.made_by_call(home, self.id, block) } else { home })
-                }
-                _ => None,
-            })
-        };
-        handed_on.or_else(returned).or_else(|| self.constructed(call, block))
-    }
-
-    /// Where the result of a foreign call was constructed, if no argument could have brought the locks in it.
-    fn constructed(&self, call: &Call, block: usize) -> Option<HomeId> {
-        let brings = |operand: &Operand| {
-            let ty = self.operand_type(operand);
-            self.context.shares_lock(self.krate, &ty) || self.context.may_hide(self.krate, &ty)
-        };
-        let made = self.context.names_lock(self.krate, &self.type_of(&call.dest));
-        (made && self.makes_anew(call) && !call.args.iter().any(brings))
-            .then(|| self.context.home(Home::Site(self.id, block)))
-    }
-
-    /// Whether what a foreign function hands out is made by each call: std keeps nothing to hand out again, but others
-    /// may; and what is lent was there before.
-    fn makes_anew(&self, call: &Call) -> bool {
-        let key = self.context.callee_key(self.krate, &call.callee).unwrap_or_default();
-        key.starts_with("std::") && !self.lends(&call.dest)
-    }
-
     /// Whether locks in a value are only lent to it.
     pub(crate) fn lends(&self, place: &Place) -> bool {
         let lent = |ty: &Ty| matches!(ty, Ty::Ref(_, inner) if self.context.names_lock(self.krate, inner));
@@ -287,6 +259,14 @@ impl Flow<'_, '_> {
             .filter(|place| roomy(&self.type_of(place)))
             .collect();
         sources.extend(moved.iter().map(|place| place.local));
+        // A pointer to what was owned: `Box::into_raw`.
+        let points = |part: &Ty| matches!(part, Ty::Ptr(_, inner) | Ty::Ref(_, inner) if spells(inner));
+        if sinks.is_empty()
+            && moved.iter().any(|place| spells(&self.type_of(place)))
+            && self.type_of(&call.dest).any(&mut |part| points(part))
+        {
+            sinks.insert(None);
+        }
         let holdings: Vec<(HeldLock, Chain)> = sources
             .iter()
             .flat_map(|local| state.held_by(*local))
@@ -385,7 +365,7 @@ fn is_kept_code(step: &Step) -> bool {
 
 /// Whether something may be put into a value of the type that is only shared.
 fn takes_in(ty: &Ty) -> bool {
-    matches!(ty, Ty::Path(path, _) if matches!(last(path), "Cell" | "RefCell" | "OnceCell" | "UnsafeCell"))
+    matches!(ty, Ty::Path(path, _) if TAKING_IN.contains(&last(path)))
 }
 
 /// Whether a value of the type may be, or contain, a pointer.

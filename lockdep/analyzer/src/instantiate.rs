@@ -168,10 +168,10 @@ impl Flow<'_, '_> {
                 let calling = if code_call.called { Calling::Surely } else { Calling::Perhaps };
                 let (what, others) = ("the code a parameter holds", code_call.others.as_slice());
                 let site = CodeSite { calling, what, span: &span, others, outside: code_call.outside };
-                let apart = self.apart;
-                self.apart |= context.roots.is_open(body);
+                let apart = self.by.apart;
+                self.by.apart |= context.roots.is_open(body);
                 self.apply_code(&mut during, &code, args, &site);
-                self.apart = apart;
+                self.by.apart = apart;
             }
         }
         if let Some(output) = &mut self.output {
@@ -185,6 +185,17 @@ impl Flow<'_, '_> {
             .map(|(lock, _)| lock)
             .collect();
         let left: Vec<_> = summary.left.iter().flat_map(|(h, c)| translate(self, h, c)).collect();
+        for code_call in summary.calls.keys() {
+            let code = match arguments.value(state, &Value::At(code_call.code.clone())) {
+                Value::To(path) => state.load(path),
+                other => other,
+            };
+            if let Value::Code(body, _) = code {
+                let args = code_call.args.iter().map(|value| arguments.value(state, value)).collect();
+                let arguments = self.code_arguments(&code, body, args);
+                self.left_by(state, &code, &arguments, call);
+            }
+        }
         let lent = dest.is_some_and(|(dest, _)| self.lends(dest));
         let result: Tree = summary
             .result

@@ -7,11 +7,13 @@
 //! certificate ([`certificate`]), show the deadlock ([`witness`]) → findings ([`judge`], [`finding`]) → text
 //! ([`render`]). [`certificate_file`] and [`graph_file`] let others check the proof again; [`disciplines`] compares policies. Library only: it starts no process, reads no file, never prints and never exits.
 
+mod cases;
 pub mod certificate;
 pub mod certificate_file;
 pub mod chain;
 pub mod context;
 mod copies;
+pub mod declared;
 pub mod disciplines;
 pub mod facts;
 pub mod finding;
@@ -57,6 +59,7 @@ mod lazy;
 mod limits;
 mod link;
 mod locks;
+mod made;
 mod messages;
 mod nest;
 mod numbers;
@@ -138,7 +141,7 @@ pub fn analyze_with(facts: Vec<Facts>, models: &Models, options: Options) -> Res
     units.sort_by(|(a, _), (b, _)| a.krate.cmp(&b.krate));
     let whole = units.iter().enumerate().filter_map(|(unit, (_, whole))| Some((unit, (*whole)?))).collect();
     let programs: Vec<Program> = units.into_iter().map(|(program, _)| program).collect();
-    let (problems, roles) = (problems.as_slice(), context::roles(&programs));
+    let (problems, roles) = (problems.as_slice(), declared::roles(&programs));
     let mut index = Index::new(&programs);
     packages.retain(|_, of_one_name| of_one_name.len() > 1);
     index.namesakes = packages;
@@ -146,7 +149,7 @@ pub fn analyze_with(facts: Vec<Facts>, models: &Models, options: Options) -> Res
     if problems.is_empty() {
         index.programs = whole;
     }
-    let classes = context::classes(&programs, &index, models);
+    let classes = declared::DeclaredClasses::new(&programs, &index, models);
     let context = Context::new(&index, models, &classes);
     let (parameters, copies) = copies::find(&context);
     let graph = if copies.is_empty() {

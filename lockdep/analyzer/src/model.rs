@@ -205,6 +205,12 @@ impl Models {
         self.table.functions.runs_dropped.get(key).into_iter().flatten().map(String::as_str)
     }
 
+    /// A method, as `Trait::method`, of each trait of which a value of the type with this [`Models::key`] keeps something
+    /// that implements it: its types do not say what.
+    pub fn held_by_any(&self, key: &str) -> impl Iterator<Item = &str> {
+        self.table.functions.holds_any.get(key).into_iter().flatten().map(String::as_str)
+    }
+
     /// Whether the function with this [`Models::key`] destroys contents of its first argument in place.
     pub fn destroys(&self, key: &str) -> bool {
         self.table.functions.destroys.contains(key)

@@ -9,7 +9,7 @@ use crate::fixpoint::Outcome;
 use crate::graph::Assumption;
 use crate::index::BodyId;
 use crate::mir::ir::Span;
-use crate::summary::Note;
+use crate::summary::{HeldLock, Note};
 
 /// Code that nobody read is seen to call: threads, lazy statics, futures.
 pub(super) fn deferred(context: &Context<'_>, entries: &BTreeSet<BodyId>) -> Vec<Span> {
@@ -160,6 +160,19 @@ pub(super) fn all(
     for (what, sites) in given {
         let text = format!("locks of type `{what}` that callers outside give nest with none of these locks");
         add("given-lock", text, sites.into_iter().collect());
+    }
+    let mut kept: BTreeMap<String, BTreeSet<Span>> = BTreeMap::new();
+    for (lock, chain) in outcome.entries.iter().flat_map(|body| &context.summaries[*body].left) {
+        if let HeldLock::Known(lock, _) = lock {
+            kept.entry(context.class_name(lock.class)).or_default().extend(chain.start().cloned());
+        }
+    }
+    for (class, sites) in kept {
+        let text = format!(
+            "a guard of `{class}` that is left behind where it is not seen any more is released before the thread waits for \
+             another of these locks, or anybody for this one, as soon as a function returns that nobody analyzed calls"
+        );
+        add("kept-guard", text, sites.into_iter().collect());
     }
     if !deferred.is_empty() {
         let text = format!(

@@ -177,6 +177,8 @@ pub(super) struct Functions {
     pub(super) runs: BTreeMap<String, BTreeSet<String>>,
     /// Types whose destructors run methods of the types in them, or the code.
     pub(super) runs_dropped: BTreeMap<String, BTreeSet<String>>,
+    /// Types whose values keep something of a type that is hidden from their own.
+    pub(super) holds_any: BTreeMap<String, BTreeSet<String>>,
     /// What runs methods of types that are hidden from its own.
     pub(super) runs_any: BTreeMap<String, BTreeSet<String>>,
 }
