@@ -134,7 +134,7 @@ impl Flow<'_, '_> {
                     }
                     self.instantiate(&mut again, *body, &arguments, None, &chain);
                 }
-                self.apart = apart;
+                self.by.apart = apart;
                 self.written_by(state, *body, &arguments);
                 self.left_by(state, &code, &arguments, &chain);
                 produced
@@ -165,9 +165,10 @@ impl Flow<'_, '_> {
 
     /// Code that is not called here, but given to who may run it in another thread, runs apart. Returns how it was.
     fn set_apart(&mut self, body: BodyId, calling: Calling) -> bool {
-        let elsewhere = calling != Calling::Surely && self.context.roots.only(body) != self.thread.as_ref();
-        let before = self.apart;
-        self.apart |= elsewhere;
+        let elsewhere =
+            calling != Calling::Surely && self.context.roots.only(body) != self.by.thread.as_ref();
+        let before = self.by.apart;
+        self.by.apart |= elsewhere;
         before
     }
 
@@ -191,7 +192,7 @@ impl Flow<'_, '_> {
             if self.output.is_some() && (first || outermost) {
                 let apart = self.set_apart(body, site.calling);
                 self.instantiate(&mut before.clone(), body, &arguments, None, &chain);
-                self.apart = apart;
+                self.by.apart = apart;
             }
             produced.extend(self.handed_out(&before, body, &arguments, &chain, MAX_CODE_DEPTH));
             self.written_by(state, body, &arguments);

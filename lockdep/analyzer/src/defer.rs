@@ -6,6 +6,7 @@
 
 use crate::chain::Chain;
 use crate::flow::Flow;
+use crate::gates::Running;
 use crate::instantiate::Arguments;
 use crate::mir::ir::Place;
 use crate::path::Value;
@@ -24,12 +25,12 @@ impl Flow<'_, '_> {
         let used = self.used.clone();
         self.output = Some(Summary::default());
         let outer = std::mem::take(&mut self.course);
-        let thread = std::mem::replace(&mut self.thread, self.context.roots.only(body).cloned());
-        let apart = std::mem::take(&mut self.apart);
+        let running = Running { thread: self.context.roots.only(body).cloned(), apart: false };
+        let by = std::mem::replace(&mut self.by, running);
         let arguments = Arguments { values: vec![code], moved: vec![None] };
         self.instantiate(&mut alone, body, &arguments, None, &Chain::default());
         let inner = std::mem::replace(&mut self.course, outer);
-        (self.thread, self.apart) = (thread, apart);
+        self.by = by;
         // Being made is not being called.
         self.used = used;
         let mut within = self.output.replace(output).unwrap_or_default();

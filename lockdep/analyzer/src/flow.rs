@@ -6,12 +6,12 @@
 //! the pointers that a path goes through (see the assumptions in ARCHITECTURE.md).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use crate::before::Course;
 use crate::cases::{Analyzed, Case};
 use crate::chain::Chain;
 use crate::context::Context;
+use crate::gates::Running;
 use crate::index::{BodyId, last};
 use crate::mir::ir::{Aggregate, AggregateKind, Body, Operand, Place, Rvalue, StatementKind, Terminator, Ty};
 use crate::order::Order;
@@ -40,10 +40,8 @@ pub struct Flow<'c, 'a> {
     pub(crate) used: BTreeSet<BodyId>,
     /// Bodies whose summaries were used without calling them.
     pub(crate) deferred: BTreeSet<BodyId>,
-    /// The name of the thread in which what is followed now runs, if there is only one such thread.
-    pub(crate) thread: Option<Arc<str>>,
-    /// What is followed now may run at another time, or in another thread, than the function.
-    pub(crate) apart: bool,
+    /// Who runs what is followed now.
+    pub(crate) by: Running,
     /// What code was called as one of those that it may be, while such code is followed.
     pub(crate) applied: BTreeSet<crate::code::Application>,
 }
@@ -74,23 +72,8 @@ impl<'c, 'a> Flow<'c, 'a> {
         let emptied = if context.callbacks { crate::callers::emptied(entry.body) } else { BTreeSet::new() };
         let (krate, body, course) = (entry.krate, entry.body, Course::default());
         let case = Case::new();
-        let (thread, apart) = (context.roots.only(id).cloned(), false);
-        Flow {
-            context,
-            id,
-            krate,
-            body,
-            case,
-            solid,
-            emptied,
-            output,
-            course,
-            used,
-            deferred,
-            thread,
-            apart,
-            applied,
-        }
+        let by = Running { thread: context.roots.only(id).cloned(), apart: false };
+        Flow { context, id, krate, body, case, solid, emptied, output, course, used, deferred, by, applied }
     }
 
     /// What closing what it leaves open adds to the summary of an entry point.

@@ -6,6 +6,7 @@
 //! not trusted; so a gate may be missed, and none is made up. Called by the other files of the data-flow.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::context::Context;
 use crate::flow::Flow;
@@ -16,6 +17,15 @@ use crate::model::Effect;
 use crate::path::{Path, Root, Step};
 use crate::state::State;
 use crate::summary::{HeldLock, Lock, Ways};
+
+/// Who runs what is followed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Running {
+    /// The name of the thread, if there is only one such thread.
+    pub thread: Option<Arc<str>>,
+    /// It may be at another time, or in another thread, than the function runs in.
+    pub apart: bool,
+}
 
 impl Flow<'_, '_> {
     /// What is surely held in `state` besides `held`, while `wanted` is waited for, as gates.
@@ -43,8 +53,8 @@ impl Flow<'_, '_> {
 
     /// The thread that makes a nesting here is a gate, if there is only one such thread.
     pub(crate) fn in_thread(&self, ways: &mut Ways) {
-        ways.apart |= self.apart;
-        if let Some(thread) = self.thread.as_ref().filter(|_| !ways.apart) {
+        ways.apart |= self.by.apart;
+        if let Some(thread) = self.by.thread.as_ref().filter(|_| !ways.apart) {
             let gate = Gate { class: THREADS, which: Which::Thread(thread.to_string()) };
             ways.gates.held.insert(gate.clone());
             ways.gates.wanted.insert(gate);

@@ -168,10 +168,10 @@ impl Flow<'_, '_> {
                 let calling = if code_call.called { Calling::Surely } else { Calling::Perhaps };
                 let (what, others) = ("the code a parameter holds", code_call.others.as_slice());
                 let site = CodeSite { calling, what, span: &span, others, outside: code_call.outside };
-                let apart = self.apart;
-                self.apart |= context.roots.is_open(body);
+                let apart = self.by.apart;
+                self.by.apart |= context.roots.is_open(body);
                 self.apply_code(&mut during, &code, args, &site);
-                self.apart = apart;
+                self.by.apart = apart;
             }
         }
         if let Some(output) = &mut self.output {

@@ -104,7 +104,8 @@ struct Chains<'a> {
 }
 
 /// A gate: of which of the two locks it keeps holders and waiters apart (a gate in a static of both), and which
-/// instance of its class it is.
+/// instance of its class it is; a thread of which there is only one has `thread` with its name, and a
+/// class that is no lock's.
 #[derive(Serialize)]
 struct Gate<'a> {
     class: &'a str,
