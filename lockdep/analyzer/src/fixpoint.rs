@@ -12,8 +12,9 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::callgraph::{self, Plan};
+use crate::cases::Analyzed;
 use crate::context::Context;
-use crate::flow::{Analyzed, Flow};
+use crate::flow::Flow;
 use crate::index::BodyId;
 use crate::summary::Summary;
 

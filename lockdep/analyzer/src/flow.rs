@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::before::Course;
+use crate::cases::{Analyzed, Case};
 use crate::chain::Chain;
 use crate::context::Context;
 use crate::index::{BodyId, last};
@@ -24,6 +25,8 @@ pub struct Flow<'c, 'a> {
     pub(crate) id: BodyId,
     pub(crate) krate: usize,
     pub(crate) body: &'a Body,
+    /// What its conditions are taken to be.
+    pub(crate) case: Case,
     /// Locals whose guards are surely there.
     pub(crate) solid: BTreeSet<usize>,
     /// Locals whose content is moved out somewhere; looked for with `--callbacks` only.
@@ -40,22 +43,12 @@ pub struct Flow<'c, 'a> {
     pub(crate) applied: BTreeSet<crate::code::Application>,
 }
 
-/// The outcome for one function.
-pub struct Analyzed {
-    /// What it does.
-    pub summary: Summary,
-    /// Bodies that it calls.
-    pub used: BTreeSet<BodyId>,
-    /// Closures that it makes.
-    pub deferred: BTreeSet<BodyId>,
-}
-
 impl<'c, 'a> Flow<'c, 'a> {
-    /// The summary of body `id` by the summaries in `context`, and the bodies it was made from.
-    pub fn run(context: &'c Context<'a>, id: BodyId) -> Analyzed {
-        let mut flow = Flow::new(context, id, Some(Summary::default()));
+    /// The analysis of body `id` in one case of its conditions.
+    pub(crate) fn run_case(context: &'c Context<'a>, id: BodyId, case: Case) -> Analyzed {
+        let mut flow = Flow { case, ..Flow::new(context, id, Some(Summary::default())) };
         if !Order::of(flow.body).is_some_and(|order| flow.run_once(&order)) {
-            flow = Flow::new(context, id, None);
+            flow = Flow { case: flow.case, ..Flow::new(context, id, None) };
             let entries = flow.fixpoint();
             flow.output = Some(Summary::default());
             for (block, state) in entries {
@@ -75,7 +68,8 @@ impl<'c, 'a> Flow<'c, 'a> {
         let solid = crate::gates::solid(context, entry.krate, entry.body);
         let emptied = if context.callbacks { crate::callers::emptied(entry.body) } else { BTreeSet::new() };
         let (krate, body, course) = (entry.krate, entry.body, Course::default());
-        Flow { context, id, krate, body, solid, emptied, output, course, used, deferred, applied }
+        let case = Case::new();
+        Flow { context, id, krate, body, case, solid, emptied, output, course, used, deferred, applied }
     }
 
     /// What closing what it leaves open adds to the summary of an entry point.
@@ -159,7 +153,9 @@ impl<'c, 'a> Flow<'c, 'a> {
                 let mut next: Vec<(usize, State)> = Vec::new();
                 let looked_at = self.discriminant_of(number, on);
                 let cases = targets.iter().map(|(value, block)| (Some(*value), *block));
-                for (value, block) in cases.chain(otherwise.map(|block| (None, block))) {
+                let otherwise = otherwise.map(|block| (None, block));
+                for (value, block) in cases.chain(otherwise).filter(|(value, _)| self.may_be(number, *value))
+                {
                     let mut state = state.clone();
                     if let Some(local) = looked_at
                         && !self.variant_may_hold(local, value, targets)
@@ -193,6 +189,12 @@ impl<'c, 'a> Flow<'c, 'a> {
             }
             Terminator::Asm(next) => next.iter().map(|next| (*next, state.clone())).collect(),
         }
+    }
+
+    /// Whether a block can come to see this value, where it looks at a condition.
+    fn may_be(&self, block: usize, value: Option<i128>) -> bool {
+        // A condition is compared with zero.
+        self.case.get(&block).is_none_or(|case| value.is_none_or(|value| value != 0) == *case)
     }
 
     /// Whether the end of a local does not destroy what is in it.

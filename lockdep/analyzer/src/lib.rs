@@ -7,6 +7,7 @@
 //! certificate ([`certificate`]), show the deadlock ([`witness`]) → findings ([`judge`], [`finding`]) → text
 //! ([`render`]). [`certificate_file`] and [`graph_file`] let others check the proof again; [`disciplines`] compares policies. Library only: it starts no process, reads no file, never prints and never exits.
 
+mod cases;
 pub mod certificate;
 pub mod certificate_file;
 pub mod chain;

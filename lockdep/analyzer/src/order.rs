@@ -95,6 +95,11 @@ impl Flow<'_, '_> {
     }
 }
 
+/// The blocks that may come next.
+pub(crate) fn successors(block: &Block) -> impl Iterator<Item = usize> {
+    (0..).map_while(|position| successor(block, position))
+}
+
 /// The successor at a position among all.
 fn successor(block: &Block, position: usize) -> Option<usize> {
     let only = |block: &usize| (position == 0).then_some(*block);
