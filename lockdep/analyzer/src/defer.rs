@@ -1,8 +1,11 @@
 //! Closures and futures where they are made: what they do whenever they run, with nothing held but their own.
 //!
 //! Whoever runs one may be code that was not read, or a thread; what it captured is known only here. Nestings inside
-//! it are therefore taken in where it is made, and what it merely acquires is not, as its maker acquires nothing.
+//! it are therefore taken in where it is made, and what it merely acquires is not, as its maker acquires nothing: only
+//! that somebody does, once it is known which lock that is.
 //! Code that is run in place by code that was read is met there as well (`apply.rs`), under what is held then.
+
+use std::sync::Arc;
 
 use crate::chain::Chain;
 use crate::flow::Flow;
@@ -34,6 +37,9 @@ impl Flow<'_, '_> {
         // Being made is not being called.
         self.used = used;
         let mut within = self.output.replace(output).unwrap_or_default();
+        let open = within.acquires.iter().filter(|(taken, _)| self.context.is_open(taken.lock.class));
+        let open = open.filter_map(|(taken, chain)| Some((Arc::clone(taken), chain.end()?.clone())));
+        within.elsewhere.extend(open.collect::<Vec<_>>());
         within.open.values_mut().for_each(|ways| ways.apart = true);
         self.include_course(inner, (body, &within), true);
         if let Some(output) = &mut self.output {

@@ -9,7 +9,7 @@ use crate::code::{Calling, CodeSite, MAX_CODE_DEPTH};
 use crate::flow::Flow;
 use crate::graph::{Held, Wanted};
 use crate::index::{BodyId, Entry};
-use crate::mir::ir::Place;
+use crate::mir::ir::{Place, Span};
 use crate::parts::Given;
 use crate::path::{Path, Root, Step, Value};
 use crate::state::{Holding, State, Tree};
@@ -153,6 +153,10 @@ impl Flow<'_, '_> {
                 self.acquire(state, &acquire, &chain.through(call));
                 self.course.surely = false;
             }
+            for (taken, span) in &summary.elsewhere {
+                let taken = self.translated(state, arguments, taken);
+                self.taken_elsewhere(taken, span);
+            }
             self.stored_by(state, &summary.stores, arguments);
             for (code_call, occurrence) in &summary.calls {
                 let mut during = state.clone();
@@ -273,6 +277,16 @@ impl Flow<'_, '_> {
                 state.release(place.local);
                 self.move_out(state, place, None);
             }
+        }
+    }
+
+    /// Code made by a callee takes a lock whenever it runs.
+    fn taken_elsewhere(&mut self, taken: Acquire, span: &Span) {
+        if !self.context.is_open(taken.lock.class) {
+            let shared = taken.wanted != Wanted::Exclusive;
+            self.meet(taken.lock.class, if shared { Held::Shared } else { Held::Exclusive }, span);
+        } else if let Some(output) = &mut self.output {
+            output.elsewhere.entry(taken.into()).or_insert_with(|| span.clone());
         }
     }
 

@@ -160,7 +160,7 @@ pub fn analyze_with(facts: Vec<Facts>, models: &Models, options: Options) -> Res
         graph_of(Context::new(&index, models, &classes), options, problems, roles)
     };
     let given = graph.assumptions.iter().any(|assumption| assumption.kind == "given-lock");
-    if graph.acquisitions.is_empty() && !given {
+    if graph.acquisitions.is_empty() && graph.nestings.is_empty() && !given {
         return Err(AnalyzeError::NoLocks(programs.into_iter().map(|program| program.krate).collect()));
     }
     Ok(graph)

@@ -133,7 +133,8 @@ impl Flow<'_, '_> {
         for (open, ways) in &known.open {
             output.add_open(open.clone(), ways.clone());
         }
-        for acquire in known.acquires.keys().chain(output.acquires.keys()) {
+        let elsewhere = known.elsewhere.keys().chain(output.elsewhere.keys());
+        for acquire in known.acquires.keys().chain(output.acquires.keys()).chain(elsewhere) {
             if let Some((Key::Open(lock), _)) = self.context.placed_key(acquire.lock.class) {
                 output.notes.insert(Note::Given(lock.to_string(), self.body.span.clone()).into());
             }

@@ -88,6 +88,8 @@ pub struct Occurrence {
 pub struct Summary {
     /// Locks that it, or what it calls, waits for.
     pub acquires: BTreeMap<Arc<Acquire>, Chain>,
+    /// Locks of classes that only callers know, which code made here takes whenever it runs, and where.
+    pub elsewhere: BTreeMap<Arc<Acquire>, Span>,
     /// Where locks of known classes are acquired, tries included, and whether exclusively.
     pub met: BTreeSet<(ClassId, Held, Span)>,
     /// Nestings for the callers to decide.
@@ -135,6 +137,9 @@ impl Summary {
         for (pair, evidence) in other.pairs {
             self.pairs.entry(pair).or_insert(evidence);
         }
+        for (acquire, span) in other.elsewhere {
+            self.elsewhere.entry(acquire).or_insert(span);
+        }
         self.stores.extend(other.stores);
         self.met.extend(other.met);
         self.notes.extend(other.notes);
@@ -159,6 +164,9 @@ impl Summary {
         }
         for (acquire, chain) in &earlier.acquires {
             keep(&mut self.acquires, acquire.clone(), chain.clone());
+        }
+        for (acquire, span) in &earlier.elsewhere {
+            self.elsewhere.entry(Arc::clone(acquire)).or_insert_with(|| span.clone());
         }
         for (call, occurrence) in &earlier.calls {
             self.add_call(call.clone(), occurrence.held.clone(), &occurrence.chain);
