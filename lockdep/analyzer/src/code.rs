@@ -196,8 +196,13 @@ impl Flow<'_, '_> {
             }
             produced.extend(self.handed_out(&before, body, &arguments, &chain, MAX_CODE_DEPTH));
             self.written_by(state, body, &arguments);
-            let code = Value::Code(body, (usize::MAX, Vec::new()));
-            self.left_by(state, &code, &arguments, &chain);
+            if site.others.len() == 1 {
+                let code = Value::Code(body, (usize::MAX, Vec::new()));
+                self.left_by(state, &code, &arguments, &chain);
+            } else if !self.context.summaries[body].left.is_empty() {
+                // Of many that it may be, what one keeps is not held whenever another has run.
+                self.note(Note::GuardsOfCode(site.span.clone()));
+            }
         }
         if outermost {
             self.applied.clear();
