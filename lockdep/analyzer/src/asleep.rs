@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::mir::ir::{Block, Body, Operand, Rvalue, StatementKind, Terminator};
+use crate::mir::ir::{Block, Body, Operand, StatementKind, Terminator};
+use crate::order::successors;
 
 /// The locals of a future that may have something in them where it sleeps; none if the body is no future's. What it
 /// captured is not among them.
@@ -29,7 +30,7 @@ pub(crate) fn locals(body: &Body) -> Option<BTreeSet<usize>> {
         for statement in &block.statements {
             match &statement.kind {
                 StatementKind::Assign(dest, rvalue) => {
-                    operands(rvalue).iter().for_each(|operand| empty(&mut filled, operand));
+                    rvalue.operands().for_each(|operand| empty(&mut filled, operand));
                     filled.insert(dest.local);
                 }
                 StatementKind::StorageLive(local) | StatementKind::StorageDead(local) => {
@@ -37,30 +38,18 @@ pub(crate) fn locals(body: &Body) -> Option<BTreeSet<usize>> {
                 }
             }
         }
-        let next = match &block.terminator {
-            Terminator::Goto(next) => vec![*next],
-            Terminator::Switch { targets, otherwise, .. } => {
-                targets.iter().map(|(_, block)| *block).chain(*otherwise).collect()
-            }
-            Terminator::Drop(place, next) => {
-                if place.projection.is_empty() {
-                    filled.remove(&place.local);
-                }
-                vec![*next]
+        match &block.terminator {
+            Terminator::Drop(place, _) if place.projection.is_empty() => {
+                filled.remove(&place.local);
             }
             Terminator::Call(call) => {
                 call.args.iter().for_each(|operand| empty(&mut filled, operand));
                 filled.insert(call.dest.local);
-                call.target.into_iter().collect()
             }
-            Terminator::Yield(_, next) => {
-                asleep.extend(filled.iter().filter(|local| **local > body.params));
-                vec![*next]
-            }
-            Terminator::Asm(next) => next.clone(),
-            Terminator::Return | Terminator::End | Terminator::Unread => Vec::new(),
-        };
-        pending.extend(next.into_iter().map(|next| (next, filled.clone())));
+            Terminator::Yield(..) => asleep.extend(filled.iter().filter(|local| **local > body.params)),
+            _ => {}
+        }
+        pending.extend(successors(block).map(|next| (next, filled.clone())));
     }
     Some(asleep)
 }
@@ -70,14 +59,5 @@ fn empty(filled: &mut BTreeSet<usize>, operand: &Operand) {
         && place.projection.is_empty()
     {
         filled.remove(&place.local);
-    }
-}
-
-fn operands(rvalue: &Rvalue) -> Vec<&Operand> {
-    match rvalue {
-        Rvalue::Use(operand) | Rvalue::Cast(operand, _) => vec![operand],
-        Rvalue::Aggregate(aggregate) => aggregate.fields.iter().map(|(_, operand)| operand).collect(),
-        Rvalue::Other(operands) => operands.iter().collect(),
-        _ => Vec::new(),
     }
 }

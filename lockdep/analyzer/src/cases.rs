@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::flow::Flow;
 use crate::index::BodyId;
 use crate::mir::ir::{Body, Operand, Place, Rvalue, StatementKind, Terminator, Ty};
-use crate::order::successors;
+use crate::order::is_in_loop;
 use crate::summary::Summary;
 
 /// Blocks that look at a condition, with what they see.
@@ -161,20 +161,4 @@ impl Writes {
                 _ => false,
             }
     }
-}
-
-fn is_in_loop(body: &Body, block: usize) -> bool {
-    let mut seen = BTreeSet::new();
-    let mut pending = vec![block];
-    while let Some(at) = pending.pop() {
-        for next in body.blocks.get(at).into_iter().flat_map(successors) {
-            if next == block {
-                return true;
-            }
-            if seen.insert(next) {
-                pending.push(next);
-            }
-        }
-    }
-    false
 }

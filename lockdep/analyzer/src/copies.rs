@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::callgraph;
+use crate::callgraph::Plan;
 use crate::context::Context;
 use crate::index::{BodyId, Index, Types, type_of};
 use crate::instances::{Parameter, name_of_parameter, unify};
@@ -27,9 +27,9 @@ const LARGE: usize = 24;
 const LONG: usize = 64;
 
 /// The parameters that tell copies apart, and the copies.
-pub fn find(context: &Context<'_>) -> (Parameters, BTreeSet<(BodyId, Types)>) {
-    let relevant = callgraph::plan(context).reaching;
-    let parameters = parameters(context, &relevant);
+pub fn find(context: &Context<'_>, plan: &Plan) -> (Parameters, BTreeSet<(BodyId, Types)>) {
+    let relevant = &plan.reaching;
+    let parameters = parameters(context, relevant);
     let mut copies: BTreeSet<(BodyId, Types)> = BTreeSet::new();
     if parameters.is_empty() {
         return (parameters, copies);

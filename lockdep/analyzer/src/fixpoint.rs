@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use crate::callgraph::{self, Plan};
+use crate::callgraph::Plan;
 use crate::cases::Analyzed;
 use crate::context::Context;
 use crate::flow::Flow;
@@ -78,14 +78,13 @@ impl Turns {
     }
 }
 
-/// Computes `context.summaries`.
-pub fn run(context: &mut Context<'_>) -> Outcome {
-    run_within(context, MAX_ROUNDS)
+/// Computes `context.summaries`, by the plan for the context.
+pub fn run(context: &mut Context<'_>, plan: Plan) -> Outcome {
+    run_within(context, plan, MAX_ROUNDS)
 }
 
-fn run_within(context: &mut Context<'_>, most: usize) -> Outcome {
+fn run_within(context: &mut Context<'_>, plan: Plan, most: usize) -> Outcome {
     let count = context.index.bodies.len();
-    let plan = callgraph::plan(context);
     let matters = |body: &BodyId| context.callbacks || plan.relevant.contains(body);
     let prints = ["Debug", "Display", "LowerHex"].into_iter();
     let prints = prints.flat_map(|of| context.index.implementing(of, "fmt"));
@@ -212,7 +211,8 @@ mod tests {
         let (index, models) = (Index::new(&programs), Models::shipped());
         let declared = DeclaredClasses::default();
         let mut context = Context::new(&index, &models, &declared);
-        let outcome = run_within(&mut context, most);
+        let plan = crate::callgraph::plan(&context);
+        let outcome = run_within(&mut context, plan, most);
         let graph = link::run(&mut context, &outcome, &[], Vec::new());
         let unsettled = graph.assumptions.into_iter().filter(|one| one.kind == "unsettled-body");
         (outcome.unsettled.len(), unsettled.map(|one| one.text).collect())

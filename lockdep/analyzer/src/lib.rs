@@ -79,6 +79,7 @@ mod waits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use crate::callgraph::Plan;
 use crate::context::Context;
 use crate::facts::Facts;
 use crate::graph::LockGraph;
@@ -151,13 +152,16 @@ pub fn analyze_with(facts: Vec<Facts>, models: &Models, options: Options) -> Res
     }
     let classes = declared::DeclaredClasses::new(&programs, &index, models);
     let context = Context::new(&index, models, &classes);
-    let (parameters, copies) = copies::find(&context);
+    let plan = callgraph::plan(&context);
+    let (parameters, copies) = copies::find(&context, &plan);
     let graph = if copies.is_empty() {
-        graph_of(context, options, problems, roles)
+        graph_of(context, plan, options, problems, roles)
     } else {
         drop(context);
         index.add_copies(parameters, copies);
-        graph_of(Context::new(&index, models, &classes), options, problems, roles)
+        let context = Context::new(&index, models, &classes);
+        let plan = callgraph::plan(&context);
+        graph_of(context, plan, options, problems, roles)
     };
     let given = graph.assumptions.iter().any(|assumption| assumption.kind == "given-lock");
     if graph.acquisitions.is_empty() && graph.nestings.is_empty() && !given {
@@ -168,11 +172,12 @@ pub fn analyze_with(facts: Vec<Facts>, models: &Models, options: Options) -> Res
 
 fn graph_of(
     mut context: Context<'_>,
+    plan: Plan,
     options: Options,
     problems: &[String],
     roles: Vec<String>,
 ) -> LockGraph {
     context.callbacks = options.callbacks;
-    let outcome = fixpoint::run(&mut context);
+    let outcome = fixpoint::run(&mut context, plan);
     link::run(&mut context, &outcome, problems, roles)
 }

@@ -3,8 +3,8 @@
 //! With it the data-flow has the final state of a block when it comes to it, so that once is enough. It knows nothing of
 //! locks. Used by `flow.rs` only.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::flow::Flow;
 use crate::mir::ir::{Block, Body, Terminator};
@@ -98,6 +98,23 @@ impl Flow<'_, '_> {
 /// The blocks that may come next.
 pub(crate) fn successors(block: &Block) -> impl Iterator<Item = usize> {
     (0..).map_while(|position| successor(block, position))
+}
+
+/// Whether a block can be come to again from itself.
+pub(crate) fn is_in_loop(body: &Body, block: usize) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut pending = vec![block];
+    while let Some(at) = pending.pop() {
+        for next in body.blocks.get(at).into_iter().flat_map(successors) {
+            if next == block {
+                return true;
+            }
+            if seen.insert(next) {
+                pending.push(next);
+            }
+        }
+    }
+    false
 }
 
 /// The successor at a position among all.

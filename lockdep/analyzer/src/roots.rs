@@ -16,6 +16,7 @@ use crate::context::Context;
 use crate::index::{BodyId, last};
 use crate::mir::ir::{AggregateKind, Body, Call, Callee, Operand, Rvalue, StatementKind, Terminator, Ty};
 use crate::model::Effect;
+use crate::order::is_in_loop;
 
 /// Functions that run what they are given once, on a stack of its own.
 const STARTING: [&str; 5] = [
@@ -162,7 +163,7 @@ impl<'c, 'a> Search<'c, 'a> {
         for block in &body.blocks {
             for statement in &block.statements {
                 let StatementKind::Assign(_, rvalue) = &statement.kind else { continue };
-                found.extend(operands(rvalue).into_iter().filter_map(as_function));
+                found.extend(rvalue.operands().filter_map(as_function));
             }
             if let Terminator::Call(call) = &block.terminator
                 && !self.starts(krate, call)
@@ -273,7 +274,7 @@ impl<'c, 'a> Search<'c, 'a> {
             (Some((by, block, way)), None) => {
                 !self.begin.contains(&body)
                     && *way != Way::Given
-                    && !is_repeated(self.context.index.bodies[*by].body, *block)
+                    && !is_in_loop(self.context.index.bodies[*by].body, *block)
                     && self.is_once(*by, asked)
             }
             _ => false,
@@ -296,15 +297,6 @@ fn as_function(operand: &Operand) -> Option<&Callee> {
     if let Operand::Fn(callee) = operand { Some(callee) } else { None }
 }
 
-fn operands(rvalue: &Rvalue) -> Vec<&Operand> {
-    match rvalue {
-        Rvalue::Use(operand) | Rvalue::Cast(operand, _) => vec![operand],
-        Rvalue::Aggregate(aggregate) => aggregate.fields.iter().map(|(_, operand)| operand).collect(),
-        Rvalue::Other(operands) => operands.iter().collect(),
-        _ => Vec::new(),
-    }
-}
-
 /// Whether a body is whole, of a text with positions, and neither a method of a trait nor a future.
 fn is_plain(body: &Body) -> bool {
     let of_trait =
@@ -318,32 +310,4 @@ fn sleeps(body: &Body) -> bool {
 
 fn is_poll(callee: &Callee) -> bool {
     matches!(callee, Callee::Qualified { method, .. } if method == "poll")
-}
-
-/// Whether a block can be come to again from itself.
-fn is_repeated(body: &Body, block: usize) -> bool {
-    let next = |block: usize| -> Vec<usize> {
-        match body.blocks.get(block).map(|block| &block.terminator) {
-            Some(Terminator::Goto(next) | Terminator::Drop(_, next) | Terminator::Yield(_, next)) => {
-                vec![*next]
-            }
-            Some(Terminator::Switch { targets, otherwise, .. }) => {
-                targets.iter().map(|(_, next)| *next).chain(*otherwise).collect()
-            }
-            Some(Terminator::Call(call)) => call.target.into_iter().collect(),
-            Some(Terminator::Asm(next)) => next.clone(),
-            Some(Terminator::Return | Terminator::End | Terminator::Unread) | None => Vec::new(),
-        }
-    };
-    let mut seen = BTreeSet::new();
-    let mut pending = next(block);
-    while let Some(at) = pending.pop() {
-        if at == block {
-            return true;
-        }
-        if seen.insert(at) {
-            pending.extend(next(at));
-        }
-    }
-    false
 }

@@ -170,6 +170,20 @@ pub enum Operand {
     Const(Arc<str>),
 }
 
+impl Rvalue {
+    /// The operands that are used, borrows aside.
+    pub fn operands(&self) -> impl Iterator<Item = &Operand> {
+        let (one, fields, others) = match self {
+            Rvalue::Use(operand) | Rvalue::Cast(operand, _) => (Some(operand), None, None),
+            Rvalue::Aggregate(aggregate) => (None, Some(&aggregate.fields), None),
+            Rvalue::Other(operands) => (None, None, Some(operands)),
+            _ => (None, None, None),
+        };
+        let fields = fields.into_iter().flatten().map(|(_, operand)| operand);
+        one.into_iter().chain(fields).chain(others.into_iter().flatten())
+    }
+}
+
 impl Operand {
     /// The place that is read, if one is.
     pub fn place(&self) -> Option<&Place> {

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{Search, Way, operands};
+use super::{Search, Way};
 use crate::index::{BodyId, last, type_of};
 use crate::mir::ir::{
     AggregateKind, Body, Call, Callee, Operand, Place, Rvalue, StatementKind, Terminator, Ty,
@@ -114,7 +114,7 @@ impl Uses<'_, '_, '_> {
             if matches!(&made.kind, AggregateKind::Closure(_, ty) if ty == self.ty));
         let from = match rvalue {
             Rvalue::Ref { place, .. } | Rvalue::RawPtr(place) | Rvalue::DerefCopy(place) => self.has(place),
-            other => operands(other).into_iter().filter_map(Operand::place).any(|place| self.has(place)),
+            other => other.operands().filter_map(Operand::place).any(|place| self.has(place)),
         };
         if !makes && !from {
             return true;
