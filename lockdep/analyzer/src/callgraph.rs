@@ -23,10 +23,41 @@ pub struct Plan {
     pub reaching: BTreeSet<BodyId>,
     /// Functions that others call, as far as names say.
     pub called: BTreeSet<BodyId>,
+    /// Who calls whom.
+    calls: DiGraph<(), ()>,
+}
+
+/// In which order functions are best analyzed.
+#[derive(Debug)]
+pub struct Sequence {
     /// Position of each function in an order with callees first.
     pub order: Vec<usize>,
     /// Number of the group of functions that call each other which each function is in, callees first.
     pub component: Vec<usize>,
+}
+
+impl Plan {
+    /// The order of the work, callees and destructors first. The destructors of the context have to be known.
+    pub fn sequence(&self, context: &Context<'_>) -> Sequence {
+        let mut graph = self.calls.clone();
+        for body in &self.relevant {
+            for destructor in context.destructors_run_in(*body) {
+                graph.update_edge(NodeIndex::new(*body), NodeIndex::new(destructor), ());
+            }
+        }
+        let count = graph.node_count();
+        let (mut order, mut component) = (vec![0; count], vec![0; count]);
+        let components = tarjan_scc(&graph);
+        let members = components
+            .iter()
+            .enumerate()
+            .flat_map(|(number, members)| members.iter().map(move |m| (number, m)));
+        for (position, (number, member)) in members.enumerate() {
+            order[member.index()] = position;
+            component[member.index()] = number;
+        }
+        Sequence { order, component }
+    }
 }
 
 /// Reads the calls off all bodies.
@@ -67,25 +98,12 @@ pub fn plan(context: &Context<'_>) -> Plan {
         relevant.extend(dropping);
         relevant = reach(&callers, relevant);
     }
-    let (mut order, mut component) = (vec![0; count], vec![0; count]);
-    let components = tarjan_scc(&graph);
-    let members =
-        components.iter().enumerate().flat_map(|(number, members)| members.iter().map(move |m| (number, m)));
-    for (position, (number, member)) in members.enumerate() {
-        order[member.index()] = position;
-        component[member.index()] = number;
-    }
-    Plan { relevant, reaching, called, order, component }
+    Plan { relevant, reaching, called, calls: graph }
 }
 
 /// Whether a function destroys a value whose destructor was not read and runs code of ours.
 fn destroys_by_models(context: &Context<'_>, krate: usize, body: &Body) -> bool {
-    let runs = |ty: &Ty| match ty {
-        Ty::Path(path, _) => context
-            .key(krate, path, 1)
-            .is_some_and(|key| context.models.methods_run_by_drop(&key).next().is_some()),
-        _ => false,
-    };
+    let runs = |part: &Ty| matches!(part, Ty::Path(path, _) if context.known_type(krate, path).runs_ours);
     body.locals.iter().any(|ty| ty.any(&mut |part| runs(part)))
 }
 

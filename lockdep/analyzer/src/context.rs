@@ -59,6 +59,8 @@ pub struct Context<'a> {
     pub(crate) thread_locals: ThreadLocals,
     /// Answers given before: types are few, questions many. Never iterated.
     pub known_types: RefCell<PerType<TypeTraits>>,
+    /// Types whose fields name a guard, likewise.
+    known_naming: RefCell<FxHashMap<(usize, Arc<str>), bool>>,
     /// Locals of a body whose address is given away, likewise.
     pub known_lent: RefCell<FxHashMap<BodyId, Option<BTreeSet<usize>>>>,
     /// All acquisitions that are in summaries. Never iterated.
@@ -137,6 +139,7 @@ impl<'a> Context<'a> {
             thread_locals: ThreadLocals::default(),
             known_types,
             known_destructions,
+            known_naming: RefCell::default(),
             known_lent: RefCell::default(),
             known_acquisitions: RefCell::default(),
         };
@@ -199,7 +202,7 @@ impl<'a> Context<'a> {
         if let Some(known) = self.known_types.borrow().get(&krate).and_then(|known| known.get(ty)) {
             return *known;
         }
-        let guards = self.guards_within(krate, ty, &mut BTreeSet::new()).min(MANY);
+        let guards = self.guards_within(krate, ty, &mut FxHashSet::default()).min(MANY);
         let may_hide = ty.any(&mut |inner| match inner {
             Ty::Dyn(bounds) => !bounds
                 .split(" + ")
@@ -215,7 +218,7 @@ impl<'a> Context<'a> {
         traits
     }
 
-    fn guards_within(&self, krate: usize, ty: &Ty, seen: &mut BTreeSet<String>) -> usize {
+    fn guards_within(&self, krate: usize, ty: &Ty, seen: &mut FxHashSet<(usize, Arc<str>)>) -> usize {
         match ty {
             // A reference to a guard does not keep the lock.
             Ty::Ref(..) | Ty::Ptr(..) => 0,
@@ -231,7 +234,10 @@ impl<'a> Context<'a> {
                     let total: usize = within.sum();
                     if is_collection(ty) { total * MANY } else { total }
                 };
-                if arguments >= MANY || !seen.insert(path.to_string()) {
+                if arguments >= MANY
+                    || !self.fields_name_guard(krate, path)
+                    || !seen.insert((krate, Arc::clone(path)))
+                {
                     return arguments;
                 }
                 // Of the variants of a type there is one at a time; of a field's types, as its uses show them, too.
@@ -249,6 +255,38 @@ impl<'a> Context<'a> {
             Ty::Slice(inner) | Ty::Array(inner, _) => self.guards_within(krate, inner, seen) * MANY,
             _ => 0,
         }
+    }
+
+    /// Whether the fields of a type, or those of the types that they name, name a guard.
+    fn fields_name_guard(&self, krate: usize, path: &Arc<str>) -> bool {
+        let root = (krate, Arc::clone(path));
+        if let Some(known) = self.known_naming.borrow().get(&root) {
+            return *known;
+        }
+        let mut seen = FxHashSet::from_iter([root.clone()]);
+        let mut pending = vec![root.clone()];
+        let mut found = false;
+        while let Some((krate, path)) = pending.pop().filter(|_| !found) {
+            for field in self.index.fields(krate, &path) {
+                found |= field.ty.any(&mut |part| {
+                    if let Ty::Path(path, _) = part {
+                        let named = (field.krate, Arc::clone(path));
+                        if seen.insert(named.clone()) {
+                            pending.push(named);
+                        }
+                    }
+                    self.is_guard(field.krate, part)
+                });
+            }
+        }
+        let mut known = self.known_naming.borrow_mut();
+        if found {
+            known.insert(root, true);
+        } else {
+            // So it is with all that was met.
+            known.extend(seen.into_iter().map(|named| (named, false)));
+        }
+        found
     }
 
     /// Whether the end of a value of the type may leave content of it undestroyed, and with it a guard.

@@ -9,13 +9,15 @@ mod owned;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use rustc_hash::FxHashSet;
+
 use crate::asleep;
 use crate::callers::owns_arguments;
 use crate::context::Context;
 use crate::flow::Flow;
-use crate::index::{BodyId, Name};
+use crate::index::{BodyId, Entry, Name, type_of};
 use crate::instantiate::Arguments;
-use crate::mir::ir::{Place, Span, Ty};
+use crate::mir::ir::{Place, Span, Terminator, Ty};
 use crate::path::{Path, Step, Value};
 use crate::place::slot_of;
 use crate::resolve::is_code_trait;
@@ -61,6 +63,21 @@ fn is_weak(ours: bool, path: &str) -> bool {
 }
 
 impl Context<'_> {
+    /// Destructors that a body may run, as far as the types of what it drops say.
+    pub(crate) fn destructors_run_in(&self, id: BodyId) -> BTreeSet<BodyId> {
+        let Entry { krate, body } = self.index.bodies[id];
+        let mut found = BTreeSet::new();
+        for block in body.blocks.iter().filter(|block| !block.cleanup) {
+            let Terminator::Drop(place, _) = &block.terminator else { continue };
+            for destruction in self.destructions(krate, &type_of(&body.locals, place)).iter() {
+                if let Destruction::Runs(body, ..) | Destruction::Unfinished(body) = destruction {
+                    found.insert(*body);
+                }
+            }
+        }
+        found
+    }
+
     /// What happens when a value of type `ty` goes away, outermost first.
     fn destructions(&self, krate: usize, ty: &Ty) -> Rc<[Destruction]> {
         if let Some(known) = self.known_destructions.borrow().get(&krate).and_then(|known| known.get(ty)) {
@@ -68,7 +85,7 @@ impl Context<'_> {
         }
         let mut search = Search {
             context: self,
-            seen: BTreeSet::new(),
+            seen: FxHashSet::default(),
             possible: false,
             unfinished: false,
             lent: false,
@@ -85,7 +102,8 @@ impl Context<'_> {
 
 struct Search<'c, 'a> {
     context: &'c Context<'a>,
-    seen: BTreeSet<String>,
+    /// By the crate that prints the type.
+    seen: FxHashSet<(usize, Ty)>,
     /// What is visited may be something else.
     possible: bool,
     /// What is visited is in a future.
@@ -111,7 +129,7 @@ impl Search<'_, '_> {
                     self.callers(ty);
                     self.hidden(ty);
                 }
-                if is_weak(index.is_ours(krate, path), path) || !self.seen.insert(ty.to_string()) {
+                if is_weak(index.is_ours(krate, path), path) || !self.seen.insert((krate, ty.clone())) {
                     return;
                 }
                 let lent = self.lent;
@@ -151,7 +169,7 @@ impl Search<'_, '_> {
             }
             Ty::Slice(inner) | Ty::Array(inner, _) => self.visit(krate, inner, below(Step::Index)),
             Ty::Dyn(bounds) => match self.context.objects_of(ty) {
-                Some(types) if self.seen.insert(ty.to_string()) => {
+                Some(types) if self.seen.insert((krate, ty.clone())) => {
                     self.callers(ty);
                     let before = self.possible;
                     self.possible |= types.len() > 1;
@@ -166,7 +184,7 @@ impl Search<'_, '_> {
                     self.found.push(Destruction::Dynamic(bounds.to_string()));
                 }
             },
-            Ty::Closure(text) if self.seen.insert(ty.to_string()) => {
+            Ty::Closure(text) if self.seen.insert((krate, ty.clone())) => {
                 for closure in self.context.index.codes_of_type(krate, text) {
                     self.captured(krate, closure, at.clone());
                 }

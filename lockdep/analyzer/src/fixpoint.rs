@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use crate::callgraph::Plan;
+use crate::callgraph::{Plan, Sequence};
 use crate::cases::Analyzed;
 use crate::context::Context;
 use crate::flow::Flow;
@@ -39,7 +39,7 @@ pub struct Outcome {
 
 /// What is to be analyzed next, callees first, and each function of a group once before any a second time.
 struct Turns {
-    plan: Plan,
+    sequence: Sequence,
     /// Group, round of the group, place in the order.
     pending: BTreeSet<(usize, usize, usize, BodyId)>,
     waiting: Vec<bool>,
@@ -48,16 +48,9 @@ struct Turns {
 }
 
 impl Turns {
-    fn new(plan: Plan, copied: impl Fn(BodyId) -> bool) -> Turns {
-        let waiting = vec![false; plan.order.len()];
-        let mut turns = Turns { plan, pending: BTreeSet::new(), waiting, now: (0, 0, 0) };
-        for body in turns.plan.relevant.clone() {
-            // Of what has copies, the rest is judged where it is called.
-            if !copied(body) {
-                turns.ask_for(body);
-            }
-        }
-        turns
+    fn new(sequence: Sequence) -> Turns {
+        let waiting = vec![false; sequence.order.len()];
+        Turns { sequence, pending: BTreeSet::new(), waiting, now: (0, 0, 0) }
     }
 
     fn next(&mut self) -> Option<BodyId> {
@@ -71,7 +64,7 @@ impl Turns {
         if std::mem::replace(&mut self.waiting[body], true) {
             return;
         }
-        let (component, order) = (self.plan.component[body], self.plan.order[body]);
+        let (component, order) = (self.sequence.component[body], self.sequence.order[body]);
         let (group, round, place) = self.now;
         let round = if component == group { round + usize::from(order <= place) } else { 0 };
         self.pending.insert((component, round, order, body));
@@ -98,7 +91,12 @@ fn run_within(context: &mut Context<'_>, plan: Plan, most: usize) -> Outcome {
     let mut uses: Vec<Option<BTreeSet<BodyId>>> = vec![None; count];
     let mut rounds = vec![0_usize; count];
     let mut unsettled: BTreeSet<BodyId> = BTreeSet::new();
-    let mut turns = Turns::new(plan, |body| context.index.has_copies(body));
+    let mut turns = Turns::new(plan.sequence(context));
+    // Of what has copies, the rest is judged where it is called.
+    plan.relevant
+        .iter()
+        .filter(|body| !context.index.has_copies(**body))
+        .for_each(|body| turns.ask_for(*body));
     while let Some(body) = turns.next() {
         if rounds[body] == most {
             unsettled.insert(body);

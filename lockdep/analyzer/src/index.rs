@@ -106,9 +106,10 @@ pub struct Index<'a> {
     owners: BTreeSet<Name>,
     /// Their crates by the last segments of their names: most types are none already by that.
     owners_called: FxHashMap<String, FxHashSet<String>>,
-    fields: BTreeMap<Name, BTreeSet<Field>>,
+    /// Never iterated without being sorted.
+    fields: FxHashMap<Name, BTreeSet<Field>>,
     shown: BTreeMap<(usize, &'a str), String>,
-    implementers: BTreeSet<Name>,
+    implementers: FxHashSet<Name>,
     owner_fields: Vec<(usize, Ty)>,
     definitions: Definitions<'a>,
     /// How bodies are shown, once somebody asked.
@@ -141,9 +142,9 @@ impl<'a> Index<'a> {
             captures: FxHashMap::default(),
             owners: BTreeSet::new(),
             owners_called: FxHashMap::default(),
-            fields: BTreeMap::new(),
+            fields: FxHashMap::default(),
             shown: BTreeMap::new(),
-            implementers: BTreeSet::new(),
+            implementers: FxHashSet::default(),
             owner_fields: Vec::new(),
             definitions: Definitions::default(),
             names: Vec::new(),
@@ -255,10 +256,9 @@ impl<'a> Index<'a> {
             let upper = |segment: Option<&str>| segment.is_some_and(|s| s.starts_with(char::is_uppercase));
             upper(segments.next()) && !upper(segments.next())
         };
-        self.fields
-            .iter()
-            .filter(move |(name, _)| is_type(name))
-            .flat_map(|(name, fields)| fields.iter().map(move |field| (name, field)))
+        let mut types: Vec<_> = self.fields.iter().filter(|(name, _)| is_type(name)).collect();
+        types.sort_unstable_by_key(|(name, _)| *name);
+        types.into_iter().flat_map(|(name, fields)| fields.iter().map(move |field| (name, field)))
     }
 
     /// The name of a field, or its position if no construction shows it.

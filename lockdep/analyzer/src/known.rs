@@ -35,6 +35,8 @@ pub struct KnownType {
     pub is_lock: bool,
     /// See [`Models::is_signal`].
     pub is_signal: bool,
+    /// See [`Models::methods_run_by_drop`].
+    pub runs_ours: bool,
 }
 
 /// An answer for each name.
@@ -177,6 +179,7 @@ impl Context<'_> {
             is_pointer: says(Models::is_pointer),
             is_lock: says(Models::is_placed_lock),
             is_signal: says(Models::is_signal),
+            runs_ours: says(|models, key| models.methods_run_by_drop(key).next().is_some()),
         };
         let mut known = self.known_names.types.borrow_mut();
         known.entry(krate).or_default().insert(path.to_owned(), found);

@@ -112,7 +112,8 @@ impl<'a> Index<'a> {
             let shown = if written.is_empty() { 1 } else { body.locals.len() };
             body.locals.iter().take(shown).for_each(|ty| mentions(ty, written, mentioned));
         }
-        let names: Vec<Name> = self.fields.keys().cloned().collect();
+        let mut names: Vec<Name> = self.fields.keys().cloned().collect();
+        names.sort_unstable();
         let types: FxHashMap<(&str, &str), &str> =
             names.iter().map(|name| ((name.krate.as_str(), name.last()), name.path.as_str())).collect();
         for (id, &Entry { krate, body }) in self.bodies.iter().enumerate() {
