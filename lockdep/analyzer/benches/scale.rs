@@ -21,6 +21,9 @@ use lockdep_analyzer::finding::Verdict;
 use lockdep_analyzer::judge::judge;
 use workspace::{Locks, Workspace};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const SIZES: &str = "250,500,1000";
 
 /// What a process of its own measures, in this order, and prints in one line.

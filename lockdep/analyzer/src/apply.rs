@@ -222,7 +222,7 @@ impl Flow<'_, '_> {
 
     pub(crate) fn note(&mut self, note: Note) {
         if let Some(output) = &mut self.output {
-            output.notes.insert(note.into());
+            output.notes.insert(self.context.notes.one(&note));
         }
     }
 }

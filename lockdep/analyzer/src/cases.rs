@@ -81,7 +81,7 @@ fn conditions(body: &Body) -> Vec<Vec<usize>> {
     let switches = body.blocks.iter().enumerate().filter(|(_, block)| !block.cleanup);
     let switches: Vec<(usize, usize)> = switches
         .filter_map(|(number, block)| match &block.terminator {
-            Terminator::Switch { on, .. } => Some((number, whole(on.place()?)?)),
+            Terminator::Switch(switch) => Some((number, whole(switch.on.place()?)?)),
             _ => None,
         })
         .filter(|(_, local)| is_bool(body, *local))

@@ -15,13 +15,14 @@ use crate::destroy::Destruction;
 use crate::graph::Class;
 use crate::index::{BodyId, Index, last};
 use crate::instances::Instances;
+use crate::interned::Interned;
 use crate::known::KnownNames;
 use crate::locks::Placed;
 use crate::mir::ir::{Callee, Ty};
 use crate::model::Models;
 use crate::roots::Roots;
 use crate::sources::Sources;
-use crate::summary::{Acquire, ClassId, Summary};
+use crate::summary::{Acquire, ClassId, Note, Summary};
 use crate::thread_local::ThreadLocals;
 
 /// The surroundings of a function's analysis.
@@ -63,8 +64,10 @@ pub struct Context<'a> {
     known_naming: RefCell<FxHashMap<(usize, Arc<str>), bool>>,
     /// Locals of a body whose address is given away, likewise.
     pub known_lent: RefCell<FxHashMap<BodyId, Option<BTreeSet<usize>>>>,
-    /// All acquisitions that are in summaries. Never iterated.
-    pub known_acquisitions: RefCell<FxHashSet<Arc<Acquire>>>,
+    /// All acquisitions that are in summaries.
+    pub acquisitions: Interned<Acquire>,
+    /// All notes that are.
+    pub notes: Interned<Note>,
     /// What is destroyed with a value of a type, likewise.
     pub known_destructions: RefCell<PerType<Rc<[Destruction]>>>,
 }
@@ -141,7 +144,8 @@ impl<'a> Context<'a> {
             known_destructions,
             known_naming: RefCell::default(),
             known_lent: RefCell::default(),
-            known_acquisitions: RefCell::default(),
+            acquisitions: Interned::default(),
+            notes: Interned::default(),
         };
         context.thread_locals = ThreadLocals::new(&context);
         context.find_placed_locks();
@@ -338,19 +342,6 @@ impl<'a> Context<'a> {
     /// A body as a person would name it.
     pub fn function_name(&self, body: BodyId) -> &Arc<str> {
         &self.index.shown(body).name
-    }
-
-    /// The one of all equal acquisitions: thousands of summaries have the same.
-    pub fn shared(&self, acquire: &Acquire) -> Arc<Acquire> {
-        let mut known = self.known_acquisitions.borrow_mut();
-        match known.get(acquire) {
-            Some(known) => Arc::clone(known),
-            None => {
-                let acquire = Arc::new(acquire.clone());
-                known.insert(Arc::clone(&acquire));
-                acquire
-            }
-        }
     }
 
     /// The class that a type argument names.

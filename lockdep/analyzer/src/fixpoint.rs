@@ -6,7 +6,7 @@
 //! grows, in finite sets (see `summary.rs`), and, if that should be wrong, after many rounds: then what is not settled is
 //! an assumption. Order affects speed, not the result.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -87,8 +87,8 @@ fn run_within(context: &mut Context<'_>, plan: Plan, most: usize) -> Outcome {
         context.find_objects_from_outside(|body| plan.called.contains(&body));
     }
     context.summaries = vec![Summary::default(); count];
-    let mut users: BTreeMap<BodyId, BTreeSet<BodyId>> = BTreeMap::new();
-    let mut uses: Vec<Option<BTreeSet<BodyId>>> = vec![None; count];
+    let mut users: Vec<Vec<BodyId>> = vec![Vec::new(); count];
+    let mut uses: Vec<Option<Box<[BodyId]>>> = vec![None; count];
     let mut rounds = vec![0_usize; count];
     let mut unsettled: BTreeSet<BodyId> = BTreeSet::new();
     let mut turns = Turns::new(plan.sequence(context));
@@ -104,13 +104,15 @@ fn run_within(context: &mut Context<'_>, plan: Plan, most: usize) -> Outcome {
         }
         let Analyzed { mut summary, used, deferred } = Flow::run(context, body);
         for callee in used.iter().chain(&deferred) {
-            users.entry(*callee).or_default().insert(body);
+            if let Err(at) = users[*callee].binary_search(&body) {
+                users[*callee].insert(at, body);
+            }
             // A function that touches no lock itself may still lead to one: by what it returns.
             if uses[*callee].is_none() {
                 turns.ask_for(*callee);
             }
         }
-        uses[body] = Some(used);
+        uses[body] = Some(used.into_iter().collect());
         rounds[body] += 1;
         if rounds[body] > FREE_ROUNDS {
             summary.widen(&context.summaries[body]);
@@ -121,20 +123,20 @@ fn run_within(context: &mut Context<'_>, plan: Plan, most: usize) -> Outcome {
         summary.limit(&context.index.bodies[body].body.span, context.classes.len());
         if context.summaries[body] != summary {
             context.summaries[body] = summary;
-            users.get(&body).into_iter().flatten().for_each(|user| turns.ask_for(*user));
+            users[body].iter().for_each(|user| turns.ask_for(*user));
         }
     }
     Outcome { entries: entry_points(&uses), unsettled }
 }
 
 /// Members of call-graph components that no other component calls.
-fn entry_points(uses: &[Option<BTreeSet<BodyId>>]) -> BTreeSet<BodyId> {
+fn entry_points(uses: &[Option<Box<[BodyId]>>]) -> BTreeSet<BodyId> {
     let mut graph = DiGraph::<(), ()>::new();
     for _ in uses {
         graph.add_node(());
     }
     for (caller, callees) in uses.iter().enumerate() {
-        for callee in callees.iter().flatten() {
+        for callee in callees.iter().flat_map(|callees| &**callees) {
             graph.add_edge(NodeIndex::new(caller), NodeIndex::new(*callee), ());
         }
     }
@@ -148,7 +150,9 @@ fn entry_points(uses: &[Option<BTreeSet<BodyId>>]) -> BTreeSet<BodyId> {
     let called: BTreeSet<usize> = uses
         .iter()
         .enumerate()
-        .flat_map(|(caller, callees)| callees.iter().flatten().map(move |callee| (caller, *callee)))
+        .flat_map(|(caller, callees)| {
+            callees.iter().flat_map(|callees| &**callees).map(move |callee| (caller, *callee))
+        })
         .filter(|(caller, callee)| component[*caller] != component[*callee])
         .map(|(_, callee)| component[callee])
         .collect();

@@ -13,7 +13,9 @@ use crate::chain::Chain;
 use crate::context::Context;
 use crate::gates::Running;
 use crate::index::{BodyId, last};
-use crate::mir::ir::{Aggregate, AggregateKind, Body, Operand, Place, Rvalue, StatementKind, Terminator, Ty};
+use crate::mir::ir::{
+    Aggregate, AggregateKind, Body, Operand, Place, Rvalue, StatementKind, Switch, Terminator, Ty,
+};
 use crate::order::Order;
 use crate::path::{Path, Root, Step, Value};
 use crate::place::slot_of;
@@ -153,7 +155,8 @@ impl<'c, 'a> Flow<'c, 'a> {
         state.doubt(|local| self.solid.contains(&local));
         match &block.terminator {
             Terminator::Goto(next) => vec![(*next, state)],
-            Terminator::Switch { on, targets, otherwise } => {
+            Terminator::Switch(switch) => {
+                let Switch { on, targets, otherwise } = &**switch;
                 let mut next: Vec<(usize, State)> = Vec::new();
                 let looked_at = self.discriminant_of(number, on);
                 let cases = targets.iter().map(|(value, block)| (Some(*value), *block));

@@ -181,7 +181,7 @@ fn used_otherwise(context: &Context<'_>, krate: usize, body: &Body) -> BTreeSet<
                 call.args.iter().skip(first).for_each(|of| operand(&mut used, of));
             }
             Terminator::Drop(place, _) | Terminator::Yield(place, _) => drop(used.insert(place.local)),
-            Terminator::Switch { on, .. } => operand(&mut used, on),
+            Terminator::Switch(switch) => operand(&mut used, &switch.on),
             Terminator::Goto(_)
             | Terminator::Return
             | Terminator::End

@@ -53,6 +53,7 @@ mod gates;
 mod inside;
 mod instances;
 mod instantiate;
+mod interned;
 mod iterate;
 mod known;
 mod lazy;

@@ -43,7 +43,7 @@ impl Flow<'_, '_> {
             self.course.pass(&self.passing(acquire), chain);
         }
         if let Some(output) = &mut self.output {
-            keep(&mut output.acquires, self.context.shared(acquire), chain.clone());
+            keep(&mut output.acquires, self.context.acquisitions.one(acquire), chain.clone());
         }
     }
 

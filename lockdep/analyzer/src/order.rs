@@ -122,8 +122,8 @@ fn successor(block: &Block, position: usize) -> Option<usize> {
     let only = |block: &usize| (position == 0).then_some(*block);
     match &block.terminator {
         Terminator::Goto(next) | Terminator::Drop(_, next) | Terminator::Yield(_, next) => only(next),
-        Terminator::Switch { targets, otherwise, .. } => {
-            targets.iter().map(|(_, block)| *block).chain(*otherwise).nth(position)
+        Terminator::Switch(switch) => {
+            switch.targets.iter().map(|(_, block)| *block).chain(switch.otherwise).nth(position)
         }
         Terminator::Call(call) => call.target.as_ref().and_then(only),
         Terminator::Asm(next) => next.get(position).copied(),

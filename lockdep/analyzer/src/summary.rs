@@ -299,7 +299,7 @@ pub struct ClosedNesting {
 }
 
 /// Something that was not followed and becomes an assumption.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Note {
     /// A task sleeps and holds a lock of threads: its class, where it was acquired, and where the task sleeps.
     Slept(ClassId, Span, Span),

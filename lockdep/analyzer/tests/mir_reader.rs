@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use lockdep_analyzer::mir::ir::{
-    AggregateKind, Body, BodyKind, Callee, Operand, Place, Projection, Rvalue, StatementKind, Terminator, Ty,
+    AggregateKind, Body, BodyKind, Callee, Operand, Place, Projection, Rvalue, StatementKind, Switch,
+    Terminator, Ty,
 };
 use lockdep_analyzer::mir::{id_of_file, impl_header, ir::Span, read_body, read_dump};
 
@@ -239,11 +240,11 @@ fn terminators() {
     assert_eq!(terminator("_2 = yield(move _3) -> bb1;"), Terminator::Yield(Place::local(2), 1));
     assert_eq!(terminator("terminate(cleanup);"), Terminator::End);
     let max = u128::MAX;
-    let switch = Terminator::Switch {
+    let switch = Terminator::Switch(Box::new(Switch {
         on: Operand::Copy(Place::local(2)),
         targets: vec![(0, 1), (-1, 0)],
         otherwise: Some(1),
-    };
+    }));
     assert_eq!(terminator(&format!("switchInt(copy _2) -> [0: bb1, {max}: bb0, otherwise: bb1];")), switch);
     let assembly =
         "asm!(\"nop // \"; // scope\n\n}}\", in(reg) copy _2, options()) -> [return: bb1, label: bb0];";

@@ -220,7 +220,7 @@ fn facts() {
 
     let matches = body(&program, "matches");
     let targets = matches.blocks.iter().filter_map(|block| match &block.terminator {
-        Terminator::Switch { targets, .. } => Some(targets),
+        Terminator::Switch(switch) => Some(&switch.targets),
         _ => None,
     });
     let values: Vec<i128> = targets.flatten().map(|(value, _)| *value).collect();
@@ -255,8 +255,8 @@ fn assert_fits(body: &Body) {
                 local(place);
                 block(*to);
             }
-            Terminator::Switch { targets, otherwise, .. } => {
-                targets.iter().map(|(_, to)| *to).chain(*otherwise).for_each(block);
+            Terminator::Switch(switch) => {
+                switch.targets.iter().map(|(_, to)| *to).chain(switch.otherwise).for_each(block);
             }
             Terminator::Call(call) => {
                 local(&call.dest);

@@ -27,6 +27,9 @@ use clap::Parser;
 
 use args::{Command, CommandLine};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A certificate does not prove a graph.
 const REFUSED: u8 = 1;
 /// Wrong arguments, or nothing to prove.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use lockdep_analyzer::mir::ir::{
     Block, Body, BodyKind, Call, Callee, Operand, Place, Projection, Rvalue, Span, Statement, StatementKind,
-    Terminator, Ty,
+    Switch, Terminator, Ty,
 };
 
 /// A path without arguments.
@@ -137,7 +137,11 @@ impl Function {
     pub fn branch(&mut self, on: usize) {
         let here = self.body.blocks.len();
         let on = self.copy(on);
-        self.end(Terminator::Switch { on, targets: vec![(0, here + 1)], otherwise: Some(here + 2) });
+        self.end(Terminator::Switch(Box::new(Switch {
+            on,
+            targets: vec![(0, here + 1)],
+            otherwise: Some(here + 2),
+        })));
         for _ in 0..2 {
             self.assign(Ty::unit(), Rvalue::Use(Operand::Const("()".into())));
             self.end(Terminator::Goto(here + 3));

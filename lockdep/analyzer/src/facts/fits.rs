@@ -36,8 +36,10 @@ impl Within {
         let to = |block: &usize| *block < self.blocks;
         match terminator {
             Terminator::Goto(block) => to(block),
-            Terminator::Switch { on, targets, otherwise } => {
-                self.operand(on) && targets.iter().all(|(_, block)| to(block)) && otherwise.iter().all(to)
+            Terminator::Switch(switch) => {
+                self.operand(&switch.on)
+                    && switch.targets.iter().all(|(_, block)| to(block))
+                    && switch.otherwise.iter().all(to)
             }
             Terminator::Return | Terminator::End | Terminator::Unread => true,
             Terminator::Drop(place, block) | Terminator::Yield(place, block) => {

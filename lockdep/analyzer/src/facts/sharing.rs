@@ -34,7 +34,7 @@ impl Sharing {
                 }
             }
             match &mut block.terminator {
-                Terminator::Switch { on, .. } => self.operand(on),
+                Terminator::Switch(switch) => self.operand(&mut switch.on),
                 Terminator::Drop(place, _) | Terminator::Yield(place, _) => self.place(place),
                 Terminator::Call(call) => self.call(call),
                 _ => {}

@@ -210,7 +210,7 @@ fn count_uses(body: &Body) -> BTreeMap<usize, u32> {
         }
         match &block.terminator {
             Terminator::Drop(place, _) | Terminator::Yield(place, _) => count(place),
-            Terminator::Switch { on, .. } => each_operand(std::slice::from_ref(on), &mut count),
+            Terminator::Switch(switch) => each_operand(std::slice::from_ref(&switch.on), &mut count),
             Terminator::Call(call) => {
                 count(&call.dest);
                 each_operand(&call.args, &mut count);

@@ -250,15 +250,8 @@ pub enum AggregateKind {
 pub enum Terminator {
     /// `goto`, `falseEdge`, `falseUnwind` (the real edge), `assert` (success).
     Goto(usize),
-    /// `switchInt`: the operand, the valued targets, the `otherwise` target.
-    Switch {
-        /// What is looked at.
-        on: Operand,
-        /// (value, block); values as printed, without type suffix.
-        targets: Vec<(i128, usize)>,
-        /// The remaining case.
-        otherwise: Option<usize>,
-    },
+    /// `switchInt`.
+    Switch(Box<Switch>),
     /// `return`.
     Return,
     /// `resume`, `unreachable`, `terminate`, `coroutine_drop`.
@@ -273,6 +266,17 @@ pub enum Terminator {
     Asm(Vec<usize>),
     /// A terminator that could not be read; its body is incomplete.
     Unread,
+}
+
+/// A decision by a value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Switch {
+    /// What is looked at.
+    pub on: Operand,
+    /// (value, block); values as printed, without type suffix.
+    pub targets: Vec<(i128, usize)>,
+    /// The remaining case.
+    pub otherwise: Option<usize>,
 }
 
 /// A call.

@@ -3,7 +3,7 @@
 //! What has no effect on locks is named here and skipped; what is not named is not read. Called by `items.rs` only.
 
 use super::callees::callee;
-use super::ir::{Call, Callee, Operand, Place, Projection, StatementKind, Terminator, Ty};
+use super::ir::{Call, Callee, Operand, Place, Projection, StatementKind, Switch, Terminator, Ty};
 use super::lex::Cursor;
 use super::operands::Names;
 use super::rvalues::{Target, rvalue};
@@ -177,7 +177,7 @@ fn switch(on: Operand, ways: &Ways<'_>) -> Option<Terminator> {
             targets.push((value, *block));
         }
     }
-    Some(Terminator::Switch { on, targets, otherwise })
+    Some(Terminator::Switch(Box::new(Switch { on, targets, otherwise })))
 }
 
 /// Splits ` -> [return: bb1, unwind continue]`, ` -> bb1` or ` -> unwind continue` off the end. Only a terminator

@@ -84,8 +84,8 @@ fn in_block(block: &Block, lines: &[&str]) -> Result<(), String> {
             ["goto ", "falseEdge ", "falseUnwind ", "assert("].iter().any(|start| last.starts_with(start)),
             None,
         ),
-        Terminator::Switch { targets, otherwise, .. } => {
-            let count = targets.len() + usize::from(otherwise.is_some());
+        Terminator::Switch(switch) => {
+            let count = switch.targets.len() + usize::from(switch.otherwise.is_some());
             let is_same = last.starts_with("switchInt(") && last.matches("bb").count() == count;
             (is_same, Some(format!("{terminator:?}")))
         }
