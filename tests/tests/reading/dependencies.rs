@@ -205,3 +205,32 @@ fn packages_of_one_name_are_said_to_be_one() {
         run.stdout
     );
 }
+
+/// What each crate calls `Inner` is a type of its own, with a destructor of its own.
+#[test]
+fn types_that_two_crates_print_alike_are_two() {
+    let _dependency = Project::library(
+        "cellars",
+        "use std::sync::Mutex;\n\
+         static KEY: Mutex<u32> = Mutex::new(0);\n\
+         pub struct Inner(u32);\n\
+         impl Drop for Inner { fn drop(&mut self) { *KEY.lock().unwrap() += self.0; } }\n\
+         pub struct Cellar { inner: Inner }\n\
+         impl Cellar { pub fn new() -> Cellar { Cellar { inner: Inner(1) } } }\n\
+         pub fn with_key(run: impl FnOnce()) { let _key = KEY.lock().unwrap(); run() }\n",
+    );
+    let project = user_of(
+        "house",
+        "cellars",
+        "use std::sync::Mutex;\n\
+         static DOOR: Mutex<u32> = Mutex::new(0);\n\
+         pub struct Inner(u32);\n\
+         pub struct House { inner: Inner, cellar: cellars::Cellar }\n\
+         impl House { pub fn new() -> House { House { inner: Inner(2), cellar: cellars::Cellar::new() } } }\n\
+         pub fn leave(house: House) { let _door = DOOR.lock().unwrap(); drop(house) }\n\
+         pub fn enter() { cellars::with_key(|| *DOOR.lock().unwrap() += 1) }\n",
+    );
+    let run = project.analyze(&["--include-dep", "cellars"]);
+    assert_eq!(run.code, Some(1), "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("[lock-order-cycle]: `cellars::KEY` and `house::DOOR`"), "{}", run.stdout);
+}
