@@ -2,10 +2,11 @@
 //! every value that the memory model lets a load return.
 //!
 //! A file of this crate that shares something between CPUs takes its atomics from here. Only the models
-//! (`graph/models.rs`) are built with loom's. What a
-//! `Mutex<RawSpin, _>` protects stays plain memory: loom sees who holds the lock, not what they do with it. Compiler fences
-//! are not modelled: they order a CPU with its own interrupts.
+//! (`graph/models.rs`) are built with loom's. What a `Mutex<RawSpin, _>` protects stays plain memory: loom sees who holds
+//! the lock, not what they do with it. Compiler fences are not modelled: they order a CPU with its own interrupts.
 
+#[cfg(not(all(loom, test)))]
+pub(crate) use core::hint::spin_loop;
 #[cfg(not(all(loom, test)))]
 pub(crate) use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
 

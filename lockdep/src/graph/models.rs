@@ -34,6 +34,9 @@ const C: u16 = 2;
 
 /// Runs `model` in every interleaving.
 fn explore(model: impl Fn() + Sync + Send + 'static) {
+    // The graph is one for the process, and `cargo test` runs models at the same time.
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     cpu::install_for_models(|| CPU.with(Cell::get));
     let runs = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&runs);
