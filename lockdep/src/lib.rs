@@ -58,7 +58,9 @@ pub use lock::{
     Mutex, MutexGuard, ReentrantMutex, ReentrantMutexGuard, RwLock, RwLockReadGuard,
     RwLockUpgradableReadGuard, RwLockWriteGuard,
 };
-pub use lockdep_macros::{lock_order, lock_owner, mm_lock, mm_locks, operation};
+pub use lockdep_macros::{
+    acquires, lock_order, lock_owner, mm_lock, mm_locks, must_not_hold, operation, requires_held,
+};
 pub use map::Map;
 pub use owner::{LockOwner, Owner, OwnerError, OwnerId};
 pub use report::{Report, set_sink};

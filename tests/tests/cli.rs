@@ -227,6 +227,7 @@ fn every_format_and_discipline_gets_out() {
     serde_json::from_str::<serde_json::Value>(&json.stdout).expect("JSON");
     assert!(project.analyze(&["--format", "dot"]).stdout.starts_with("digraph"));
     assert!(!project.analyze(&["--format", "list"]).stdout.is_empty());
+    assert!(project.analyze(&["--format", "sequence"]).stdout.contains("\nCPU 0   CPU 1\nhold"));
     assert!(project.analyze(&["--format", "smt"]).stdout.ends_with("(check-sat)\n"));
     for discipline in lockdep::order::Discipline::ALL {
         let judged = project.analyze(&["--discipline", discipline.name]);

@@ -118,13 +118,13 @@ impl<'a> Channels<'a> {
         context: &Context<'a>,
         (krate, ty): (usize, &Ty),
         side: Side,
-        seen: &mut BTreeSet<String>,
+        seen: &mut BTreeSet<(usize, Ty)>,
         found: &mut BTreeSet<ChannelId>,
     ) {
         let mut parts: Vec<(usize, &Ty, Where<'a>)> = Vec::new();
         match ty {
             Ty::Path(path, args) => {
-                if !seen.insert(ty.to_string()) {
+                if !seen.insert((krate, ty.clone())) {
                     return;
                 }
                 if is_ours(context, krate, path) {

@@ -89,7 +89,7 @@ impl Context<'_> {
         matches!(ty, Ty::Ref(false, inner) if self.keeps_guards(krate, inner, &mut BTreeSet::new()))
     }
 
-    fn keeps_guards(&self, krate: usize, ty: &Ty, seen: &mut BTreeSet<Ty>) -> bool {
+    fn keeps_guards(&self, krate: usize, ty: &Ty, seen: &mut BTreeSet<(usize, Ty)>) -> bool {
         if let Ty::Path(path, _) = ty
             && self.is_guard(krate, ty)
         {
@@ -106,7 +106,7 @@ impl Context<'_> {
                 let fields: Vec<_> = self.index.fields(krate, path).collect();
                 (plain || !fields.is_empty())
                     && args.iter().all(|ty| self.keeps_guards(krate, ty, seen))
-                    && (!seen.insert(ty.clone())
+                    && (!seen.insert((krate, ty.clone()))
                         || fields.iter().all(|field| self.keeps_guards(field.krate, &field.ty, seen)))
             }
             _ => false,

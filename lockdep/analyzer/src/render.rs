@@ -1,4 +1,4 @@
-//! Renderers: a judgement as text, JSON, DOT or lines.
+//! Renderers: a judgement as text, JSON, DOT, lines or pictures.
 //!
 //! Each child is one format. Nothing here judges; nothing here prints: the caller brings the writer, and the way to
 //! look up source text. No output has a clock, an absolute path or the order of a hash map in it.
@@ -9,6 +9,7 @@ mod dot;
 mod json;
 mod list;
 mod report;
+mod sequence;
 mod text;
 mod words;
 
@@ -33,17 +34,20 @@ pub enum Format {
     Dot,
     /// The graph, one line per class and nesting: to be committed and compared.
     List,
+    /// Each deadlock as a picture in text: CPUs, what they hold, how they block.
+    Sequence,
     /// The question of the proof as SMT-LIB 2, see `smt.rs`.
     Smt,
 }
 
 impl Format {
     /// Every format, by the name used on the command line.
-    pub const ALL: [(&'static str, Format); 5] = [
+    pub const ALL: [(&'static str, Format); 6] = [
         ("text", Format::Text),
         ("json", Format::Json),
         ("dot", Format::Dot),
         ("list", Format::List),
+        ("sequence", Format::Sequence),
         ("smt", Format::Smt),
     ];
 }
@@ -60,6 +64,7 @@ pub fn render(
         Format::Json => json::render(judgement, w),
         Format::Dot => dot::render(judgement, w),
         Format::List => list::render(&judgement.graph, w),
+        Format::Sequence => sequence::render(judgement, w),
         Format::Smt => smt::deadlock_exists(&judgement.graph, w),
     }
 }

@@ -33,6 +33,16 @@ fn text_of_a_deadlock_between_domains() {
 }
 
 #[test]
+fn pictures_of_deadlocks() {
+    for relation in ["Other", "Same", "Up", "Down"] {
+        insta::assert_snapshot!(
+            format!("sequence_{}", relation.to_lowercase()),
+            hierarchy(game::graph(relation), Format::Sequence)
+        );
+    }
+}
+
+#[test]
 fn text_of_a_cycle_in_one_domain() {
     insta::assert_snapshot!(hierarchy(game::graph("Same"), Format::Text));
 }

@@ -290,6 +290,7 @@ fn described(name: &'static str, format: Format) -> PossibleValue {
         Format::List => {
             "The lock graph, a line for each class and nesting: made to be committed and compared"
         }
+        Format::Sequence => "Each deadlock as a picture in text: what the CPUs hold, and how they block",
         Format::Smt => "Whether a deadlock exists, as a question for an SMT solver such as z3",
     })
 }

@@ -13,9 +13,9 @@ use annotate_snippets::{
 use crate::finding::{Finding, Level, Link};
 use crate::graph::{CALLERS, LockGraph, Step};
 use crate::mir::ir::Span;
-use crate::witness::{CpuStep, Witness};
+use crate::witness::Witness;
 
-use super::words::{counted, held_word, wanted_word};
+use super::words::{counted, domains, held_word, locks, wanted_word};
 
 /// What the reader wants.
 #[derive(Clone, Copy)]
@@ -206,26 +206,14 @@ fn variants(graph: &LockGraph, link: &Link) -> Option<String> {
 
 /// The schedule: domains, then one line per CPU.
 fn schedule(graph: &LockGraph, witness: &Witness) -> String {
-    let name = |domain: usize| witness.domains.get(domain).map_or("?", String::as_str);
-    let mut lines = Vec::new();
-    let controls: Vec<String> = witness
-        .controls
-        .iter()
-        .map(|&(upper, lower)| format!("{} controls {}", name(upper), name(lower)))
-        .collect();
-    lines.push(match (witness.domains.as_slice(), controls.is_empty()) {
-        ([], _) => "no domain is needed".to_owned(),
-        ([only], _) => format!("one domain {only}"),
-        (domains, true) => format!("domains {}, unrelated", domains.join(", ")),
-        (domains, false) => format!("domains {}; {}", domains.join(", "), controls.join(", ")),
-    });
+    let mut lines = vec![domains(witness)];
     for (number, cpu) in witness.cpus.iter().take(CPUS).enumerate() {
         let site = |steps: Option<&Vec<Step>>| {
             let step = steps.and_then(|steps| steps.last());
             step.map_or(String::new(), |step| format!(" ({}, {})", step.function, step.span))
         };
         let evidence = graph.nestings.get(&cpu.nesting);
-        let [held, wanted] = locks(graph, cpu, &name);
+        let [held, wanted] = locks(graph, witness, cpu);
         lines.push(format!(
             "CPU {number}: holds {held}{}, waits for {wanted}{}",
             site(evidence.map(|evidence| &evidence.held)),
@@ -236,18 +224,4 @@ fn schedule(graph: &LockGraph, witness: &Witness) -> String {
         lines.push(format!("and so on for {} more CPUs", witness.cpus.len() - CPUS));
     }
     lines.join("\n")
-}
-
-/// Both locks of a step, as "`rook` of A"; instances are told apart where the step meets two of a class.
-fn locks<'a>(graph: &LockGraph, cpu: &CpuStep, name: &dyn Fn(usize) -> &'a str) -> [String; 2] {
-    let several = cpu.held_instance > 0 || cpu.wanted_instance > 0;
-    let lock = |class: usize, owner: Option<usize>, instance: usize| {
-        let instance = if several { format!(" #{instance}") } else { String::new() };
-        let owner = owner.map_or(String::new(), |owner| format!(" of {}", name(owner)));
-        format!("`{}`{instance}{owner}", graph.name(class))
-    };
-    [
-        lock(cpu.nesting.held, cpu.held_owner, cpu.held_instance),
-        lock(cpu.nesting.wanted, cpu.wanted_owner, cpu.wanted_instance),
-    ]
 }
