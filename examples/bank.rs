@@ -43,7 +43,8 @@ fn print(report: &Report) {
 fn main() {
     lockdep_std::set_sink(print);
     let log = Mutex::named("log", Vec::new());
-    let bank = Bank { accounts: Mutex::named("accounts", vec![70, 30]), log, logged: Condvar::named("logged") };
+    let bank =
+        Bank { accounts: Mutex::named("accounts", vec![70, 30]), log, logged: Condvar::named("logged") };
     println!("transfer: one order, no report");
     bank.transfer(0, 1, 50);
     println!("audit: the other order\n");
