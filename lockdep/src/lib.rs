@@ -34,6 +34,7 @@ pub mod class;
 pub mod context;
 pub mod cpu;
 pub mod held;
+pub mod hooks;
 pub mod observed;
 pub mod order;
 pub mod owner;
