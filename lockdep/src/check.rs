@@ -296,6 +296,17 @@ pub(crate) fn interruptible(
     })
 }
 
+/// Learns that whoever waits for `awaited`, which is let go here, waits for what is held here.
+pub(crate) fn let_go(state: &CpuState, awaited: &HeldLock) -> Option<Fault> {
+    let held = state.held_here().filter(|held| learning() && has_edges(held));
+    held.fold(None, |fault, held| {
+        let relation = owner::relation(awaited.instance.owner, held.instance.owner);
+        let edge = edge(awaited, held, relation).filter(|&edge| !graph::knows(edge));
+        let found = edge.and_then(|edge| learn(edge, awaited.site, held, (Some(awaited), Some(held))));
+        fault.or(found)
+    })
+}
+
 /// Learns one edge. `first` is where its tail was acquired or entered, `second` where its head is.
 fn learn(
     edge: Edge,

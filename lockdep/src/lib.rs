@@ -34,6 +34,7 @@ pub mod class;
 pub mod context;
 pub mod cpu;
 pub mod held;
+pub mod hooks;
 pub mod observed;
 pub mod order;
 pub mod owner;
@@ -58,7 +59,9 @@ pub use lock::{
     Mutex, MutexGuard, ReentrantMutex, ReentrantMutexGuard, RwLock, RwLockReadGuard,
     RwLockUpgradableReadGuard, RwLockWriteGuard,
 };
-pub use lockdep_macros::{lock_order, lock_owner, mm_lock, mm_locks, operation};
+pub use lockdep_macros::{
+    acquires, lock_order, lock_owner, mm_lock, mm_locks, must_not_hold, operation, requires_held,
+};
 pub use map::Map;
 pub use owner::{LockOwner, Owner, OwnerError, OwnerId};
 pub use report::{Report, set_sink};

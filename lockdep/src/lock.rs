@@ -4,6 +4,7 @@
 //! The cell and its guards are `lock_api`'s, so there is no `unsafe` here. Guards release in any order; the check
 //! of a release comes before the release itself, so that what a CPU holds is never under-reported.
 
+mod debug;
 mod mutex;
 mod reentrant;
 mod rwlock;

@@ -1,6 +1,6 @@
 //! The hooks: about to acquire, tried, released, changed, contexts, assertions. Joins judgement, record and sink.
 //!
-//! Called by `track.rs`, `map.rs`, `context.rs` and `role.rs` only. An acquisition is recorded before it waits, as in
+//! Called by `track.rs`, `map.rs`, `hooks.rs`, `context.rs` and `role.rs` only. An acquisition is recorded before it waits, as in
 //! Linux (`lock_acquire`), so that one visit to the CPU's state does for both; an interrupt that comes while it waits
 //! then sees one lock too many, never one too few. A check that could not be made is counted in [`Counters`], never
 //! dropped silently: no CPU hook, a CPU that is inside the checker already, a full stack.
@@ -69,7 +69,7 @@ pub fn counters() -> Counters {
     }
 }
 
-fn pin() -> Option<Pin<'static, CpuState>> {
+pub(crate) fn pin() -> Option<Pin<'static, CpuState>> {
     match CPUS.pin() {
         Ok(pin) => Some(pin),
         Err(missed) => {
@@ -111,7 +111,7 @@ fn send(cpu: usize, (code, matter): Fault) {
 
 /// Lets go of the CPU's state and reports: a sink may panic, print under locks, or not return.
 #[cold]
-fn report(pin: Pin<'_, CpuState>, fault: Option<Fault>) {
+pub(crate) fn report(pin: Pin<'_, CpuState>, fault: Option<Fault>) {
     let cpu = pin.cpu;
     drop(pin);
     if let Some(fault) = fault {
@@ -123,7 +123,7 @@ fn report(pin: Pin<'_, CpuState>, fault: Option<Fault>) {
 }
 
 #[inline]
-fn entry(state: &CpuState, lock: &Attempt, nest: usize) -> HeldLock {
+pub(crate) fn entry(state: &CpuState, lock: &Attempt, nest: usize) -> HeldLock {
     HeldLock {
         instance: lock.instance,
         mode: lock.mode,

@@ -13,6 +13,7 @@ mod pipeline;
 use proc_macro::TokenStream;
 
 use ask::Attribute;
+use model::contract::Contract;
 
 /// Declares a lock order: which locks there are, in which order they nest, and which roles domains play.
 ///
@@ -127,6 +128,66 @@ pub fn lock_owner(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn operation(arguments: TokenStream, item: TokenStream) -> TokenStream {
     pipeline::attribute(Attribute::Operation, arguments.into(), item.into()).into()
+}
+
+/// The caller of the function holds these locks, and on entry that is asserted.
+///
+/// ```
+/// # lockdep::lock_order! { pub order Board { pawn = 8; queen = 32; } }
+/// # type Mutex<T, C> = lockdep::Mutex<spin::Mutex<()>, T, C>;
+/// # type RwLock<T, C> = lockdep::RwLock<spin::RwLock<()>, T, C>;
+/// # use lockdep::{mm_locks, requires_held};
+/// # #[mm_locks] pub struct Player {
+/// #     #[mm_lock(order = pawn)] pawns: RwLock<u64>, #[mm_lock(order = queen)] queen: Mutex<u8>,
+/// # }
+/// impl Player {
+///     #[requires_held(exclusively: self.pawns, self.queen)]
+///     fn castle(&self) { /* … */ }
+/// }
+/// # fn main() {}
+/// ```
+///
+/// The locks are expressions in terms of the parameters, of anything with a method `assert_held` (and
+/// `assert_held_exclusively`, where a reader is not enough). A violation is reported like any other, at the lock in the
+/// attribute; with checking off nothing is left of it. It goes with neither `async` nor `const`.
+#[proc_macro_attribute]
+pub fn requires_held(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    pipeline::contract(Contract::RequiresHeld, arguments.into(), item.into()).into()
+}
+
+/// The caller of the function holds none of these locks, and on entry that is asserted. See [`macro@requires_held`].
+///
+/// ```
+/// # lockdep::lock_order! { pub order Board { pawn = 8; } }
+/// # type Mutex<T, C> = lockdep::Mutex<spin::Mutex<()>, T, C>;
+/// # use lockdep::{mm_lock, must_not_hold};
+/// # #[mm_lock(order = pawn)] pub struct PawnLock(Mutex<u64>);
+/// #[must_not_hold(pawns)]
+/// fn wait_for_the_other_side(pawns: &PawnLock) { /* … */ }
+/// # fn main() {}
+/// ```
+#[proc_macro_attribute]
+pub fn must_not_hold(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    pipeline::contract(Contract::MustNotHold, arguments.into(), item.into()).into()
+}
+
+/// The function takes these locks itself: its caller must not hold one, and on entry that is asserted, whichever way the
+/// function goes then. See [`macro@requires_held`].
+///
+/// ```
+/// # lockdep::lock_order! { pub order Board { pawn = 8; } }
+/// # type Mutex<T, C> = lockdep::Mutex<spin::Mutex<()>, T, C>;
+/// # use lockdep::{acquires, mm_lock};
+/// # #[mm_lock(order = pawn)] pub struct PawnLock(Mutex<u64>);
+/// #[acquires(pawns)]
+/// fn advance(pawns: &PawnLock, square: Option<u32>) {
+///     if let Some(square) = square { *pawns.lock() |= 1 << square; }
+/// }
+/// # fn main() {}
+/// ```
+#[proc_macro_attribute]
+pub fn acquires(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    pipeline::contract(Contract::Acquires, arguments.into(), item.into()).into()
 }
 
 /// Where a table answers an attribute. Not for users: `lockdep` re-exports it in `__private`.

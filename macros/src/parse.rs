@@ -3,6 +3,7 @@
 //! The rules that a declaration must obey are the model's (`model.rs`). Here is what the files below share:
 //! how an order is named in an attribute, and how helper attributes are found and removed.
 
+pub mod contract;
 pub mod lock;
 pub mod operation;
 pub mod order;

@@ -8,6 +8,7 @@ use proc_macro2::{Span, TokenStream};
 
 use crate::ask::{Attribute, Next, Request};
 use crate::diagnostics::Diagnostics;
+use crate::model::contract::Contract;
 use crate::{expand, parse};
 
 /// `lock_order! { … }`
@@ -69,4 +70,11 @@ pub fn lock_owner(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     let item = parse::owner::owner(arguments, item, &mut diagnostics);
     diagnostics.finish(expand::owner::owner(&item))
+}
+
+/// `#[requires_held(…)]` and the like.
+pub fn contract(contract: Contract, arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let mut diagnostics = Diagnostics::default();
+    let item = parse::contract::contract(contract, arguments, item, &mut diagnostics);
+    diagnostics.finish(expand::contract::contract(contract, item))
 }

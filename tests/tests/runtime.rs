@@ -3,6 +3,8 @@
 //! Locks are chess pieces. What a hypervisor does with such locks is tested in `discipline.rs` and `stress.rs`, the
 //! macros' errors in `ui.rs`. Every test that can cause a report holds the right to switch the sink.
 
+#[path = "runtime/contracts.rs"]
+mod contracts;
 #[path = "runtime/off.rs"]
 mod off;
 #[path = "runtime/order.rs"]

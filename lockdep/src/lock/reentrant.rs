@@ -9,6 +9,7 @@ use crate::class::{Declaration, Declared, Flags, LockClass};
 use crate::cpu::CpuThread;
 use crate::held::Mode;
 use crate::owner::OwnerId;
+use crate::report::Assertion;
 use crate::track::{Acquired, Tracker};
 
 /// A mutex of a class declared `recursive`, over the raw mutex `R`. Since its holder can hold several guards,
@@ -56,6 +57,18 @@ impl<R: RawMutex, T, C: LockClass> ReentrantMutex<R, T, C> {
     pub fn lock(&self) -> ReentrantMutexGuard<'_, R, T, C> {
         let (_acquired, inner) = self.tracker.enter(Mode::Exclusive, || self.inner.lock());
         ReentrantMutexGuard { _acquired, inner, class: PhantomData }
+    }
+
+    /// Reports unless this CPU holds it.
+    #[track_caller]
+    pub fn assert_held(&self) {
+        self.tracker.assert(Assertion::Held);
+    }
+
+    /// Reports if this CPU holds it.
+    #[track_caller]
+    pub fn assert_not_held(&self) {
+        self.tracker.assert(Assertion::NotHeld);
     }
 }
 

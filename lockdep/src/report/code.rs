@@ -27,6 +27,8 @@ pub enum Code {
     HeldLockFreed,
     /// A handler ended and kept a lock.
     HeldAtContextExit,
+    /// A CPU went offline, or a thread ended, and kept a lock.
+    HeldAtExit,
     /// A context was left or enabled that was not entered or disabled.
     ContextUnbalanced,
     /// An assertion about held locks or the context does not hold.
@@ -37,7 +39,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Code; 14] = [
+    pub const ALL: [Code; 15] = [
         Code::OrderViolation,
         Code::Recursion,
         Code::RoleUnfounded,
@@ -49,6 +51,7 @@ impl Code {
         Code::NestLockNotHeld,
         Code::HeldLockFreed,
         Code::HeldAtContextExit,
+        Code::HeldAtExit,
         Code::ContextUnbalanced,
         Code::AssertionFailed,
         Code::TableFull,
@@ -68,6 +71,7 @@ impl Code {
             Code::NestLockNotHeld => "nest-lock-not-held",
             Code::HeldLockFreed => "held-lock-freed",
             Code::HeldAtContextExit => "held-at-context-exit",
+            Code::HeldAtExit => "held-at-exit",
             Code::ContextUnbalanced => "context-unbalanced",
             Code::AssertionFailed => "assertion-failed",
             Code::TableFull => "table-full",

@@ -43,6 +43,7 @@ impl Report {
             Code::NestLockNotHeld => "the lock that orders others of its class is not held around them",
             Code::HeldLockFreed => "a lock is initialised or freed while held",
             Code::HeldAtContextExit => "a handler ends and keeps a lock",
+            Code::HeldAtExit => "a thread ends, or a CPU goes offline, and keeps a lock",
             Code::ContextUnbalanced => "a context is left or enabled that was not entered or disabled",
             Code::AssertionFailed => "assertion failed",
             Code::TableFull => "a table of the checker is full",

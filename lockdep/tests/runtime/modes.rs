@@ -149,3 +149,26 @@ fn assertions_of_locks() {
     failed(0);
     drop(writer);
 }
+
+/// A lock is read for its text by a try: no report, no wait, and what the text of its data takes is nested in it.
+#[test]
+fn locks_as_text() {
+    let desk = Desk::new();
+    let mutex: Plain<Knight> = Plain::new(3);
+    assert_eq!(format!("{mutex:?}"), "Mutex { class: knight, data: 3 }");
+    let guard = mutex.lock();
+    assert_eq!(format!("{mutex:?} {guard:?} {guard}"), "Mutex { class: knight, data: <locked> } 3 3");
+    drop(guard);
+    let lock = Lock::<Pawn>::new(7);
+    let reader = lock.read();
+    assert_eq!(format!("{lock:?} {reader}"), "RwLock { class: pawn, data: 7 } 7");
+    drop(reader);
+    let writer = lock.write();
+    assert_eq!(format!("{lock:?} {writer:?}"), "RwLock { class: pawn, data: <locked> } 7");
+    drop(writer);
+    lockdep::assert_none_held();
+    let outer: Mutex<parking_lot::RawMutex, Lock<Pawn>, Knight> = Mutex::new(Lock::new(7));
+    let inner = "RwLock { class: pawn, data: 7 }";
+    assert_eq!(format!("{outer:?}"), format!("Mutex {{ class: knight, data: {inner} }}"));
+    assert_eq!(desk.codes(), []);
+}

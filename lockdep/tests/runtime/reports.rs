@@ -96,6 +96,12 @@ fn provoke(code: Code) {
             rook.acquire(X);
             HARDIRQ.exit();
         }
+        Code::HeldAtExit => {
+            rook.acquire(X);
+            assert!(!lockdep::hooks::retires());
+            rook.release();
+            assert!(lockdep::hooks::retires());
+        }
         Code::ContextUnbalanced => HARDIRQ.enable(),
         Code::AssertionFailed => {
             let reader = Map::keyed(&ROOK, OwnerId::NOBODY, 7);

@@ -18,8 +18,20 @@ const USES: &str = r"
 #[unsafe(no_mangle)] #[inline(never)] pub fn use_read(lock: &RwLock) -> u64 { *lock.read() }
 #[unsafe(no_mangle)] #[inline(never)] pub fn use_write(lock: &RwLock) { *lock.write() += 1; }
 #[unsafe(no_mangle)] #[inline(never)] pub fn use_reentrant(lock: &ReentrantMutex) -> u64 { *lock.lock() }
+#[unsafe(no_mangle)] #[inline(never)] pub fn use_std_lock(lock: &StdMutex) { *lock.lock().unwrap() += 1; }
+#[unsafe(no_mangle)] #[inline(never)] pub fn use_std_read(lock: &StdRwLock) -> u64 { *lock.read().unwrap() }
+#[unsafe(no_mangle)] #[inline(never)] pub fn use_std_lazy(lazy: &StdLazyLock) -> u64 { **lazy }
 ";
-const FUNCTIONS: [&str; 5] = ["use_lock", "use_try_lock", "use_read", "use_write", "use_reentrant"];
+const FUNCTIONS: [&str; 8] = [
+    "use_lock",
+    "use_try_lock",
+    "use_read",
+    "use_write",
+    "use_reentrant",
+    "use_std_lock",
+    "use_std_read",
+    "use_std_lazy",
+];
 
 const CHECKED: &str = r#"
 lockdep::lock_order! { /** Pieces. */ pub order Board {
@@ -28,12 +40,18 @@ lockdep::lock_order! { /** Pieces. */ pub order Board {
 pub type Mutex = lockdep::Mutex<spin::Mutex<()>, u64, board::pawn>;
 pub type RwLock = lockdep::RwLock<spin::RwLock<()>, u64, board::rook>;
 pub type ReentrantMutex = lockdep::ReentrantMutex<spin::Mutex<()>, u64, board::queen>;
+pub type StdMutex = lockdep_std::Mutex<u64>;
+pub type StdRwLock = lockdep_std::RwLock<u64>;
+pub type StdLazyLock = lockdep_std::LazyLock<u64>;
 "#;
 
 const RAW: &str = r"
 pub type Mutex = lock_api::Mutex<spin::Mutex<()>, u64>;
 pub type RwLock = lock_api::RwLock<spin::RwLock<()>, u64>;
 pub type ReentrantMutex = lock_api::ReentrantMutex<spin::Mutex<()>, lockdep::cpu::CpuThread, u64>;
+pub type StdMutex = std::sync::Mutex<u64>;
+pub type StdRwLock = std::sync::RwLock<u64>;
+pub type StdLazyLock = std::sync::LazyLock<u64>;
 ";
 
 /// Compares the sizes, then takes two locks in the wrong order, under the sink that panics.
@@ -73,7 +91,8 @@ fn project() -> &'static Path {
         let lockdep = analysis::root().join("lockdep");
         let manifest = format!(
             "[package]\nname = \"off\"\nversion = \"0.0.0\"\nedition = \"2024\"\n[workspace]\n[dependencies]\n\
-             lockdep = {{ path = {lockdep:?} }}\n{}\n",
+             lockdep = {{ path = {lockdep:?} }}\nlockdep-std = {{ path = {:?} }}\n{}\n",
+            lockdep.join("std"),
             ours.collect::<Vec<_>>().join("\n")
         );
         let lockfile = fs::read_to_string(analysis::root().join("Cargo.lock")).expect("the workspace has one");
