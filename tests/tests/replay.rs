@@ -58,7 +58,8 @@ fn every_refuted_fixture_replays_to_a_circular_wait() {
                 other => panic!("{} does not replay: {other:?}", program.name),
             }
             let codes = alone.codes();
-            assert!(codes.contains(&Code::OrderViolation), "{}: the runtime saw it coming", program.name);
+            let seen = !lockdep::CHECKED || codes.contains(&Code::OrderViolation);
+            assert!(seen, "{}: the runtime saw it coming", program.name);
             replayed.push((program.name, witness.len()));
         }
     }
