@@ -309,6 +309,11 @@ impl Learned {
     }
 }
 
+/// The class with this node.
+pub(crate) fn class(node: usize) -> Option<&'static Class> {
+    LEARNED.lock().classes.get(node).copied().flatten()
+}
+
 /// The nesting seen at this position in time, of those that were kept.
 pub(crate) fn nesting(position: usize) -> Option<Observed> {
     let learned = LEARNED.lock();

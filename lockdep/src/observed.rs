@@ -3,12 +3,15 @@
 //! A kernel exports them so that "observed is a subset of what the analyzer found" can be checked on a real run. This
 //! is a view of the learned graph, refused edges included, in the order of first sight. It judges nothing.
 
+mod export;
+
 use core::panic::Location;
 
 use crate::class::Class;
 pub use crate::graph::{MAX_CLASSES, MAX_NESTINGS, MAX_REFUSED};
 use crate::held::Mode;
 use crate::order::Relation;
+pub use export::{write_graph, write_text};
 
 /// A nesting as first seen. Modes that make the same kind of edge (a reader of either sort holds, a writer or a fair
 /// reader wants) are one nesting, with the modes of its first sight.

@@ -23,11 +23,9 @@ impl fmt::Display for Named<'_> {
     }
 }
 
-struct Arrow<'a>(&'a Observed);
-
-impl fmt::Display for Arrow<'_> {
+impl fmt::Display for Observed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Observed { held, held_mode, wanted, wanted_mode, relation, sites } = self.0;
+        let Observed { held, held_mode, wanted, wanted_mode, relation, sites } = self;
         write!(f, "{} ({}) at {}", held.name, held_mode.name(), sites.0)?;
         write!(f, ", then {} ({}) at {}, {}", wanted.name, wanted_mode.name(), sites.1, relation.name())
     }
@@ -79,9 +77,9 @@ impl Report {
                 if let Some(held) = held {
                     writeln!(f, "  held:   {} at {}", Named(&held.instance, held.mode), held.site)?;
                 }
-                write!(f, "  now:    {}", Arrow(closing))?;
+                write!(f, "  now:    {closing}")?;
                 for link in chain.iter() {
-                    write!(f, "\n  before: {}", Arrow(link))?;
+                    write!(f, "\n  before: {link}")?;
                 }
                 if chain.hidden != 0 {
                     write!(f, "\n  before: {} more", chain.hidden)?;

@@ -60,7 +60,8 @@ impl Origin {
         };
         // Knuth's multiplicative hash: the golden ratio spreads addresses that differ in their low bits.
         let hash = (address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - TABLE_BITS);
-        TABLE.iter().cycle().skip(hash as usize).take(TABLE.len())
+        let (before, after) = TABLE.split_at(hash as usize);
+        after.iter().chain(before)
     }
 
     fn is_same_object(self, other: Origin) -> bool {

@@ -6,6 +6,7 @@
 mod contexts;
 mod declared;
 mod modes;
+mod observed;
 mod reports;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,0 +1,142 @@
+//! What was observed, written out: as the analyzer's graph file, and as text for a console.
+//!
+//! To any `core::fmt::Write`, without a heap and with no table locked while writing, so the writer may be a checked lock's
+//! console. Nestings that are seen meanwhile may or may not be in it; those without sites
+//! ([`Counters::nestings_dropped`](crate::Counters)) are not: whoever compares asks [`counters`] first.
+
+use core::fmt::{self, Write};
+
+use crate::class::{Class, Flags};
+use crate::graph;
+use crate::held::Mode;
+use crate::observed::Observed;
+use crate::validator::{Counters, counters};
+
+/// The classes in use, in the order of their first use.
+fn classes() -> impl Iterator<Item = &'static Class> {
+    (0..).map_while(graph::class)
+}
+
+/// How many nestings there are. Their classes are in use already.
+fn nr_nestings() -> usize {
+    (0..).take_while(|&position| graph::nesting(position).is_some()).count()
+}
+
+fn nestings(number: usize) -> impl Iterator<Item = Observed> {
+    (0..number).map_while(graph::nesting)
+}
+
+/// The name of a class, unlike that of any other: of two classes of one name the younger is `name#2` (as in Linux).
+struct Name(&'static Class);
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Name(class) = *self;
+        if class.is_declared() {
+            write!(f, "{}::", class.order)?;
+        }
+        f.write_str(class.name)?;
+        let elders = classes().take_while(|elder| !core::ptr::eq(*elder, class));
+        let namesakes = elders.filter(|elder| (elder.order, elder.name) == (class.order, class.name)).count();
+        if namesakes == 0 { Ok(()) } else { write!(f, "#{}", namesakes + 1) }
+    }
+}
+
+/// What is written to it, with what a JSON string may not have as it is escaped (RFC 8259, section 7).
+struct Escaped<'a>(&'a mut dyn Write);
+
+impl Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|c| match c {
+            '"' | '\\' => write!(self.0, "\\{c}"),
+            '\0'..='\x1f' => write!(self.0, "\\u{:04x}", u32::from(c)),
+            _ => self.0.write_char(c),
+        })
+    }
+}
+
+fn string(w: &mut dyn Write, text: impl fmt::Display) -> fmt::Result {
+    w.write_char('"')?;
+    write!(Escaped(w), "{text}")?;
+    w.write_char('"')
+}
+
+fn held_as(mode: Mode) -> &'static str {
+    if mode == Mode::Exclusive { "exclusive" } else { "shared" }
+}
+
+fn wanted_as(mode: Mode) -> &'static str {
+    match mode {
+        // An upgradable reader waits for writers and for its like.
+        Mode::Exclusive | Mode::Upgradable => "exclusive",
+        Mode::Shared => "shared",
+        Mode::SharedRecursive => "shared-recursive",
+    }
+}
+
+/// Writes the graph file (`lockdep-graph-1`) that `cargo lockdep` reads: classes and nestings, no sites. Whether a class's
+/// locks have owners is left open, since the relation of each nesting was seen.
+///
+/// # Errors
+/// As `w`.
+pub fn write_graph(w: &mut dyn Write) -> fmt::Result {
+    // Before the classes, so that every nesting's are listed.
+    let nr_nestings = nr_nestings();
+    w.write_str("{\n  \"format\": \"lockdep-graph-1\",\n  \"classes\": [")?;
+    for (position, class) in classes().enumerate() {
+        w.write_str(if position == 0 { "\n    {\"name\": " } else { ",\n    {\"name\": " })?;
+        string(w, Name(class))?;
+        w.write_str(", \"level\": ")?;
+        match class.is_declared() {
+            true => write!(w, "{}", class.level.get())?,
+            false => w.write_str("null")?,
+        }
+        let (recursive, ordered) =
+            (class.flags.contains(Flags::RECURSIVE), class.flags.contains(Flags::ORDERED));
+        write!(w, ", \"recursive\": {recursive}, \"ordered\": {ordered}, \"ownership\": \"unknown\"}}")?;
+    }
+    w.write_str("\n  ],\n  \"nestings\": [")?;
+    for (position, seen) in nestings(nr_nestings).enumerate() {
+        w.write_str(if position == 0 { "\n    {\"held\": " } else { ",\n    {\"held\": " })?;
+        string(w, Name(seen.held))?;
+        write!(w, ", \"held_as\": \"{}\", \"wanted\": ", held_as(seen.held_mode))?;
+        string(w, Name(seen.wanted))?;
+        write!(w, ", \"wanted_as\": \"{}\"", wanted_as(seen.wanted_mode))?;
+        write!(w, ", \"relation\": \"{}\", \"instances\": \"any\"}}", seen.relation.name())?;
+    }
+    w.write_str("\n  ]\n}\n")
+}
+
+/// Writes classes, nestings with their sites, and the counters: one a line, for a console.
+///
+/// # Errors
+/// As `w`.
+pub fn write_text(w: &mut dyn Write) -> fmt::Result {
+    let nr_nestings = nr_nestings();
+    for class in classes() {
+        write!(w, "class {}", Name(class))?;
+        if class.is_declared() {
+            write!(w, " = {}", class.level.get())?;
+        }
+        w.write_char('\n')?;
+    }
+    for seen in nestings(nr_nestings) {
+        writeln!(w, "{seen}")?;
+    }
+    // Taken apart, so that a new counter is not forgotten.
+    let Counters {
+        checked,
+        reported,
+        unattributed,
+        reentered,
+        unsent,
+        overflowed,
+        classes_dropped,
+        nestings_dropped,
+        refusals_dropped,
+    } = counters();
+    writeln!(w, "checked {checked}, reported {reported}, unsent {unsent}")?;
+    writeln!(w, "not checked: unattributed {unattributed}, reentered {reentered}, overflowed {overflowed}")?;
+    write!(w, "dropped: classes {classes_dropped}, nestings {nestings_dropped}")?;
+    writeln!(w, ", refusals {refusals_dropped}")
+}
