@@ -16,8 +16,6 @@
 //! way from a lock further down is weak, though the nesting itself is not (Linux: `check_prevs_add` stops at the first
 //! lock that was not tried).
 
-use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-
 use crate::class::Flags;
 use crate::context::{self, Mask};
 use crate::graph::{self, Edge, MAX_CLASSES};
@@ -26,6 +24,7 @@ use crate::observed::Observed;
 use crate::order::{Discipline, Rank, Relation, permits};
 use crate::owner::{self, OwnerId};
 use crate::report::{Code, Matter};
+use crate::sync::{AtomicBool, AtomicU8, Ordering};
 use crate::wait::Wait;
 
 /// What the checker knows of one CPU.

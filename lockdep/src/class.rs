@@ -6,9 +6,9 @@
 //! (`order.rs`) and not the record of who holds what (`held.rs`).
 
 use core::marker::PhantomData;
-use core::sync::atomic::{AtomicU16, Ordering};
 
 use crate::order::Level;
+use crate::sync::{AtomicU16, Ordering};
 use crate::wait::Wait;
 
 /// Properties of a class, packed as they stand in the type.

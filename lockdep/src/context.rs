@@ -7,13 +7,13 @@
 //! declared costs nothing and is never assumed. The state is per CPU; nothing here reports.
 
 use core::panic::Location;
-use core::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 
 use lock_api::Mutex;
 
 use crate::class::{Class, Flags};
 use crate::graph;
 use crate::spin::RawSpin;
+use crate::sync::{AtomicU8, AtomicU16, Ordering};
 use crate::validator;
 use crate::wait::Wait;
 

@@ -13,9 +13,11 @@ use core::marker::PhantomData;
 use core::mem;
 use core::num::NonZeroUsize;
 use core::ops::{Deref, DerefMut};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering, compiler_fence};
+use core::sync::atomic::{AtomicPtr, compiler_fence};
 
 use lock_api::GetThreadId;
+
+use crate::sync::{AtomicBool, AtomicU32, Ordering};
 
 /// How many CPUs (or threads that stand for CPUs) can be told apart at once.
 pub const MAX_CPUS: usize = 64;
@@ -161,4 +163,12 @@ unsafe impl GetThreadId for CpuThread {
         let cpu = current().expect("a recursive lock needs lockdep::cpu::install before its first use");
         NonZeroUsize::new(cpu.checked_add(1).expect("CPU numbers are below usize::MAX")).expect("not zero")
     }
+}
+
+/// Installs a hook that asks `current`, for the models.
+#[cfg(all(loom, test))]
+pub(crate) fn install_for_models(current: fn() -> CpuId) {
+    // SAFETY: 1. a model numbers its threads, each differently. 2. It has no interrupts. 3. A number passes on when
+    // its thread has been joined, or with a new execution.
+    unsafe { install(current) };
 }

@@ -16,12 +16,13 @@
 //! The lock is taken with the CPU's state pinned, so an interrupt on this CPU that comes here is turned away before it
 //! could spin on a lock that its own CPU holds (`cpu.rs`).
 
+#[cfg(all(loom, test))]
+mod models;
 mod rank;
 mod walk;
 
 use core::cell::Cell;
 use core::panic::Location;
-use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
 
 use lock_api::Mutex;
 
@@ -32,6 +33,7 @@ use crate::observed::Observed;
 use crate::order::Relation;
 use crate::report::{MAX_CHAIN, Table};
 use crate::spin::RawSpin;
+use crate::sync::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
 use rank::Ranks;
 
 /// How many classes are told apart; nestings of further ones are not learned, and counted.

@@ -49,6 +49,7 @@ mod lock;
 mod map;
 mod role;
 mod spin;
+mod sync;
 mod track;
 mod validator;
 

@@ -6,12 +6,12 @@
 //! not outlive. This file knows nothing of locks; a kernel may use the relation for its own permissions.
 
 use core::fmt;
-use core::sync::atomic::{AtomicU64, Ordering};
 
 use lock_api::Mutex;
 
 use crate::order::Relation;
 use crate::spin::RawSpin;
+use crate::sync::{AtomicU64, Ordering};
 
 /// How many owners can be registered at once.
 pub const MAX_OWNERS: usize = 256;

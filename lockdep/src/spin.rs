@@ -4,10 +4,9 @@
 //! not for users: they bring their own raw locks through `lock_api`.
 #![expect(unsafe_code, reason = "lock_api's raw traits are unsafe to implement")]
 
-use core::hint::spin_loop;
-use core::sync::atomic::{AtomicBool, Ordering};
-
 use lock_api::{GuardNoSend, RawMutex};
+
+use crate::sync::{AtomicBool, Ordering, spin_loop};
 
 /// A spin lock of one byte.
 pub(crate) struct RawSpin(AtomicBool);

@@ -6,7 +6,6 @@
 //! dropped silently: no CPU hook, a CPU that is inside the checker already, a full stack.
 
 use core::panic::Location;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::check::{self, CpuState, Fault, discipline};
 use crate::context::{Context, Running};
@@ -15,6 +14,7 @@ use crate::graph;
 use crate::held::{HeldLock, Mode};
 use crate::owner::OwnerId;
 use crate::report::{self, Assertion, Attempt, Code, Matter, Report};
+use crate::sync::{AtomicBool, AtomicU32, Ordering};
 use crate::wait::Wait;
 
 static CPUS: PerCpu<CpuState> = PerCpu::new([const { Slot::new(CpuState::NEW) }; crate::cpu::MAX_CPUS]);
