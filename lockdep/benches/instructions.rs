@@ -8,7 +8,8 @@ use std::hint::black_box;
 
 use lockdep::class::{Class, LockClass};
 use lockdep::context::{HARDIRQ, SOFTIRQ};
-use lockdep::{Mutex, RwLock};
+use lockdep::owner::add_control;
+use lockdep::{Mutex, Owner, RwLock};
 
 type Raw = lock_api::Mutex<spin::Mutex<()>, u32>;
 
@@ -83,6 +84,23 @@ fn main() {
         }
         "learned" => {
             let locks = eight!(Checked);
+            nested!(depth, times, locks, lock);
+        }
+        "across" => {
+            let owners = [(); 8].map(|()| Owner::register(false).expect("a free owner"));
+            let chain = owners.iter().zip(&owners[1..]);
+            chain.for_each(|(low, high)| add_control(high.id(), low.id()).expect("an order"));
+            let [a, b, c, d, e, f, g, h] = owners.each_ref().map(Owner::id);
+            let locks = (
+                Checked::<A>::owned(a, 0),
+                Checked::<B>::owned(b, 0),
+                Checked::<C>::owned(c, 0),
+                Checked::<D>::owned(d, 0),
+                Checked::<E>::owned(e, 0),
+                Checked::<F>::owned(f, 0),
+                Checked::<G>::owned(g, 0),
+                Checked::<H>::owned(h, 0),
+            );
             nested!(depth, times, locks, lock);
         }
         "contexts" => {

@@ -1,30 +1,32 @@
-//! The judgement of one acquisition: two short passes that most leave by, and a long one that says what is wrong.
+//! The judgement of one acquisition: short looks that most leave by, and a long one that says what is wrong.
 //!
-//! [`settled`] answers yes only if every edge is known and nothing was ever objected to about the wanted class, so that
-//! known edges are in order too: one load per held lock. [`passes`] asks the declared order again, for classes that were
-//! objected to and for instance keys; it too says yes only if nothing is wrong and nothing is new. [`examine`] asks
-//! everything, learns what is new, and returns the first fault in this order: waiting, the declared order, interrupts,
-//! nest lock, learned graph. `validator.rs` alone calls it.
+//! [`settled`] is inlined where a lock is acquired. It answers yes only if every edge is known, all locks have one owner, and
+//! the class asks nothing of this CPU ([`Standing`]): one load per held lock. [`settled_across`] and, with learning off,
+//! [`in_order`] are the same out of line for what the shortest look leaves open. [`passes`] asks the declared order again,
+//! for classes that were objected to, for keys and in handlers; it too says yes only if nothing is wrong or new. [`examine`]
+//! asks everything, learns what is new, and returns the first fault: waiting, the declared order, interrupts, nest lock, graph.
 //!
 //! Why a known edge needs no second look at the declared order: it became known in [`examine`], which asked
-//! `order::permits` about the same pair without instance keys and marks the wanted class as objected to when the answer
-//! is no. The answer depends on the classes, the relation and whether either is owned; an edge stands for all that but
-//! one: `Other` is also two strangers, who are never settled. It depends on the discipline too: under a biased one, which
-//! asks who is current, every class is objected to, and after a change of discipline as well.
+//! `order::permits` about the same pair without instance keys and makes the wanted class ask ([`Standing::ORDER`]) when the
+//! answer is no. The answer depends on the classes, the relation and whether either is owned; an edge stands for all that
+//! but one: `Other` is also two strangers, who are never settled. It depends on the discipline too: under a biased one, which
+//! asks who is current, every class asks, and after a change of discipline as well.
 //!
 //! Edges come from *every* lock held in the innermost context, not only from the nearest: behind a recursive reader the
 //! way from a lock further down is weak, though the nesting itself is not (Linux: `check_prevs_add` stops at the first
 //! lock that was not tried).
 
-use crate::class::Flags;
+use crate::class::{Flags, Standing};
 use crate::context::{self, Mask};
-use crate::graph::{self, Edge, MAX_CLASSES};
+use crate::cpu::Fresh;
+use crate::graph::{self, Edge, MAX_CLASSES, Row};
 use crate::held::{HeldLock, HeldStack, Mode};
+use crate::hold::{Hold, Tail};
 use crate::observed::Observed;
 use crate::order::{Discipline, Rank, Relation, permits};
 use crate::owner::{self, OwnerId};
 use crate::report::{Code, Matter};
-use crate::sync::{AtomicBool, AtomicU8, Ordering};
+use crate::sync::{AtomicBool, AtomicU8, Ordering, fence};
 use crate::wait::Wait;
 
 /// What the checker knows of one CPU.
@@ -35,12 +37,26 @@ pub(crate) struct CpuState {
     pub(crate) current: OwnerId,
 }
 
-impl CpuState {
-    pub(crate) const NEW: CpuState =
+impl Fresh for CpuState {
+    const FRESH: CpuState =
         CpuState { held: HeldStack::EMPTY, contexts: context::Contexts::NONE, current: OwnerId::NOBODY };
+}
+
+impl CpuState {
+    /// The height of the stack, and whether anything stands aside: that no handler runs and no nest lock is named is
+    /// what a short look goes by. This travels with the pin.
+    pub(crate) fn word(&self) -> u32 {
+        let aside = self.contexts.depth() != 0 || self.held.is_nested();
+        self.held.height() as u32 | if aside { ASIDE } else { 0 }
+    }
+
+    /// The visit that ended with this word goes on.
+    pub(crate) fn resume(&mut self, word: u32) {
+        self.held.resume((word & !ASIDE) as usize, word & ASIDE == 0);
+    }
 
     /// What is held in the innermost context.
-    pub(crate) fn held_here(&self) -> impl DoubleEndedIterator<Item = &HeldLock> {
+    pub(crate) fn held_here(&self) -> impl DoubleEndedIterator<Item = HeldLock> {
         let depth = self.contexts.depth();
         self.held.iter().filter(move |held| held.depth == depth)
     }
@@ -50,17 +66,20 @@ impl CpuState {
         let own = self.contexts.innermost().map_or(Wait::Sleep, |running| running.bears);
         self.held_here().fold((own, None), |(bears, limit), held| match held.instance.class.inner {
             Wait::Unchecked => (bears, limit),
-            inner if inner < bears => (inner, Some(*held)),
+            inner if inner < bears => (inner, Some(held)),
             _ => (bears, limit),
         })
     }
 }
+
+const ASIDE: u32 = 1 << 16;
 
 /// Index into [`Discipline::ALL`].
 static DISCIPLINE: AtomicU8 = AtomicU8::new(0);
 static LEARNING: AtomicBool = AtomicBool::new(true);
 
 /// The discipline in force.
+#[inline]
 pub fn discipline() -> &'static Discipline {
     static ALL: [Discipline; 5] = Discipline::ALL;
     &ALL[usize::from(DISCIPLINE.load(Ordering::Relaxed))]
@@ -73,7 +92,7 @@ pub fn discipline() -> &'static Discipline {
 pub fn set_discipline(name: &str) -> Result<(), &str> {
     let index = Discipline::ALL.iter().position(|discipline| discipline.name == name).ok_or(name)?;
     if DISCIPLINE.swap(index as u8, Ordering::Relaxed) != index as u8 {
-        graph::object_to_all();
+        graph::ask_all(Standing::ORDER);
     }
     Ok(())
 }
@@ -84,7 +103,8 @@ pub fn set_learning(on: bool) {
     LEARNING.store(on, Ordering::Relaxed);
 }
 
-fn learning() -> bool {
+#[inline]
+pub(crate) fn learning() -> bool {
     LEARNING.load(Ordering::Relaxed)
 }
 
@@ -132,37 +152,81 @@ fn has_edges(wanted: &HeldLock) -> bool {
     !wanted.instance.class.flags.contains(Flags::NO_EDGES) && usize::from(wanted.node) < MAX_CLASSES
 }
 
-/// Whether every edge is known and nothing about the wanted class was ever objected to.
-#[inline]
-pub(crate) fn settled(state: &CpuState, wanted: &HeldLock) -> bool {
-    let open = state.contexts.open();
-    let Some(row) = graph::row(wanted.node) else { return false };
-    if state.contexts.depth() != 0 || wanted.nest != 0 {
-        return false;
-    }
-    let (owner, address, kind) = (wanted.instance.owner, wanted.instance.address, wanted.mode.wanted_kind());
-    let mut bears = Wait::Sleep;
-    for held in state.held.held() {
-        let below = &held.instance;
-        let mut relation = Relation::Same;
-        if below.owner != owner {
-            relation = owner::relation(below.owner, owner);
-            let owned = below.owner != OwnerId::NOBODY && owner != OwnerId::NOBODY;
-            if relation == Relation::Other && owned {
-                return false;
+/// Whether every edge is known and nothing about the wanted class was ever objected to: then what it is as a tail.
+///
+/// For a CPU that holds `height` locks with nothing aside. Every lock held has the owner of the wanted one, or `other`
+/// says of it that its edge is known and in order; `excused` is what the caller sees to itself. That no instance is
+/// acquired twice follows: a known edge of a class and one owner to itself makes the class ask.
+#[inline(always)]
+pub(crate) fn settled(
+    state: &CpuState,
+    height: usize,
+    wanted: &Hold,
+    other: impl Fn(&Row, Tail) -> bool,
+    excused: u64,
+) -> Option<Tail> {
+    if height != 0 {
+        let row = graph::row(wanted.class.standing().node())?;
+        let known = state.held.tails(height).iter().rev().try_fold(u8::MAX, |known, &below| {
+            match row.get(below.column_beside(wanted)) {
+                Some(cell) => Some(known & cell.load(Ordering::Relaxed)),
+                None => other(row, below).then_some(known),
             }
+        })?;
+        if known & graph::place(Relation::Same, wanted.mode()) == 0 {
+            return None;
         }
-        let place = graph::place(relation, held.mode.held_kind(), kind);
-        if below.address == address || !graph::row_knows(row, held.node, place) {
-            return false;
-        }
-        if held.inner != Wait::Unchecked && held.inner < bears {
-            bears = held.inner;
-        }
+        // An objection is made before the edge that it is about becomes known (Release there): whoever saw the edge sees it.
+        fence(Ordering::Acquire);
     }
-    wanted.instance.class.outer <= bears
-        && graph::is_unobjected(wanted.node)
-        && (open == 0 || known_as_interruptible(wanted, open))
+    let standing = wanted.class.standing();
+    let asked = state.contexts.asked(wanted.variant()) & !excused;
+    (standing.asks(asked) == 0).then(|| Tail::new(wanted, standing.column()))
+}
+
+/// [`settled`] for locks of several owners, and of a class that needs something of what the CPU bears.
+pub(crate) fn settled_across(state: &CpuState, height: usize, wanted: &Hold) -> Option<Tail> {
+    let other = |row: &Row, below: Tail| {
+        let relation = owner::relation(below.owner(), wanted.owner());
+        // To the graph `Other` is a stranger or nobody; the declared order tells them apart.
+        let strangers = below.owner() != OwnerId::NOBODY && wanted.owner() != OwnerId::NOBODY;
+        let place = graph::place(relation, wanted.mode());
+        !(relation == Relation::Other && strangers)
+            && row.get(below.column()).is_some_and(|cell| cell.load(Ordering::Relaxed) & place != 0)
+    };
+    let tail = settled(state, height, wanted, other, Standing::WAIT)?;
+    is_borne(state, height, wanted).then_some(tail)
+}
+
+/// Whether nothing is wrong when nothing is learned: the declared order and what is borne are all there is. For a CPU
+/// that holds `height` locks with nothing aside.
+pub(crate) fn in_order(state: &CpuState, height: usize, wanted: &Hold) -> Option<Tail> {
+    let standing = wanted.class.standing();
+    if usize::from(standing.node()) >= MAX_CLASSES {
+        return None;
+    }
+    let level = wanted.class.level;
+    let below = state.held.tails(height).iter().zip(state.held.classes(height)).enumerate();
+    let in_order = below.rev().all(|(position, (tail, class))| {
+        tail.is_beside(wanted) && level.is_deeper_than(class.level)
+            || is_permitted(state.current, &state.held.hold(position), wanted)
+    });
+    (in_order && is_borne(state, height, wanted)).then(|| Tail::new(wanted, standing.column()))
+}
+
+/// Whether the declared order says nothing against `wanted` under `below`, and they are two locks.
+#[inline(never)]
+fn is_permitted(current: OwnerId, below: &Hold, wanted: &Hold) -> bool {
+    let relation = owner::relation(below.owner(), wanted.owner());
+    below.address() != wanted.address()
+        && (!below.class.is_declared()
+            || !wanted.class.is_declared()
+            || permits(discipline(), below.rank(current), wanted.rank(current), relation))
+}
+
+fn is_borne(state: &CpuState, height: usize, wanted: &Hold) -> bool {
+    let bears = || state.held.classes(height).fold(Wait::Sleep, |bears, class| bears.with(class.inner));
+    wanted.class.outer == Wait::Unchecked || wanted.class.outer <= bears()
 }
 
 fn known_as_interruptible(lock: &HeldLock, open: Mask) -> bool {
@@ -189,7 +253,7 @@ pub(crate) fn passes(state: &CpuState, wanted: &HeldLock) -> bool {
         {
             return false;
         }
-        if learning && edge(held, wanted, relation).is_some_and(|edge| !graph::knows(edge)) {
+        if learning && edge(&held, wanted, relation).is_some_and(|edge| !graph::knows(edge)) {
             return false;
         }
     }
@@ -220,7 +284,7 @@ pub(crate) fn examine(state: &CpuState, wanted: &HeldLock) -> Option<Fault> {
         }
     };
     let own = |held: &HeldLock| held.instance.address == wanted.instance.address;
-    if state.held_here().any(|held| own(held) && enters_again(held, wanted)) || !has_edges(wanted) {
+    if state.held_here().any(|held| own(&held) && enters_again(&held, wanted)) || !has_edges(wanted) {
         return fault;
     }
     note(declared(state, wanted));
@@ -231,7 +295,7 @@ pub(crate) fn examine(state: &CpuState, wanted: &HeldLock) -> Option<Fault> {
         note(interruptible(wanted, state.contexts.open(), wanted.site));
     }
     let nest_lock = |held: &HeldLock| held.instance.address == wanted.nest;
-    if wanted.nest != 0 && !state.held.iter().any(nest_lock) {
+    if wanted.nest != 0 && !state.held.iter().any(|held| nest_lock(&held)) {
         note(Some((Code::NestLockNotHeld, Matter::Lock(attempt))));
     }
     if learning() {
@@ -243,11 +307,11 @@ pub(crate) fn examine(state: &CpuState, wanted: &HeldLock) -> Option<Fault> {
             for held in state.held_here().filter(|held| !own(held)) {
                 if (held.node == wanted.node) == same_class {
                     let relation = owner::relation(held.instance.owner, wanted.instance.owner);
-                    if let Some(edge) = edge(held, wanted, relation) {
-                        note(learn(edge, held.site, wanted, (Some(held), Some(wanted))));
+                    if let Some(edge) = edge(&held, wanted, relation) {
+                        note(learn(edge, held.site, wanted, (Some(&held), Some(wanted))));
                     }
                 }
-                if excused && nest_lock(held) {
+                if excused && nest_lock(&held) {
                     break;
                 }
             }
@@ -267,13 +331,13 @@ fn declared(state: &CpuState, wanted: &HeldLock) -> Option<Fault> {
         let both = held.instance.class.is_declared() && wanted.instance.class.is_declared();
         let keyless = |rank| Rank { key: None, ..rank };
         if both && (rule.is_biased() || !permits(rule, keyless(below), keyless(above), relation)) {
-            graph::object(wanted.node);
+            wanted.instance.class.ask(Standing::ORDER);
         }
         if same || both && !permits(rule, below, above, relation) {
             let code = if same { Code::Recursion } else { Code::OrderViolation };
             let effective = (rule.effective(below), rule.effective(above));
             let wanted = wanted.attempt();
-            found = Some((code, Matter::Nesting { held: *held, wanted, relation, effective }));
+            found = Some((code, Matter::Nesting { held, wanted, relation, effective }));
         }
     }
     found
@@ -288,10 +352,12 @@ pub(crate) fn interruptible(
     if !learning() || !has_edges(lock) {
         return None;
     }
-    let edges = context::members(open).map(|slot| into_context(lock, slot));
     let at = HeldLock { site: since, ..*lock };
-    edges.fold(None, |fault, edge| {
+    let variant = lock.variant();
+    context::members(open).fold(None, |fault, slot| {
+        let edge = into_context(lock, slot);
         let found = if graph::knows(edge) { None } else { learn(edge, lock.site, &at, (Some(lock), None)) };
+        lock.instance.class.answer(Standing::contexts(1 << slot, variant));
         fault.or(found)
     })
 }
@@ -301,8 +367,10 @@ pub(crate) fn let_go(state: &CpuState, awaited: &HeldLock) -> Option<Fault> {
     let held = state.held_here().filter(|held| learning() && has_edges(held));
     held.fold(None, |fault, held| {
         let relation = owner::relation(awaited.instance.owner, held.instance.owner);
-        let edge = edge(awaited, held, relation).filter(|&edge| !graph::knows(edge));
-        let found = edge.and_then(|edge| learn(edge, awaited.site, held, (Some(awaited), Some(held))));
+        let edge = edge(awaited, &held, relation).filter(|&edge| !graph::knows(edge));
+        // The declared order is not asked here, so a known edge does not speak for it.
+        held.instance.class.ask(Standing::ORDER);
+        let found = edge.and_then(|edge| learn(edge, awaited.site, &held, (Some(awaited), Some(&held))));
         fault.or(found)
     })
 }

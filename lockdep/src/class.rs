@@ -8,7 +8,7 @@
 use core::marker::PhantomData;
 
 use crate::order::Level;
-use crate::sync::{AtomicU16, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 use crate::wait::Wait;
 
 /// Properties of a class, packed as they stand in the type.
@@ -67,8 +67,54 @@ pub struct Class {
     pub outer: Wait,
     /// What the context is worth while it is held.
     pub inner: Wait,
-    index: AtomicU16,
+    standing: AtomicU64,
 }
+
+/// How a class stands with the checker: twice its node in the learned graph (the upper 16 bits), and what a short look at an
+/// acquisition must not answer by itself (the lower 48). A CPU has a mask of the latter that concern it (`context.rs`), so
+/// that one load and one test are the whole question.
+///
+/// The lowest 32 are contexts of which it is not yet known that they can interrupt a holder: eight for each
+/// `Hold::variant`.
+#[derive(Clone, Copy)]
+pub(crate) struct Standing(u64);
+
+impl Standing {
+    /// The declared order has to be asked, or the class has no node yet.
+    pub(crate) const ORDER: u64 = 1 << 32;
+    /// What the CPU bears has to be compared with what the class needs.
+    pub(crate) const WAIT: u64 = 1 << 33;
+
+    /// Contexts, for holds of this variant.
+    pub(crate) const fn contexts(mask: u8, variant: usize) -> u64 {
+        (mask as u64) << (8 * variant)
+    }
+
+    /// Contexts, whatever the variant.
+    pub(crate) const fn contexts_of_all(mask: u8) -> u64 {
+        mask as u64 * 0x0101_0101
+    }
+
+    /// The node, or a number that no table has.
+    #[inline(always)]
+    pub(crate) fn node(self) -> u16 {
+        (self.0 >> 49) as u16
+    }
+
+    /// The column of its exclusive holds in the table of known edges: twice the node.
+    #[inline(always)]
+    pub(crate) fn column(self) -> u32 {
+        (self.0 >> 48) as u32
+    }
+
+    /// What it asks of these.
+    #[inline(always)]
+    pub(crate) fn asks(self, mask: u64) -> u64 {
+        self.0 & mask
+    }
+}
+
+const UNREGISTERED: u64 = u64::MAX;
 
 impl Class {
     /// A class that has not been used yet.
@@ -80,7 +126,7 @@ impl Class {
             flags: Flags(flags),
             outer: Wait::Unchecked,
             inner: Wait::Unchecked,
-            index: AtomicU16::new(u16::MAX),
+            standing: AtomicU64::new(UNREGISTERED),
         }
     }
 
@@ -105,6 +151,7 @@ impl Class {
     }
 
     /// Whether it stands in a declared order. The macros refuse level 0.
+    #[inline]
     pub const fn is_declared(&self) -> bool {
         self.level.get() != 0
     }
@@ -114,18 +161,32 @@ impl Class {
         self.flags.contains(Flags::CONTEXT)
     }
 
-    /// The node of this class in the learned graph, given out by `next` on first use.
-    pub(crate) fn index(&self, next: impl FnOnce() -> u16) -> u16 {
-        let seen = self.index.load(Ordering::Relaxed);
-        if seen != u16::MAX {
-            return seen;
-        }
-        // Two CPUs may both call `next`; one node is then left unused, which costs a node and no correctness.
-        let fresh = next();
-        match self.index.compare_exchange(u16::MAX, fresh, Ordering::Relaxed, Ordering::Relaxed) {
-            Ok(_) => fresh,
-            Err(theirs) => theirs,
-        }
+    /// How it stands.
+    #[inline(always)]
+    pub(crate) fn standing(&self) -> Standing {
+        Standing(self.standing.load(Ordering::Relaxed))
+    }
+
+    /// Its node in the learned graph, if it was given one.
+    pub(crate) fn node(&self) -> Option<u16> {
+        let standing = self.standing();
+        (standing.0 != UNREGISTERED).then_some(standing.node())
+    }
+
+    /// It stands at this node, and asks this and what it always does.
+    pub(crate) fn register(&self, node: u16, asks: u64) {
+        let waits = if self.outer == Wait::Unchecked { 0 } else { Standing::WAIT };
+        self.standing.store(u64::from(node) << 49 | asks | waits, Ordering::Relaxed);
+    }
+
+    /// From now on it asks this too.
+    pub(crate) fn ask(&self, more: u64) {
+        self.standing.fetch_or(more, Ordering::Relaxed);
+    }
+
+    /// This has an answer.
+    pub(crate) fn answer(&self, less: u64) {
+        self.standing.fetch_and(!less, Ordering::Relaxed);
     }
 }
 

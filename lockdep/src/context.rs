@@ -10,7 +10,7 @@ use core::panic::Location;
 
 use lock_api::Mutex;
 
-use crate::class::{Class, Flags};
+use crate::class::{Class, Flags, Standing};
 use crate::graph;
 use crate::spin::RawSpin;
 use crate::sync::{AtomicU8, AtomicU16, Ordering};
@@ -123,6 +123,7 @@ impl Context {
                 let slot = *taken;
                 *taken += 1;
                 DECLARED.fetch_or(1 << slot, Ordering::Release);
+                graph::ask_all(Standing::contexts_of_all(1 << slot));
                 slot
             }
             _ => {
@@ -175,11 +176,35 @@ pub(crate) struct Contexts {
     disabled: [u16; MAX_CONTEXTS],
     /// Disabled, running, or masked by one that is.
     closed: Mask,
+    /// By variant of a hold, those of [`Standing`] that concern this CPU.
+    asked: [u64; 4],
+}
+
+/// What concerns a CPU on which these cannot interrupt.
+const fn asked(closed: Mask) -> [u64; 4] {
+    let mut asked = [Standing::ORDER | Standing::WAIT; 4];
+    let mut variant = 0;
+    while variant < asked.len() {
+        asked[variant] |= Standing::contexts(!closed, variant);
+        variant += 1;
+    }
+    asked
 }
 
 impl Contexts {
-    pub(crate) const NONE: Contexts =
-        Contexts { running: [None; MAX_NESTED], depth: 0, disabled: [0; MAX_CONTEXTS], closed: 0 };
+    pub(crate) const NONE: Contexts = Contexts {
+        running: [None; MAX_NESTED],
+        depth: 0,
+        disabled: [0; MAX_CONTEXTS],
+        closed: 0,
+        asked: asked(0),
+    };
+
+    /// Those of [`Standing`] that concern this CPU when it acquires a lock in a hold of this variant.
+    #[inline(always)]
+    pub(crate) fn asked(&self, variant: usize) -> u64 {
+        self.asked[variant & 3]
+    }
 
     /// How many handlers are stacked here; 0 in a task.
     pub(crate) fn depth(&self) -> u8 {
@@ -211,6 +236,7 @@ impl Contexts {
             let masked = SLOTS[slot].maskers.load(Ordering::Relaxed) & base != 0;
             closed | Mask::from(masked) << slot
         });
+        self.asked = asked(self.closed);
     }
 
     /// False when [`MAX_NESTED`] handlers run already.

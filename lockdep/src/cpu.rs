@@ -17,7 +17,7 @@ use core::sync::atomic::{AtomicPtr, compiler_fence};
 
 use lock_api::GetThreadId;
 
-use crate::sync::{AtomicBool, AtomicU32, Ordering};
+use crate::sync::{AtomicU32, Ordering};
 
 /// How many CPUs (or threads that stand for CPUs) can be told apart at once.
 pub const MAX_CPUS: usize = 64;
@@ -25,7 +25,10 @@ pub const MAX_CPUS: usize = 64;
 /// The number of a CPU, below [`MAX_CPUS`].
 pub type CpuId = usize;
 
-static HOOK: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
+/// What is answered when nobody knows.
+const NO_CPU: CpuId = CpuId::MAX;
+
+static HOOK: AtomicPtr<()> = AtomicPtr::new((|| NO_CPU) as fn() -> CpuId as *mut ());
 
 /// Tells the checker how to find the current CPU.
 ///
@@ -35,47 +38,70 @@ static HOOK: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
 /// crate; an interrupt has the number of what it interrupts and ends before that goes on; 3. when a number passes from
 /// one context to another, the first's doings happen before the second's. Recursive locks hand out shared access,
 /// and the checker reaches its own state, on the strength of these numbers. Numbers from [`MAX_CPUS`] on are
-/// counted and not checked.
+/// counted and not checked. 4. it is called while nobody holds a checked lock, or with the same function again.
 pub unsafe fn install(current: fn() -> CpuId) {
     HOOK.store(current as *mut (), Ordering::Release);
 }
 
 /// The current CPU, or `None` before [`install`].
 pub fn current() -> Option<CpuId> {
+    Some(ask()).filter(|&cpu| cpu != NO_CPU)
+}
+
+#[inline(always)]
+fn ask() -> CpuId {
     let hook = HOOK.load(Ordering::Acquire);
-    if hook.is_null() {
-        return None;
-    }
-    // SAFETY: 1. the only non-null value ever stored is a `fn() -> CpuId` (see `install`). 2. function pointers
+    // SAFETY: 1. the only values ever stored are of type `fn() -> CpuId` (see `HOOK` and `install`). 2. function pointers
     // and data pointers have one size on every target that Rust's `fn` to pointer casts support.
     let current = unsafe { mem::transmute::<*mut (), fn() -> CpuId>(hook) };
-    Some(current())
+    current()
 }
 
 /// One `T` per CPU, each on cache lines of its own.
 pub(crate) struct PerCpu<T> {
     slots: [Slot<T>; MAX_CPUS],
+    /// Nobody's, and nobody gets in.
+    nowhere: Slot<T>,
+}
+
+/// A state to start from, with the word 0.
+pub(crate) trait Fresh {
+    const FRESH: Self;
 }
 
 /// The state of one CPU. 128: pairs of lines are fetched together on x86, and lines are that long on some Arm.
 #[repr(align(128))]
 pub(crate) struct Slot<T> {
-    busy: AtomicBool,
+    /// [`BUSY`], or what [`Pin::word`] was left at.
+    word: AtomicU32,
     tally: AtomicU32,
     state: UnsafeCell<T>,
 }
 
+/// Somebody is inside.
+const BUSY: u32 = u32::MAX;
+
 // SAFETY: 1. a `T` is reached only through a `Pin`, and at most one `Pin` per slot exists at a time (see `pin`), so
-// sharing the slots hands `T` from context to context like a mutex, for which `T: Send` is enough.
-unsafe impl<T: Send> Sync for PerCpu<T> {}
+// a shared slot hands `T` from context to context like a mutex, for which `T: Send` is enough.
+unsafe impl<T: Send> Sync for Slot<T> {}
 
 /// Proof that this context is alone in the state of its CPU.
 pub(crate) struct Pin<'a, T> {
-    /// The CPU.
-    pub cpu: CpuId,
+    /// A part of the state that travels with the pin, so that one load tells it and that nobody is inside. Never
+    /// `u32::MAX`.
+    pub(crate) word: u32,
     slot: &'a Slot<T>,
     /// A pin belongs to the context that made it.
     stays: PhantomData<*mut ()>,
+}
+
+/// Where a context is from the acquisition of a lock to its release.
+///
+/// It does not leave the context (`GuardNoSend`), and the number is the context's until the release, by the contract of
+/// [`install`]; so the way back to the state needs no question which CPU this is.
+pub(crate) struct Stay<T: 'static> {
+    slot: &'static Slot<T>,
+    stays: PhantomData<lock_api::GuardNoSend>,
 }
 
 /// Why there is no [`Pin`].
@@ -88,28 +114,50 @@ pub(crate) enum NoPin {
 }
 
 impl<T> Slot<T> {
-    pub(crate) const fn new(state: T) -> Self {
-        Slot { busy: AtomicBool::new(false), tally: AtomicU32::new(0), state: UnsafeCell::new(state) }
-    }
-}
-
-impl<T> PerCpu<T> {
-    pub(crate) const fn new(slots: [Slot<T>; MAX_CPUS]) -> Self {
-        PerCpu { slots }
+    const fn new(word: u32, state: T) -> Self {
+        Slot { word: AtomicU32::new(word), tally: AtomicU32::new(0), state: UnsafeCell::new(state) }
     }
 
     /// A load and a store, no read-modify-write: only contexts of one CPU come to a slot, and of these only an
     /// interrupt can come between the two, which is done before they go on.
-    pub(crate) fn pin(&self) -> Result<Pin<'_, T>, NoPin> {
-        let cpu = current().filter(|&cpu| cpu < MAX_CPUS).ok_or(NoPin::Unattributed)?;
-        let slot = &self.slots[cpu];
+    #[inline(always)]
+    fn pin_if(&self, fits: impl FnOnce(u32) -> bool) -> Option<Pin<'_, T>> {
         // Acquires what the last context released that had this number.
-        if slot.busy.load(Ordering::Acquire) {
-            return Err(NoPin::Busy);
+        let word = self.word.load(Ordering::Acquire);
+        if word == BUSY || !fits(word) {
+            return None;
         }
-        slot.busy.store(true, Ordering::Relaxed);
+        self.word.store(BUSY, Ordering::Relaxed);
         compiler_fence(Ordering::Acquire);
-        Ok(Pin { cpu, slot, stays: PhantomData })
+        Some(Pin { word, slot: self, stays: PhantomData })
+    }
+}
+
+impl<T> PerCpu<T> {
+    /// The same state for all.
+    pub(crate) const fn new() -> Self
+    where
+        T: Fresh,
+    {
+        PerCpu { slots: [const { Slot::new(0, T::FRESH) }; MAX_CPUS], nowhere: Slot::new(BUSY, T::FRESH) }
+    }
+
+    /// Where a context is whose CPU is unknown.
+    pub(crate) fn nowhere(&'static self) -> Stay<T> {
+        Stay { slot: &self.nowhere, stays: PhantomData }
+    }
+
+    /// The number of this CPU, and the way into its state.
+    pub(crate) fn pin(&self) -> Result<(CpuId, Pin<'_, T>), NoPin> {
+        let cpu = ask();
+        let slot = self.slots.get(cpu).ok_or(NoPin::Unattributed)?;
+        slot.pin_if(|_| true).map(|pin| (cpu, pin)).ok_or(NoPin::Busy)
+    }
+
+    /// The way into the state of this CPU if it is known, nobody is inside, and the word `fits`.
+    #[inline(always)]
+    pub(crate) fn pin_if(&self, fits: impl FnOnce(u32) -> bool) -> Option<Pin<'_, T>> {
+        self.slots.get(ask())?.pin_if(fits)
     }
 
     /// The sum of the tallies of all CPUs.
@@ -118,8 +166,25 @@ impl<T> PerCpu<T> {
     }
 }
 
+impl<T> Stay<T> {
+    /// The way back, if nobody is inside and the word `fits`.
+    #[inline(always)]
+    pub(crate) fn pin_if(&self, fits: impl FnOnce(u32) -> bool) -> Option<Pin<'_, T>> {
+        self.slot.pin_if(fits)
+    }
+}
+
+impl<T> Pin<'static, T> {
+    /// For the release of a lock that is acquired now.
+    #[inline(always)]
+    pub(crate) fn stay(&self) -> Stay<T> {
+        Stay { slot: self.slot, stays: PhantomData }
+    }
+}
+
 impl<T> Pin<'_, T> {
     /// Counts on this CPU alone, so that no line is shared.
+    #[inline(always)]
     pub(crate) fn count(&self, more: u32) {
         let before = self.slot.tally.load(Ordering::Relaxed);
         self.slot.tally.store(before.wrapping_add(more), Ordering::Relaxed);
@@ -128,14 +193,17 @@ impl<T> Pin<'_, T> {
 
 impl<T> Deref for Pin<'_, T> {
     type Target = T;
+    #[inline(always)]
     fn deref(&self) -> &T {
-        // SAFETY: 1. `busy` was found false and set, and is false again only after this pin is dropped. 2. By the
-        // contract of `install` nobody else ran with this number meanwhile but interrupts, and those saw `busy`.
+        // SAFETY: 1. the word was found not to be `BUSY` and made so, and is another again only after this pin is dropped.
+        // 2. By the contract of `install` nobody else ran with this number meanwhile but interrupts, and those saw `BUSY`;
+        // where the number was not asked for, it is still this context's (`Stay`).
         unsafe { &*self.slot.state.get() }
     }
 }
 
 impl<T> DerefMut for Pin<'_, T> {
+    #[inline(always)]
     fn deref_mut(&mut self) -> &mut T {
         // SAFETY: as in `deref`; 3. the pin is borrowed mutably, so no other reference comes from it.
         unsafe { &mut *self.slot.state.get() }
@@ -143,9 +211,10 @@ impl<T> DerefMut for Pin<'_, T> {
 }
 
 impl<T> Drop for Pin<'_, T> {
+    #[inline(always)]
     fn drop(&mut self) {
         // Releases the state to the next context that is given this number.
-        self.slot.busy.store(false, Ordering::Release);
+        self.slot.word.store(self.word, Ordering::Release);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The learned graph: which class was wanted while which was held, by relation and kind, and whether that can be a
 //! deadlock.
 //!
-//! A nesting that is known costs its CPU one relaxed load ([`knows`]) from a dense table that is written only when
+//! A nesting that is known costs its CPU one relaxed load ([`row`]) from a dense table that is written only when
 //! something new is seen. A new one takes the graph's own spin lock, is judged (`graph/walk.rs`) and then either
 //! joins the graph or is *refused*: refused edges are known, so that each is reported once, but are not part of the
 //! graph. Hence the graph satisfies the criterion at all times, and every deadlock that can be built from what was
@@ -11,7 +11,8 @@
 //! Ordering: bits of `KNOWN` are set under the lock and read without it, relaxed. A reader that sees a bit may
 //! skip the lock: whoever set it had judged the edge while holding the lock. A reader that misses a bit takes the lock
 //! and looks again, so of two CPUs that bring the two halves of a cycle the later one in lock order sees the other's
-//! half. The only other thing published through the bits is `OBJECTED`, see there.
+//! half. The only other thing published through the bits is an objection (`Standing::ORDER`): the class asks before the edge
+//! that it is about is known (Release), and is looked at after the edge (a fence in `check.rs`).
 //!
 //! The lock is taken with the CPU's state pinned, so an interrupt on this CPU that comes here is turned away before it
 //! could spin on a lock that its own CPU holds (`cpu.rs`).
@@ -27,13 +28,13 @@ use core::panic::Location;
 use lock_api::Mutex;
 
 use crate::bits::Bits;
-use crate::class::{Class, Flags};
+use crate::class::{Class, Flags, Standing};
 use crate::held::Mode;
 use crate::observed::Observed;
 use crate::order::Relation;
 use crate::report::{MAX_CHAIN, Table};
 use crate::spin::RawSpin;
-use crate::sync::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
+use crate::sync::{AtomicU8, AtomicU32, Ordering};
 use rank::Ranks;
 
 /// How many classes are told apart; nestings of further ones are not learned, and counted.
@@ -65,16 +66,26 @@ impl Edge {
         self.wanted == Mode::SharedRecursive
     }
 
-    /// Its place in a cell: four bits per relation, in them held E or S, then wanted N or R.
-    fn bit(self) -> u8 {
-        place(self.relation, self.held.held_kind(), self.wanted.wanted_kind())
+    /// Where it stands in the row of its head.
+    fn column(self) -> usize {
+        usize::from(self.from) * 2 + usize::from(self.holds_shared())
+    }
+
+    /// Its place in the cell there.
+    fn place(self) -> u8 {
+        place(self.relation, self.wanted)
+    }
+
+    /// Its place among all edges between its two classes: eight bits of E-edges, then eight of S-edges.
+    fn bit(self) -> u16 {
+        u16::from(self.place()) << if self.holds_shared() { 8 } else { 0 }
     }
 }
 
-/// The place of an edge in its cell, which [`Mode::held_kind`] and [`Mode::wanted_kind`] have a share in.
-#[inline]
-pub(crate) fn place(relation: Relation, held_kind: u8, wanted_kind: u8) -> u8 {
-    (relation as u8) << 2 | held_kind | wanted_kind
+/// The place of an edge in its cell: two bits per relation, wanted N or R.
+#[inline(always)]
+pub(crate) fn place(relation: Relation, wanted: Mode) -> u8 {
+    1 << ((relation as u8) << 1 | wanted.wanted_kind())
 }
 
 #[derive(Clone, Copy)]
@@ -94,12 +105,16 @@ struct Learned {
     nr_nestings: usize,
     refused: [(u16, u16, u16); MAX_REFUSED],
     nr_refused: usize,
+    /// What a class asks at first.
+    asks: u64,
     /// For `walk.rs`, which would need 2 KiB of a kernel's stack.
     scratch: [Cell<u16>; 2 * MAX_CLASSES],
 }
 
-/// By wanted class, then by held class, so that one acquisition reads one row.
-static KNOWN: [Row; MAX_CLASSES] = [const { [const { AtomicU16::new(0) }; MAX_CLASSES] }; MAX_CLASSES];
+/// By wanted class, then by held class and whether that is held shared, so that one acquisition reads one row.
+static KNOWN: [Row; MAX_CLASSES] = [const { [const { AtomicU8::new(0) }; 2 * MAX_CLASSES] }; MAX_CLASSES];
+
+const _: () = assert!(size_of_val(&KNOWN) + size_of::<Learned>() <= 1 << 20, "1 MiB of graph");
 
 static LEARNED: Mutex<RawSpin, Learned> = Mutex::new(Learned {
     ranks: Ranks::NEW,
@@ -120,6 +135,7 @@ static LEARNED: Mutex<RawSpin, Learned> = Mutex::new(Learned {
     nr_nestings: 0,
     refused: [(0, 0, 0); MAX_REFUSED],
     nr_refused: 0,
+    asks: 0,
     scratch: [const { Cell::new(0) }; 2 * MAX_CLASSES],
 });
 
@@ -159,14 +175,18 @@ impl Chain {
 
 /// The node of a class, or `None` when there are [`MAX_CLASSES`] others.
 pub(crate) fn node(class: &'static Class) -> Option<u16> {
-    let index = class.index(|| {
-        let mut learned = LEARNED.lock();
-        let fresh = learned.nr_classes;
-        let Some(free) = learned.classes.get_mut(fresh) else {
-            CLASSES_DROPPED.fetch_add(1, Ordering::Relaxed);
-            full(Table::Classes);
-            return MAX_CLASSES as u16;
-        };
+    let node = class.node().unwrap_or_else(|| register(class));
+    (usize::from(node) < MAX_CLASSES).then_some(node)
+}
+
+#[cold]
+fn register(class: &'static Class) -> u16 {
+    let mut learned = LEARNED.lock();
+    if let Some(node) = class.node() {
+        return node;
+    }
+    let fresh = learned.nr_classes;
+    if let Some(free) = learned.classes.get_mut(fresh) {
         *free = Some(class);
         learned.nr_classes += 1;
         if class.is_context() {
@@ -175,55 +195,35 @@ pub(crate) fn node(class: &'static Class) -> Option<u16> {
         if class.flags.contains(Flags::PER_CPU) {
             learned.per_cpu.add(fresh);
         }
-        fresh as u16
-    });
-    (usize::from(index) < MAX_CLASSES).then_some(index)
+        class.register(fresh as u16, learned.asks);
+    } else {
+        CLASSES_DROPPED.fetch_add(1, Ordering::Relaxed);
+        full(Table::Classes);
+        class.register(MAX_CLASSES as u16, Standing::ORDER);
+    }
+    fresh as u16
 }
 
 /// What is known of the edges into one class.
-pub(crate) type Row = [AtomicU16; MAX_CLASSES];
+pub(crate) type Row = [AtomicU8; 2 * MAX_CLASSES];
 
 /// The edges into this class, or `None` if it has no node.
-#[inline]
+#[inline(always)]
 pub(crate) fn row(to: u16) -> Option<&'static Row> {
     KNOWN.get(usize::from(to))
 }
 
-/// Whether an edge was seen before, by its place in a cell: one relaxed load. Not if its tail has no node.
-#[inline]
-pub(crate) fn row_knows(row: &Row, from: u16, bit: u8) -> bool {
-    row.get(usize::from(from)).is_some_and(|cell| cell.load(Ordering::Relaxed) >> bit & 1 != 0)
-}
-
-/// Whether the edge was seen before.
+/// Whether the edge was seen before. Not if one of its ends has no node.
 pub(crate) fn knows(edge: Edge) -> bool {
-    row(edge.to).is_some_and(|row| row_knows(row, edge.from, edge.bit()))
+    let cell = row(edge.to).and_then(|row| row.get(edge.column()));
+    cell.is_some_and(|cell| cell.load(Ordering::Relaxed) & edge.place() != 0)
 }
 
-/// Classes that the declared order once refused somewhere: knowing an edge into them is not enough. Read-mostly, like
-/// `KNOWN`. A bit is set before the edge that it is about becomes known (Release there) and read after the edge (the fence
-/// here), so whoever sees the edge sees the objection.
-static OBJECTED: [AtomicU64; MAX_CLASSES.div_ceil(64)] =
-    [const { AtomicU64::new(0) }; MAX_CLASSES.div_ceil(64)];
-
-/// From now on the declared order is asked about everything that wants this class.
-pub(crate) fn object(node: u16) {
-    if let Some(word) = OBJECTED.get(usize::from(node) / 64) {
-        word.fetch_or(1 << (node % 64), Ordering::Relaxed);
-    }
-}
-
-/// The same for every class: the rule itself has changed.
-pub(crate) fn object_to_all() {
-    OBJECTED.iter().for_each(|word| word.store(u64::MAX, Ordering::Relaxed));
-}
-
-/// Whether the edges into this class that were seen known just before are in order.
-#[inline]
-pub(crate) fn is_unobjected(node: u16) -> bool {
-    fence(Ordering::Acquire);
-    let word = OBJECTED.get(usize::from(node) / 64);
-    word.is_some_and(|word| word.load(Ordering::Relaxed) >> (node % 64) & 1 == 0)
+/// From now on every class asks this, those that are yet to come too.
+pub(crate) fn ask_all(more: u64) {
+    let mut learned = LEARNED.lock();
+    learned.asks |= more;
+    learned.classes.iter().flatten().for_each(|class| class.ask(more));
 }
 
 /// Adds an edge, unless it closes a bad walk: then the rest of that walk, and the edge as it is reported.
@@ -245,7 +245,13 @@ pub(crate) fn learn(
     if !refused {
         learned.ranks.insert(from, to, &affected);
     }
-    KNOWN[to][from].fetch_or(1 << edge.bit(), Ordering::Release);
+    if let Some(class) = learned.classes[to]
+        && (from, edge.relation) == (to, Relation::Same)
+    {
+        // The next of its kind may be one instance twice, which no edge tells.
+        class.ask(Standing::ORDER);
+    }
+    KNOWN[to][edge.column()].fetch_or(edge.place(), Ordering::Release);
     closed.zip(learned.observed(&Kept { edge, sites }))
 }
 
@@ -269,7 +275,7 @@ impl Learned {
         let used = self.nr_refused;
         match self.refused.get_mut(used) {
             Some(free) => {
-                *free = (edge.from, edge.to, 1 << edge.bit());
+                *free = (edge.from, edge.to, edge.bit());
                 self.nr_refused += 1;
                 true
             }
@@ -285,11 +291,12 @@ impl Learned {
     fn accepted(&self, from: usize, to: usize) -> u16 {
         let refused = self.refused[..self.nr_refused].iter();
         let refused = refused.filter(|(a, b, _)| (usize::from(*a), usize::from(*b)) == (from, to));
-        KNOWN[to][from].load(Ordering::Relaxed) & !refused.fold(0, |all, (_, _, bit)| all | bit)
+        let [exclusive, shared] = [0, 1].map(|kind| KNOWN[to][from * 2 + kind].load(Ordering::Relaxed));
+        u16::from_le_bytes([exclusive, shared]) & !refused.fold(0, |all, (_, _, bit)| all | bit)
     }
 
     /// Where the edge of this bit was first seen, if that was kept.
-    fn seen(&self, from: usize, to: usize, bit: u8) -> Option<Observed> {
+    fn seen(&self, from: usize, to: usize, bit: u16) -> Option<Observed> {
         let matches = |kept: &&Kept| {
             (usize::from(kept.edge.from), usize::from(kept.edge.to), kept.edge.bit()) == (from, to, bit)
         };
@@ -349,9 +356,12 @@ pub(crate) fn clear() {
     let mut learned = LEARNED.lock();
     let classes = learned.nr_classes;
     for row in &KNOWN[..classes] {
-        row[..classes].iter().for_each(|cell| cell.store(0, Ordering::Relaxed));
+        row[..2 * classes].iter().for_each(|cell| cell.store(0, Ordering::Relaxed));
     }
-    OBJECTED.iter().for_each(|word| word.store(0, Ordering::Relaxed));
+    learned.asks &= !Standing::ORDER;
+    for (node, class) in learned.classes.iter().flatten().enumerate() {
+        class.register(node as u16, learned.asks);
+    }
     learned.ranks.clear(classes);
     learned.nr_nestings = 0;
     learned.nr_refused = 0;

@@ -3,12 +3,16 @@
 //! Not for users of locks: these have [`Mutex`](crate::Mutex) and [`RwLock`](crate::RwLock), and where the real thing
 //! cannot be wrapped, [`Map`](crate::Map). A front says itself which class and address a lock has; it reports every event, in
 //! this order: [`acquire`] before it waits or [`acquired_by_try`] after it did not have to, [`release`] before it lets
-//! go, [`ends`] before the memory goes away. With checking off every hook is empty.
+//! go, [`ends`] before the memory goes away. An address is a multiple of 8: within eight bytes there is one lock. With
+//! checking off every hook is empty.
 
 use crate::check::{self, CpuState};
+use crate::cpu::Fresh;
 use crate::held::Mode;
+use crate::hold::Hold;
 use crate::report::{Attempt, Code, Matter};
 use crate::validator;
+use crate::visit::visit;
 
 /// Before waiting for it.
 ///
@@ -16,14 +20,14 @@ use crate::validator;
 /// As the installed sink decides, when the nesting is refused. The acquisition is not recorded then.
 pub fn acquire(wanted: &Attempt) {
     if crate::CHECKED {
-        validator::acquire(wanted, 0);
+        validator::acquire(Hold::of(wanted));
     }
 }
 
 /// After getting it without waiting.
 pub fn acquired_by_try(got: &Attempt) {
     if crate::CHECKED {
-        validator::tried(got);
+        validator::tried(Hold::of(got));
     }
 }
 
@@ -33,28 +37,28 @@ pub fn acquired_by_try(got: &Attempt) {
 /// As for [`acquire`].
 pub fn might_acquire(wanted: &Attempt) {
     if crate::CHECKED {
-        validator::might_acquire(wanted);
+        validator::might_acquire(&Hold::of(wanted));
     }
 }
 
 /// Before letting it go: the youngest hold in this mode ends.
 pub fn release(held: &Attempt) {
     if crate::CHECKED {
-        validator::released(held, Some(held.mode));
+        validator::released_here(&Hold::of(held));
     }
 }
 
 /// The holder goes on in the mode of `now`, without waiting.
 pub fn downgrade(now: &Attempt, from: Mode) {
     if crate::CHECKED {
-        validator::changed(now, from, false);
+        validator::changed(Hold::of(now), from, false);
     }
 }
 
 /// Its memory goes away.
 pub fn ends(address: usize) {
     if crate::CHECKED {
-        validator::ends(address);
+        validator::ends(Hold::whole(address));
     }
 }
 
@@ -67,11 +71,11 @@ pub fn signals(awaited: &Attempt) {
     if !crate::CHECKED {
         return;
     }
-    let Some(pin) = validator::pin() else { return };
-    let source = validator::entry(&pin, awaited, 0);
-    let fault = check::let_go(&pin, &source);
+    let Some(visit) = visit() else { return };
+    let source = validator::entry(&visit, &Hold::of(awaited), 0);
+    let fault = check::let_go(&visit, &source);
     if fault.is_some() {
-        validator::report(pin, fault);
+        validator::report(visit, fault);
     }
 }
 
@@ -83,15 +87,15 @@ pub fn retires() -> bool {
     }
     let mut reported = 0;
     // One at a time, since a sink is called with nothing of the checker's borrowed.
-    while let Some(mut pin) = validator::pin() {
-        let Some(kept) = pin.held.iter().nth(reported).map(|held| held.attempt()) else {
+    while let Some(mut visit) = visit() {
+        let Some(kept) = visit.held.iter().nth(reported).map(|held| held.attempt()) else {
             if reported == 0 {
-                *pin = CpuState::NEW;
+                *visit = CpuState::FRESH;
             }
             break;
         };
         reported += 1;
-        validator::report(pin, Some((Code::HeldAtExit, Matter::Lock(kept))));
+        validator::report(visit, Some((Code::HeldAtExit, Matter::Lock(kept))));
     }
     reported == 0
 }

@@ -45,6 +45,7 @@ mod assertion;
 mod bits;
 mod check;
 mod graph;
+mod hold;
 mod lock;
 mod map;
 mod role;
@@ -52,6 +53,7 @@ mod spin;
 mod sync;
 mod track;
 mod validator;
+mod visit;
 
 pub use assertion::{assert_may_sleep, assert_none_held};
 pub use check::{discipline, set_discipline, set_learning};

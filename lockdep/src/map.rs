@@ -7,17 +7,17 @@
 use core::panic::Location;
 
 use crate::class::{Class, Flags};
-use crate::held::{Instance, Mode};
+use crate::held::Mode;
+use crate::hold::{Hold, Identity};
 use crate::owner::OwnerId;
-use crate::report::{Assertion, Attempt};
+use crate::report::Assertion;
 use crate::validator;
 
 /// The identity of something that is waited for.
 #[derive(Debug)]
 pub struct Map {
     class: &'static Class,
-    owner: OwnerId,
-    key: Option<u64>,
+    identity: Identity,
 }
 
 impl Map {
@@ -28,37 +28,30 @@ impl Map {
 
     /// A map that belongs to `owner`.
     pub const fn owned(class: &'static Class, owner: OwnerId) -> Map {
-        Map { class, owner, key: None }
+        Map { class, identity: Identity::new(owner, None) }
     }
 
-    /// A map with its place in the instance order of its class.
+    /// A map with its place in the instance order of its class. Keys of more than 48 bits count as one, the largest.
     pub const fn keyed(class: &'static Class, owner: OwnerId, key: u64) -> Map {
-        Map { class, owner, key: Some(key) }
+        Map { class, identity: Identity::new(owner, Some(key)) }
     }
 
     fn address(&self) -> usize {
-        core::ptr::from_ref(self).addr()
+        core::ptr::from_ref(&self.identity).addr()
     }
 
     #[track_caller]
-    fn attempt(&self, mode: Mode) -> Attempt {
-        let instance =
-            // A map is no lock: what it stands for is as its class says.
-            Instance {
-                class: self.class,
-                owner: self.owner,
-                key: self.key,
-                reentrant: self.class.flags.contains(Flags::RECURSIVE),
-                address: self.address(),
-            };
-        Attempt { instance, mode, site: Location::caller() }
+    fn hold(&self, mode: Mode) -> Hold {
+        // A map is no lock: what it stands for is as its class says.
+        let reentrant = self.class.flags.contains(Flags::RECURSIVE);
+        Hold::new(&self.identity, self.class, mode, Location::caller()).reentrant(reentrant)
     }
 
     /// Before waiting for it.
     #[track_caller]
     pub fn acquire(&self, mode: Mode) {
         if crate::CHECKED {
-            validator::acquire(&self.attempt(mode), 0);
+            validator::acquire(self.hold(mode));
         }
     }
 
@@ -67,7 +60,7 @@ impl Map {
     #[track_caller]
     pub fn acquire_nested(&self, mode: Mode, nest: &Map) {
         if crate::CHECKED {
-            validator::acquire(&self.attempt(mode), nest.address());
+            validator::acquire_nested(self.hold(mode), nest.address());
         }
     }
 
@@ -75,7 +68,7 @@ impl Map {
     #[track_caller]
     pub fn acquired_by_try(&self, mode: Mode) {
         if crate::CHECKED {
-            validator::tried(&self.attempt(mode));
+            validator::tried(self.hold(mode));
         }
     }
 
@@ -83,7 +76,7 @@ impl Map {
     #[track_caller]
     pub fn might_acquire(&self, mode: Mode) {
         if crate::CHECKED {
-            validator::might_acquire(&self.attempt(mode));
+            validator::might_acquire(&self.hold(mode));
         }
     }
 
@@ -91,7 +84,7 @@ impl Map {
     #[track_caller]
     pub fn release(&self) {
         if crate::CHECKED {
-            validator::released(&self.attempt(Mode::Exclusive), None);
+            validator::released_slowly(self.hold(Mode::Exclusive), None);
         }
     }
 
@@ -99,7 +92,7 @@ impl Map {
     #[track_caller]
     pub fn release_as(&self, mode: Mode) {
         if crate::CHECKED {
-            validator::released(&self.attempt(mode), Some(mode));
+            validator::released_here(&self.hold(mode));
         }
     }
 
@@ -107,7 +100,7 @@ impl Map {
     #[track_caller]
     pub fn downgrade(&self) {
         if crate::CHECKED {
-            validator::changed(&self.attempt(Mode::Shared), Mode::Exclusive, false);
+            validator::changed(self.hold(Mode::Shared), Mode::Exclusive, false);
         }
     }
 
@@ -139,8 +132,8 @@ impl Map {
     #[track_caller]
     fn assert(&self, assertion: Assertion) {
         if crate::CHECKED {
-            let attempt = self.attempt(Mode::Exclusive);
-            validator::assert(assertion, Some(attempt), attempt.site);
+            let hold = self.hold(Mode::Exclusive);
+            validator::assert(assertion, Some(hold.attempt()), hold.site);
         }
     }
 }

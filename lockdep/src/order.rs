@@ -63,6 +63,15 @@ impl Relation {
     }
 }
 
+impl Level {
+    /// Whether every discipline permits a lock of this level under one of `held`, both of one owner or of nobody: enough,
+    /// not needed, and the whole question where a lock is mostly acquired under others of its domain.
+    #[inline]
+    pub const fn is_deeper_than(self, held: Level) -> bool {
+        held.0 < self.0
+    }
+}
+
 /// What the rule needs to know of one lock instance.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rank {
@@ -165,6 +174,7 @@ impl Discipline {
         [Self::HIERARCHY, Self::FLAT, Self::PER_DOMAIN, Self::BIAS_CURRENT, Self::BIAS_CONTROL];
 
     /// The level of `rank` after the bias.
+    #[inline]
     pub const fn effective(&self, rank: Rank) -> u16 {
         let biased = match self.bias {
             Bias::None => false,
@@ -175,10 +185,12 @@ impl Discipline {
     }
 
     /// Whether the verdict depends on who the owners are, beyond their relation.
+    #[inline]
     pub const fn is_biased(&self) -> bool {
         !matches!(self.bias, Bias::None)
     }
 
+    #[inline]
     const fn meeting(&self, held: Rank, wanted: Rank, relation: Relation) -> Meeting {
         if held.owned == wanted.owned { self.by_relation[relation as usize] } else { self.with_unowned }
     }
@@ -187,6 +199,7 @@ impl Discipline {
 /// Whether `wanted` may be acquired (waiting for it if need be) while `held` is held, `relation` being how
 /// the wanted lock's owner stands to the held lock's. Re-acquiring the very same instance is not a nesting and
 /// is not asked here.
+#[inline]
 pub const fn permits(discipline: &Discipline, held: Rank, wanted: Rank, relation: Relation) -> bool {
     match discipline.meeting(held, wanted, relation) {
         Meeting::Allow => true,
@@ -238,6 +251,22 @@ mod tests {
             assert!(!permits(&Discipline::HIERARCHY, rank(16), rank(64), relation));
         }
         assert!(permits(&Discipline::FLAT, rank(16), rank(64), Relation::Other));
+    }
+
+    #[test]
+    fn deeper_in_one_domain_is_always_permitted() {
+        let flags = [false, true];
+        let ranks = [0, 8, 16].into_iter().flat_map(|level| {
+            let of = move |current, control| Rank { current, control, ..rank(level) };
+            flags.into_iter().flat_map(move |current| flags.map(|control| of(current, control)))
+        });
+        for wanted in ranks {
+            for key in [None, Some(1)] {
+                let held = Rank { level: Level::new(8), key, ..wanted };
+                let permitted = Discipline::ALL.iter().all(|d| permits(d, held, wanted, Relation::Same));
+                assert_eq!(wanted.level.is_deeper_than(held.level), permitted, "{held:?} {wanted:?}");
+            }
+        }
     }
 
     #[test]

@@ -34,6 +34,7 @@ impl OwnerId {
         OwnerId(raw)
     }
 
+    #[inline]
     fn slot(self) -> Option<usize> {
         (self.0 as usize).checked_sub(1)
     }
@@ -93,6 +94,7 @@ static TABLE: Table = Table {
     writers: Mutex::new(()),
 };
 
+#[inline]
 fn test(row: &Row, bit: usize) -> bool {
     row[bit / 64].load(Ordering::Relaxed) & (1 << (bit % 64)) != 0
 }
@@ -176,6 +178,7 @@ pub fn add_control(controller: OwnerId, subject: OwnerId) -> Result<(), OwnerErr
 }
 
 /// Whether `controller` controls `subject`, directly or through others. Nobody controls nobody.
+#[inline]
 pub fn controls(controller: OwnerId, subject: OwnerId) -> bool {
     match (controller.slot(), subject.slot()) {
         (Some(upper), Some(lower)) => test(&TABLE.controls[upper], lower),
@@ -184,11 +187,13 @@ pub fn controls(controller: OwnerId, subject: OwnerId) -> bool {
 }
 
 /// Whether `owner` was registered as a control domain.
+#[inline]
 pub fn is_control(owner: OwnerId) -> bool {
     owner.slot().is_some_and(|slot| test(&TABLE.privileged, slot))
 }
 
 /// How `wanted` stands to `held`.
+#[inline]
 pub fn relation(held: OwnerId, wanted: OwnerId) -> Relation {
     if held == wanted {
         Relation::Same

@@ -5,24 +5,22 @@
 //! then sees one lock too many, never one too few. A check that could not be made is counted in [`Counters`], never
 //! dropped silently: no CPU hook, a CPU that is inside the checker already, a full stack.
 
+use core::hint::cold_path;
 use core::panic::Location;
 
 use crate::check::{self, CpuState, Fault, discipline};
+use crate::class::Standing;
 use crate::context::{Context, Running};
-use crate::cpu::{NoPin, PerCpu, Pin, Slot};
+use crate::cpu::{Fresh, Pin};
 use crate::graph;
-use crate::held::{HeldLock, Mode};
+use crate::held::{Aside, HeldLock, Mode};
+use crate::hold::{Hold, Tail};
 use crate::owner::OwnerId;
 use crate::report::{self, Assertion, Attempt, Code, Matter, Report};
 use crate::sync::{AtomicBool, AtomicU32, Ordering};
+use crate::visit::{self, REENTERED, Stay, UNATTRIBUTED, Visit, visit};
 use crate::wait::Wait;
 
-static CPUS: PerCpu<CpuState> = PerCpu::new([const { Slot::new(CpuState::NEW) }; crate::cpu::MAX_CPUS]);
-
-const _: () = assert!(size_of::<Slot<CpuState>>() <= 4096, "4 KiB per CPU");
-
-static UNATTRIBUTED: AtomicU32 = AtomicU32::new(0);
-static REENTERED: AtomicU32 = AtomicU32::new(0);
 static UNSENT: AtomicU32 = AtomicU32::new(0);
 /// CPUs that are inside the sink.
 static REPORTING: [AtomicBool; crate::cpu::MAX_CPUS] =
@@ -57,7 +55,7 @@ pub struct Counters {
 pub fn counters() -> Counters {
     let (classes_dropped, nestings_dropped, refusals_dropped) = graph::dropped();
     Counters {
-        checked: CPUS.tally(),
+        checked: visit::tally(),
         reported: REPORTED.load(Ordering::Relaxed),
         unattributed: UNATTRIBUTED.load(Ordering::Relaxed),
         reentered: REENTERED.load(Ordering::Relaxed),
@@ -67,25 +65,6 @@ pub fn counters() -> Counters {
         nestings_dropped,
         refusals_dropped,
     }
-}
-
-pub(crate) fn pin() -> Option<Pin<'static, CpuState>> {
-    match CPUS.pin() {
-        Ok(pin) => Some(pin),
-        Err(missed) => {
-            note_missed(missed);
-            None
-        }
-    }
-}
-
-#[cold]
-fn note_missed(missed: NoPin) {
-    let counter = match missed {
-        NoPin::Unattributed => &UNATTRIBUTED,
-        NoPin::Busy => &REENTERED,
-    };
-    counter.fetch_add(1, Ordering::Relaxed);
 }
 
 #[cold]
@@ -111,9 +90,9 @@ fn send(cpu: usize, (code, matter): Fault) {
 
 /// Lets go of the CPU's state and reports: a sink may panic, print under locks, or not return.
 #[cold]
-pub(crate) fn report(pin: Pin<'_, CpuState>, fault: Option<Fault>) {
-    let cpu = pin.cpu;
-    drop(pin);
+pub(crate) fn report(visit: Visit, fault: Option<Fault>) {
+    let cpu = visit.cpu;
+    drop(visit);
     if let Some(fault) = fault {
         send(cpu, fault);
     }
@@ -122,143 +101,201 @@ pub(crate) fn report(pin: Pin<'_, CpuState>, fault: Option<Fault>) {
     }
 }
 
-#[inline]
-pub(crate) fn entry(state: &CpuState, lock: &Attempt, nest: usize) -> HeldLock {
-    HeldLock {
-        instance: lock.instance,
-        mode: lock.mode,
-        site: lock.site,
-        nest,
-        node: graph::node(lock.instance.class).unwrap_or(graph::MAX_CLASSES as u16),
-        depth: state.contexts.depth(),
-        inner: lock.instance.class.inner,
-    }
+/// `hold` as it would be recorded now, under this nest lock.
+pub(crate) fn entry(state: &CpuState, hold: &Hold, nest: usize) -> HeldLock {
+    let Attempt { instance, mode, site } = hold.attempt();
+    let node = graph::node(hold.class).unwrap_or(graph::MAX_CLASSES as u16);
+    HeldLock { instance, mode, site, nest, node, depth: state.contexts.depth() }
 }
 
-#[inline]
-fn record(pin: &mut Pin<'_, CpuState>, entry: HeldLock) {
-    if !pin.held.push(entry) {
+fn column(entry: &HeldLock) -> u32 {
+    u32::from(entry.node) * 2
+}
+
+fn record(visit: &mut Visit, hold: Hold, tail: Tail, nest: usize) -> Stay {
+    let aside = Aside { nest, depth: visit.contexts.depth() };
+    if !visit.held.push(hold, tail, aside) {
         OVERFLOWED.fetch_add(1, Ordering::Relaxed);
     }
+    visit.stay()
 }
 
-/// Before an acquisition that may wait; `nest` is the address of its nest lock, or 0. At most one report.
-pub(crate) fn acquire(wanted: &Attempt, nest: usize) {
-    let Some(mut pin) = pin() else { return };
-    let entry = entry(&pin, wanted, nest);
-    pin.count(pin.held.held().len() as u32);
-    if check::settled(&pin, &entry) {
-        return record(&mut pin, entry);
+/// Before an acquisition that may wait. At most one report.
+#[inline(always)]
+pub(crate) fn acquire(wanted: Hold) -> Stay {
+    if let Some(pin) = visit::plain()
+        && let Some(tail) = check::settled(&pin, pin.word as usize, &wanted, |_, _| false, 0)
+    {
+        pin.count(pin.word);
+        return visit::put(pin, wanted, tail);
     }
-    acquire_unsettled(pin, entry);
+    cold_path();
+    acquire_slowly(wanted)
 }
 
+#[cold]
 #[inline(never)]
-fn acquire_unsettled(mut pin: Pin<'_, CpuState>, entry: HeldLock) {
-    if check::passes(&pin, &entry) {
-        return record(&mut pin, entry);
+fn acquire_slowly(wanted: Hold) -> Stay {
+    if let Some(pin) = visit::plain() {
+        let height = pin.word as usize;
+        let passed = if check::learning() { check::settled_across } else { check::in_order };
+        if let Some(tail) = passed(&pin, height, &wanted) {
+            pin.count(pin.word);
+            return visit::put(pin, wanted, tail);
+        }
     }
-    examine(pin, &entry);
-    if let Some(mut pin) = self::pin() {
-        record(&mut pin, entry);
+    acquire_nested(wanted, 0)
+}
+
+/// The same under the nest lock at this address, or 0, and for everything that is not simple.
+#[cold]
+#[inline(never)]
+pub(crate) fn acquire_nested(wanted: Hold, nest: usize) -> Stay {
+    let Some(mut visit) = visit() else { return visit::nowhere() };
+    visit.count();
+    let entry = entry(&visit, &wanted, nest);
+    let tail = Tail::new(&wanted, column(&entry));
+    if check::passes(&visit, &entry) {
+        return record(&mut visit, wanted, tail, nest);
     }
+    examine(visit, &entry);
+    visit::visit().map_or_else(visit::nowhere, |mut visit| record(&mut visit, wanted, tail, nest))
 }
 
 /// The same for an acquisition that is possible here, and does not happen now.
-pub(crate) fn might_acquire(wanted: &Attempt) {
-    let Some(pin) = pin() else { return };
-    let entry = entry(&pin, wanted, 0);
-    if !check::passes(&pin, &entry) {
-        examine(pin, &entry);
+pub(crate) fn might_acquire(wanted: &Hold) {
+    let Some(visit) = visit() else { return };
+    let entry = entry(&visit, wanted, 0);
+    if !check::passes(&visit, &entry) {
+        examine(visit, &entry);
     }
 }
 
 #[cold]
-fn examine(pin: Pin<'_, CpuState>, wanted: &HeldLock) {
-    let fault = check::examine(&pin, wanted);
-    report(pin, fault);
+fn examine(visit: Visit, wanted: &HeldLock) {
+    let fault = check::examine(&visit, wanted);
+    report(visit, fault);
 }
 
 /// After an acquisition that did not wait.
-pub(crate) fn tried(got: &Attempt) {
-    let Some(mut pin) = pin() else { return };
-    let entry = entry(&pin, got, 0);
-    record(&mut pin, entry);
-    let open = pin.contexts.open();
+#[inline(always)]
+pub(crate) fn tried(got: Hold) -> Stay {
+    // Under nothing: it makes no edge from what is held.
+    if let Some(pin) = visit::plain()
+        && let Some(tail) = check::settled(&pin, 0, &got, |_, _| false, Standing::WAIT)
+    {
+        return visit::put(pin, got, tail);
+    }
+    cold_path();
+    tried_slowly(got)
+}
+
+#[cold]
+#[inline(never)]
+fn tried_slowly(got: Hold) -> Stay {
+    let Some(mut visit) = visit() else { return visit::nowhere() };
+    let entry = entry(&visit, &got, 0);
+    let stay = record(&mut visit, got, Tail::new(&got, column(&entry)), 0);
+    let open = visit.contexts.open();
     if open != 0
         && let fault @ Some(_) = check::interruptible(&entry, open, got.site)
     {
-        report(pin, fault);
+        report(visit, fault);
     }
+    stay
+}
+
+/// Before a release by whoever acquired.
+#[inline(always)]
+pub(crate) fn released(hold: &Hold, stay: &Stay) {
+    released_from(stay.pin_if(visit::is_not_empty), hold);
+}
+
+/// The same where nothing but the lock was kept.
+pub(crate) fn released_here(hold: &Hold) {
+    released_from(visit::holding(), hold);
+}
+
+#[inline(always)]
+fn released_from(pin: Option<Pin<'_, CpuState>>, hold: &Hold) {
+    // Mostly the youngest of all goes first, and nothing moves.
+    if let Some(mut pin) = pin
+        && pin.held.is_at(pin.word as usize - 1, hold)
+    {
+        pin.word -= 1;
+        return;
+    }
+    cold_path();
+    released_slowly(*hold, Some(hold.mode()));
 }
 
 /// Before a release; in `mode`, or in whichever it is held.
-pub(crate) fn released(lock: &Attempt, mode: Option<Mode>) {
-    let Some(mut pin) = pin() else { return };
-    let (address, depth) = (lock.instance.address, pin.contexts.depth());
+#[cold]
+#[inline(never)]
+pub(crate) fn released_slowly(lock: Hold, mode: Option<Mode>) {
+    let Some(mut visit) = visit() else { return };
+    let (address, depth) = (lock.address(), visit.contexts.depth());
     let is = |held: &HeldLock| {
         held.instance.address == address && held.depth == depth && mode.is_none_or(|mode| held.mode == mode)
     };
-    if pin.held.remove(is).is_none() {
+    if visit.held.remove(is).is_none() {
         // A full stack or an event inside the checker explains a missing entry; only an unexplained one is reported.
         let unexplained = [&OVERFLOWED, &REENTERED, &UNATTRIBUTED];
         let unexplained = unexplained.iter().all(|counter| counter.load(Ordering::Relaxed) == 0);
-        return report(pin, unexplained.then_some((Code::NotHeld, Matter::Lock(*lock))));
+        return report(visit, unexplained.then_some((Code::NotHeld, Matter::Lock(lock.attempt()))));
     }
-    if let Some(orphan) = pin.held.nested_under(address).copied() {
-        report(pin, Some((Code::NestLockNotHeld, Matter::Lock(orphan.attempt()))));
+    if let Some(orphan) = visit.held.nested_under(address) {
+        report(visit, Some((Code::NestLockNotHeld, Matter::Lock(orphan.attempt()))));
     }
 }
 
 /// The holder goes on in another mode. With `waits`, it waits for other holders to leave first.
-pub(crate) fn changed(lock: &Attempt, from: Mode, waits: bool) {
-    let Some(mut pin) = pin() else { return };
-    let address = lock.instance.address;
+pub(crate) fn changed(lock: Hold, from: Mode, waits: bool) {
+    let Some(mut visit) = visit() else { return };
+    let address = lock.address();
     let is = |held: &HeldLock| held.instance.address == address && held.mode == from;
     if waits {
-        let mut entry = entry(&pin, lock, 0);
+        let entry = entry(&visit, &lock, 0);
         // Its own hold is what it upgrades, not what it waits under.
-        let Some(&own) = pin.held.remove(is) else { return };
-        let fault = check::examine(&pin, &entry);
-        entry.nest = own.nest;
-        record(&mut pin, entry);
-        return report(pin, fault);
+        let Some(own) = visit.held.remove(is) else { return };
+        let fault = check::examine(&visit, &entry);
+        record(&mut visit, lock, Tail::new(&lock, column(&entry)), own.nest);
+        return report(visit, fault);
     }
-    match pin.held.find_mut(is) {
-        Some(held) => held.mode = lock.mode,
-        None => report(pin, Some((Code::NotHeld, Matter::Lock(*lock)))),
+    if !visit.held.change(lock.mode(), is) {
+        report(visit, Some((Code::NotHeld, Matter::Lock(lock.attempt()))));
     }
 }
 
 /// The lock is initialised again, or its memory goes away.
 pub(crate) fn ends(instance: usize) {
-    let Some(mut pin) = pin() else { return };
-    if let Some(&held) = pin.held.remove(|held| held.instance.address == instance) {
-        report(pin, Some((Code::HeldLockFreed, Matter::Lock(held.attempt()))));
+    let Some(mut visit) = visit() else { return };
+    if let Some(held) = visit.held.remove(|held| held.instance.address == instance) {
+        report(visit, Some((Code::HeldLockFreed, Matter::Lock(held.attempt()))));
     }
 }
 
 /// A handler begins.
 pub(crate) fn enter_context(context: &'static Context, bears: Wait, site: &'static Location<'static>) {
-    let (Some(slot), Some(mut pin)) = (context.slot(), pin()) else { return };
-    if !pin.contexts.enter(Running { slot: slot as u8, bears, site }) {
+    let (Some(slot), Some(mut visit)) = (context.slot(), visit()) else { return };
+    if !visit.contexts.enter(Running { slot: slot as u8, bears, site }) {
         OVERFLOWED.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 /// A handler ends.
 pub(crate) fn exit_context(context: &'static Context, site: &'static Location<'static>) {
-    let (Some(slot), Some(mut pin)) = (context.slot(), pin()) else { return };
-    let depth = pin.contexts.depth();
-    let kept = pin.held.remove(|held| held.depth == depth && depth != 0);
+    let (Some(slot), Some(mut visit)) = (context.slot(), visit()) else { return };
+    let depth = visit.contexts.depth();
+    let kept = visit.held.remove(|held| held.depth == depth && depth != 0);
     let kept = kept.map(|held| (Code::HeldAtContextExit, Matter::Lock(held.attempt())));
     if kept.is_some() {
-        while pin.held.remove(|held| held.depth == depth).is_some() {}
+        while visit.held.remove(|held| held.depth == depth).is_some() {}
     }
-    let balanced = pin.contexts.exit(slot);
+    let balanced = visit.contexts.exit(slot);
     let unbalanced = (!balanced).then(|| unbalanced(context, site));
     if kept.is_some() || unbalanced.is_some() {
-        report(pin, kept.or(unbalanced));
+        report(visit, kept.or(unbalanced));
     }
 }
 
@@ -268,60 +305,60 @@ fn unbalanced(context: &'static Context, site: &'static Location<'static>) -> Fa
 
 /// A context cannot interrupt from here on.
 pub(crate) fn disable_context(context: &'static Context) {
-    if let (Some(slot), Some(mut pin)) = (context.slot(), pin()) {
-        pin.contexts.disable(slot);
+    if let (Some(slot), Some(mut visit)) = (context.slot(), visit()) {
+        visit.contexts.disable(slot);
     }
 }
 
 /// It can again: whatever is held is now held with it enabled.
 pub(crate) fn enable_context(context: &'static Context, site: &'static Location<'static>) {
-    let (Some(slot), Some(mut pin)) = (context.slot(), pin()) else { return };
-    let before = pin.contexts.open();
-    let mut fault = (!pin.contexts.enable(slot)).then(|| unbalanced(context, site));
-    let opened = pin.contexts.open() & !before;
-    for held in pin.held.iter() {
-        fault = fault.or(check::interruptible(held, opened, site));
+    let (Some(slot), Some(mut visit)) = (context.slot(), visit()) else { return };
+    let before = visit.contexts.open();
+    let mut fault = (!visit.contexts.enable(slot)).then(|| unbalanced(context, site));
+    let opened = visit.contexts.open() & !before;
+    for held in visit.held.iter() {
+        fault = fault.or(check::interruptible(&held, opened, site));
     }
     if fault.is_some() {
-        report(pin, fault);
+        report(visit, fault);
     }
 }
 
 /// Whether `assertion` holds, of `lock` if it is about one. On an unknown CPU it is taken to hold.
 pub(crate) fn assert(assertion: Assertion, lock: Option<Attempt>, site: &'static Location<'static>) {
-    let Some(pin) = pin() else { return };
+    let Some(visit) = visit() else { return };
     let address = lock.map_or(0, |lock| lock.instance.address);
-    let held = pin.held.iter().rfind(|held| lock.is_none() || held.instance.address == address).copied();
+    let held = visit.held.iter().rfind(|held| lock.is_none() || held.instance.address == address);
     let (holds, against) = match assertion {
         Assertion::Held => (held.is_some(), None),
         Assertion::HeldExclusively => {
             let exclusively =
-                |held: &HeldLock| held.instance.address == address && held.mode == Mode::Exclusive;
-            (pin.held.iter().any(exclusively), held)
+                |held: HeldLock| held.instance.address == address && held.mode == Mode::Exclusive;
+            (visit.held.iter().any(exclusively), held)
         }
         Assertion::NotHeld | Assertion::NoneHeld => (held.is_none(), held),
         Assertion::MaySleep => {
-            let (bears, limit) = pin.bears();
-            (bears == Wait::Sleep && !pin.contexts.any_disabled(), limit)
+            let (bears, limit) = visit.bears();
+            (bears == Wait::Sleep && !visit.contexts.any_disabled(), limit)
         }
     };
     if !holds {
         let matter = Matter::Assertion { assertion, lock, held: against, site };
-        report(pin, Some((Code::AssertionFailed, matter)));
+        report(visit, Some((Code::AssertionFailed, matter)));
     }
 }
 
 /// Tells the checker for which domain this CPU works from now on; only the discipline `bias-current` asks.
 pub fn set_current(owner: OwnerId) {
-    if let Some(mut pin) = pin() {
-        pin.current = owner;
+    if let Some(mut visit) = visit() {
+        visit.current = owner;
     }
 }
 
 /// On entry of an operation: does `upper` control `lower`?
 pub(crate) fn entered(matter: Matter, founded: bool) {
     if !founded {
-        let cpu = pin().map_or(usize::MAX, |pin| pin.cpu);
+        let cpu = visit().map_or(usize::MAX, |visit| visit.cpu);
         send(cpu, (Code::RoleUnfounded, matter));
     }
 }
@@ -329,8 +366,8 @@ pub(crate) fn entered(matter: Matter, founded: bool) {
 /// Forgets every nesting that was learned, on all CPUs, and what this CPU holds and runs. For tests, which start from
 /// a clean graph, and for a kernel that unloads code. Classes and contexts stay known.
 pub fn forget() {
-    if let Some(mut pin) = pin() {
-        *pin = CpuState::NEW;
+    if let Some(mut visit) = visit() {
+        *visit = CpuState::FRESH;
         graph::clear();
     }
 }

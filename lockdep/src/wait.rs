@@ -22,6 +22,11 @@ pub enum Wait {
 }
 
 impl Wait {
+    /// What is borne where this was, under a lock with this inner type.
+    pub(crate) fn with(self, inner: Wait) -> Wait {
+        if inner == Wait::Unchecked { self } else { self.min(inner) }
+    }
+
     /// The word used in reports.
     pub const fn name(self) -> &'static str {
         match self {

@@ -65,10 +65,11 @@ const fn mask(relation: Relation) -> Mask {
 
 /// The kinds (N, R) by which a bundle of edges leads on from a node of `kind`.
 fn leads(cell: u16, kind: usize, relations: Mask) -> [bool; 2] {
-    let nibble = (0..4).filter(|relation| relations >> relation & 1 != 0);
-    let nibble = nibble.fold(0, |all, relation| all | cell >> (relation * 4) & 0b1111);
-    let usable = if kind == 0 { nibble | nibble >> 2 } else { nibble };
-    [usable & 1 != 0, usable & 2 != 0]
+    let [exclusive, shared] = cell.to_le_bytes();
+    let usable = if kind == 0 { exclusive | shared } else { exclusive };
+    let wanted = (0..4).filter(|relation| relations >> relation & 1 != 0);
+    let wanted = wanted.fold(0, |all, relation| all | usable >> (relation * 2) & 0b11);
+    [wanted & 1 != 0, wanted & 2 != 0]
 }
 
 /// The part of the graph that a judgement looks at.
@@ -137,7 +138,8 @@ impl View<'_> {
     fn hop(&self, at: Node, then: Node, relations: Mask, chain: &mut Chain) {
         let ((from, kind), (to, wanted)) = (parts(at), parts(then));
         let cell = self.learned.accepted(from, to);
-        let bit = (0..16).find(|bit| leads(cell & 1 << bit, kind, relations)[wanted]);
+        let mut bits = (0..4).flat_map(|relation| [0, 8].map(|held| 1 << (held + relation * 2 + wanted)));
+        let bit = bits.find(|bit| leads(cell & bit, kind, relations)[wanted]);
         chain.push(bit.and_then(|bit| self.learned.seen(from, to, bit)));
     }
 

@@ -18,6 +18,16 @@ pub struct Mutex<R, T, C> {
 }
 
 /// Access to what a [`Mutex`] protects, until dropped.
+///
+/// It stays in the context that acquired, as every guard here does: on another CPU the release would be of a lock that the
+/// CPU does not hold.
+///
+/// ```
+/// fn share<C>(guard: lockdep::MutexGuard<'_, spin::Mutex<()>, u8, C>) -> impl Sync { guard }
+/// ```
+/// ```compile_fail
+/// fn send<C>(guard: lockdep::MutexGuard<'_, spin::Mutex<()>, u8, C>) -> impl Send { guard }
+/// ```
 #[must_use = "dropped at once, it releases the lock at once"]
 pub struct MutexGuard<'a, R: RawMutex, T, C> {
     // Dropped first: the record of the acquisition ends before the lock is free.

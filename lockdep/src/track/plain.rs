@@ -9,8 +9,8 @@ use crate::report::Assertion;
 /// No size, no state.
 pub(crate) struct Tracker<C>(PhantomData<fn() -> C>);
 
-/// Nothing to undo.
-pub(crate) struct Acquired;
+/// Nothing to undo. It stays in its context, as in a checked build.
+pub(crate) struct Acquired(PhantomData<lock_api::GuardNoSend>);
 
 impl<C> Tracker<C> {
     pub(crate) const fn new(_owner: OwnerId, _key: Option<u64>) -> Self {
@@ -19,7 +19,7 @@ impl<C> Tracker<C> {
 
     #[inline(always)]
     pub(crate) fn acquire<G>(&self, _mode: Mode, wait: impl FnOnce() -> G) -> (Acquired, G) {
-        (Acquired, wait())
+        (Acquired(PhantomData), wait())
     }
 
     #[inline(always)]
@@ -33,7 +33,7 @@ impl<C> Tracker<C> {
         _mode: Mode,
         attempt: impl FnOnce() -> Option<G>,
     ) -> Option<(Acquired, G)> {
-        Some((Acquired, attempt()?))
+        Some((Acquired(PhantomData), attempt()?))
     }
 
     #[inline(always)]

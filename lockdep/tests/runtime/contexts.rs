@@ -151,3 +151,49 @@ fn a_handler_gives_back_what_it_took_and_only_that() {
     assert_eq!(desk.codes(), []);
     HARDIRQ.enable();
 }
+
+/// A class that was used before the kernel declared the context has new edges all the same, try or not.
+#[test]
+fn a_context_declared_late_concerns_every_class() {
+    if !lockdep::CHECKED {
+        return;
+    }
+    static LATE: Context = Context::new("late", None, Wait::Spin);
+    static TRIED: Class = Class::undeclared("tried");
+    static WAITED: Class = Class::undeclared("waited");
+    let desk = Desk::new();
+    let (tried, waited) = (Map::new(&TRIED), Map::new(&WAITED));
+    let hold = || {
+        tried.acquired_by_try(Mode::Exclusive);
+        tried.release();
+        waited.acquire(Mode::Exclusive);
+        waited.release();
+    };
+    hold();
+    LATE.declare();
+    hold();
+    assert_eq!(desk.codes(), []);
+    LATE.enter();
+    waited.acquire(Mode::Exclusive);
+    waited.release();
+    tried.acquire(Mode::Exclusive);
+    tried.release();
+    LATE.exit();
+    assert_eq!(desk.codes(), [Code::InterruptInversion; 2]);
+}
+
+/// Also where every edge is known.
+#[test]
+fn what_is_not_borne_is_reported_each_time() {
+    if !lockdep::CHECKED {
+        return;
+    }
+    let desk = Desk::new();
+    let (spinning, rook) = (Map::new(&SPINNING), Map::new(&ROOK));
+    for _ in 0..3 {
+        spinning.acquire(Mode::Exclusive);
+        hold(&rook);
+        spinning.release();
+    }
+    assert_eq!(desk.codes(), [Code::InvalidWaitContext; 3]);
+}

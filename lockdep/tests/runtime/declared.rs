@@ -103,3 +103,38 @@ fn what_might_be_acquired_closes_a_circle_too() {
     lockdep::assert_none_held();
     assert_eq!(desk.codes(), []);
 }
+
+/// A known edge of a class to itself is not known to be of two instances.
+#[test]
+fn one_instance_twice_is_no_known_nesting_of_two() {
+    if !lockdep::CHECKED {
+        return;
+    }
+    static ROOK: Class = Class::undeclared("rook");
+    let desk = Desk::new();
+    let (rook, other) = (Map::new(&ROOK), Map::new(&ROOK));
+    nest(&rook, &other);
+    assert_eq!(desk.codes(), [Code::UnorderedInstances]);
+    nest(&rook, &other);
+    assert_eq!(desk.codes(), []);
+    nest(&rook, &rook);
+    assert_eq!(desk.codes(), [Code::Recursion]);
+}
+
+/// Above the first lock the owners differ, which the shortest look does not compare levels for.
+#[test]
+fn known_among_the_locks_of_one_owner_is_not_known_across() {
+    if !lockdep::CHECKED {
+        return;
+    }
+    let desk = Desk::new();
+    let [d, e] = [(); 2].map(|()| Owner::register(false).expect("a free owner"));
+    let [(pawn_d, knight_d), (pawn_e, knight_e)] =
+        [&d, &e].map(|owner| (Map::owned(&PAWN, owner.id()), Map::owned(&KNIGHT, owner.id())));
+    for (pawn, knight) in [(&pawn_d, &knight_d), (&pawn_e, &knight_e), (&pawn_d, &knight_d)] {
+        nest(pawn, knight);
+    }
+    assert_eq!(desk.codes(), []);
+    nest(&pawn_d, &knight_e);
+    assert_eq!(desk.codes(), [Code::OrderViolation]);
+}

@@ -172,3 +172,20 @@ fn locks_as_text() {
     assert_eq!(format!("{outer:?}"), format!("Mutex {{ class: knight, data: {inner} }}"));
     assert_eq!(desk.codes(), []);
 }
+
+#[test]
+fn the_older_of_two_guards_may_go_first() {
+    checked!();
+    let desk = Desk::new();
+    let (pawn, knight) = (Plain::<Pawn>::new(0), Plain::<Knight>::new(0));
+    for _ in 0..3 {
+        let outer = pawn.lock();
+        let inner = knight.lock();
+        drop(outer);
+        pawn.assert_not_held();
+        knight.assert_held();
+        drop(inner);
+    }
+    lockdep::assert_none_held();
+    assert_eq!(desk.codes(), []);
+}

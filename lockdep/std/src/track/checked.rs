@@ -10,7 +10,8 @@ use lockdep::report::Attempt;
 
 use crate::origin::Origin;
 
-/// The identity of one lock: its own address, and the origin that its class stands for.
+/// The identity of one lock: its own address, aligned as the hooks want it, and the origin that its class stands for.
+#[repr(align(8))]
 pub(crate) struct Tracker(Origin);
 
 /// What has to be undone for one acquisition.

@@ -1,0 +1,190 @@
+//! One acquisition as guards and the stack of a CPU keep it: four words, and a fifth for the learned graph.
+//!
+//! What a report shows is unpacked from these ([`Hold::attempt`]); a lock that is acquired and released in order packs
+//! them once and unpacks nothing. This file judges nothing and holds no state.
+
+use core::panic::Location;
+
+use crate::class::Class;
+use crate::held::{Instance, Mode};
+use crate::order::Rank;
+use crate::owner::{MAX_OWNERS, OwnerId};
+use crate::report::Attempt;
+
+/// Keys of 48 bits; all ones for none.
+const NO_KEY: u64 = (1 << 48) - 1;
+/// Set when there is an owner.
+const OWNED: u32 = 1 << 31;
+
+const _: () = assert!(MAX_OWNERS < 1 << 15, "an owner's number has 15 bits");
+
+/// Owner and instance key of a lock: 32 bits of key, one that says whether there is an owner, 15 of owner, 16 of key. So
+/// the owner is where a [`Tail`] has it. Aligned, so that the address has [`MODE`] and [`REENTRANT`] to spare.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(8))]
+pub(crate) struct Identity(u64);
+
+impl Identity {
+    pub(crate) const fn new(owner: OwnerId, key: Option<u64>) -> Self {
+        let key = match key {
+            // Keys that do not fit count as the largest one: two such instances then do not nest.
+            Some(key) if key < NO_KEY => key,
+            Some(_) => NO_KEY - 1,
+            None => NO_KEY,
+        };
+        let owned = if owner.get() == OwnerId::NOBODY.get() { 0 } else { OWNED };
+        let owner = owned | (owner.get() as u32) << 16;
+        Identity(key >> 16 << 32 | owner as u64 | key & 0xffff)
+    }
+
+    /// The owner, in its place.
+    #[inline(always)]
+    fn owner(self) -> u32 {
+        self.0 as u32 & 0xffff_0000
+    }
+
+    #[inline]
+    fn key(self) -> Option<u64> {
+        Some(self.0 >> 32 << 16 | self.0 & 0xffff).filter(|&key| key != NO_KEY)
+    }
+}
+
+#[inline]
+fn owner_of(bits: u32) -> OwnerId {
+    OwnerId::from_raw(((bits & !OWNED) >> 16) as u16)
+}
+
+const MODE: usize = 0b011;
+const REENTRANT: usize = 0b100;
+
+/// One acquisition.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hold {
+    /// Address of the identity; in its low bits the mode, and whether the holder is let in again. One lock in one mode.
+    pub(crate) lock: usize,
+    pub(crate) identity: Identity,
+    pub(crate) class: &'static Class,
+    pub(crate) site: &'static Location<'static>,
+}
+
+impl Hold {
+    #[inline(always)]
+    pub(crate) fn new(
+        identity: &Identity,
+        class: &'static Class,
+        mode: Mode,
+        site: &'static Location<'static>,
+    ) -> Hold {
+        Hold { lock: core::ptr::from_ref(identity).addr() | mode as usize, identity: *identity, class, site }
+    }
+
+    /// What a front says of a lock that it has itself.
+    pub(crate) fn of(attempt: &Attempt) -> Hold {
+        let Attempt { instance, mode, site } = *attempt;
+        let lock = Hold::whole(instance.address) | mode as usize;
+        let hold =
+            Hold { lock, identity: Identity::new(instance.owner, instance.key), class: instance.class, site };
+        hold.reentrant(instance.reentrant)
+    }
+
+    /// The address without the bits that a hold has other uses for.
+    pub(crate) const fn whole(address: usize) -> usize {
+        address & !(MODE | REENTRANT)
+    }
+
+    /// The same of a lock that lets its holder in again.
+    #[must_use]
+    #[inline(always)]
+    pub(crate) fn reentrant(mut self, reentrant: bool) -> Hold {
+        self.lock |= if reentrant { REENTRANT } else { 0 };
+        self
+    }
+
+    /// Goes on in another mode.
+    pub(crate) fn change(&mut self, mode: Mode) {
+        self.lock = self.lock & !MODE | mode as usize;
+    }
+
+    #[inline]
+    pub(crate) fn address(&self) -> usize {
+        Hold::whole(self.lock)
+    }
+
+    #[inline(always)]
+    pub(crate) fn mode(&self) -> Mode {
+        Mode::ALL[self.lock & MODE]
+    }
+
+    pub(crate) fn owner(&self) -> OwnerId {
+        owner_of(self.identity.owner())
+    }
+
+    /// Which edges from it to a context there can be: as a hold of its mode (2, 0) by an owner or nobody (1, 0).
+    #[inline(always)]
+    pub(crate) fn variant(&self) -> usize {
+        usize::from(self.mode().held_kind()) | (self.identity.owner() / OWNED) as usize
+    }
+
+    /// As in [`Instance::rank`].
+    #[inline]
+    pub(crate) fn rank(&self, current: OwnerId) -> Rank {
+        self.attempt().instance.rank(current)
+    }
+
+    /// As something that is wanted.
+    #[inline]
+    pub(crate) fn attempt(&self) -> Attempt {
+        let instance = Instance {
+            class: self.class,
+            owner: self.owner(),
+            key: self.identity.key(),
+            reentrant: self.lock & REENTRANT != 0,
+            address: self.address(),
+        };
+        Attempt { instance, mode: self.mode(), site: self.site }
+    }
+}
+
+/// What an acquisition is as the tail of edges: its owner above, its column in the table of known edges below.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tail(u32);
+
+impl Tail {
+    pub(crate) const VACANT: Tail = Tail(0);
+
+    /// `column` is that of exclusive holds; without a node, one that no table has.
+    #[inline(always)]
+    pub(crate) fn new(hold: &Hold, column: u32) -> Tail {
+        Tail(hold.identity.owner() | column | u32::from(hold.mode().held_kind() >> 1))
+    }
+
+    /// Its column if `wanted` is of the same owner; otherwise a column that no table has.
+    #[inline(always)]
+    pub(crate) fn column_beside(self, wanted: &Hold) -> usize {
+        self.0 as usize ^ wanted.identity.owner() as usize
+    }
+
+    /// Whether `wanted` is of the same owner.
+    #[inline]
+    pub(crate) fn is_beside(self, wanted: &Hold) -> bool {
+        self.column_beside(wanted) <= usize::from(u16::MAX)
+    }
+
+    pub(crate) fn column(self) -> usize {
+        (self.0 & 0xffff) as usize
+    }
+
+    pub(crate) fn node(self) -> u16 {
+        (self.0 as u16) >> 1
+    }
+
+    pub(crate) fn owner(self) -> OwnerId {
+        owner_of(self.0)
+    }
+
+    /// The same in another mode.
+    #[must_use]
+    pub(crate) fn with(self, mode: Mode) -> Tail {
+        Tail(self.0 & !1 | u32::from(mode.held_kind() >> 1))
+    }
+}
