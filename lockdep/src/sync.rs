@@ -89,8 +89,6 @@ mod modelled {
         AtomicU16: u16 {
             load(order: Ordering) -> u16;
             store(value: u16, order: Ordering) -> ();
-            fetch_or(bits: u16, order: Ordering) -> u16;
-            compare_exchange(old: u16, new: u16, done: Ordering, not: Ordering) -> Result<u16, u16>;
         }
         AtomicU32: u32 {
             load(order: Ordering) -> u32;
