@@ -14,8 +14,8 @@
 //! half. The only other thing published through the bits is an objection (`Standing::ORDER`): the class asks before the edge
 //! that it is about is known (Release), and is looked at after the edge (a fence in `check.rs`).
 //!
-//! The lock is taken with the CPU's state pinned, so an interrupt on this CPU that comes here is turned away before it
-//! could spin on a lock that its own CPU holds (`cpu.rs`).
+//! The lock is taken by [`learned`] alone, which wants an [`Undisturbed`]: an interrupt on this CPU that comes here is turned
+//! away before it could spin on a lock that its own CPU holds (`cpu.rs`).
 
 #[cfg(all(loom, test))]
 mod models;
@@ -25,10 +25,11 @@ mod walk;
 use core::cell::Cell;
 use core::panic::Location;
 
-use lock_api::Mutex;
+use lock_api::{Mutex, MutexGuard};
 
 use crate::bits::Bits;
 use crate::class::{Class, Flags, Standing};
+use crate::cpu::Undisturbed;
 use crate::held::Mode;
 use crate::observed::Observed;
 use crate::order::Relation;
@@ -139,6 +140,11 @@ static LEARNED: Mutex<RawSpin, Learned> = Mutex::new(Learned {
     scratch: [const { Cell::new(0) }; 2 * MAX_CLASSES],
 });
 
+/// The one way to what the lock protects.
+fn learned(_alone: Undisturbed<'_>) -> MutexGuard<'_, RawSpin, Learned> {
+    LEARNED.lock()
+}
+
 static CLASSES_DROPPED: AtomicU32 = AtomicU32::new(0);
 static NESTINGS_DROPPED: AtomicU32 = AtomicU32::new(0);
 static REFUSALS_DROPPED: AtomicU32 = AtomicU32::new(0);
@@ -174,14 +180,14 @@ impl Chain {
 }
 
 /// The node of a class, or `None` when there are [`MAX_CLASSES`] others.
-pub(crate) fn node(class: &'static Class) -> Option<u16> {
-    let node = class.node().unwrap_or_else(|| register(class));
+pub(crate) fn node(class: &'static Class, alone: Undisturbed<'_>) -> Option<u16> {
+    let node = class.node().unwrap_or_else(|| register(class, alone));
     (usize::from(node) < MAX_CLASSES).then_some(node)
 }
 
 #[cold]
-fn register(class: &'static Class) -> u16 {
-    let mut learned = LEARNED.lock();
+fn register(class: &'static Class, alone: Undisturbed<'_>) -> u16 {
+    let mut learned = learned(alone);
     if let Some(node) = class.node() {
         return node;
     }
@@ -220,8 +226,8 @@ pub(crate) fn knows(edge: Edge) -> bool {
 }
 
 /// From now on every class asks this, those that are yet to come too.
-pub(crate) fn ask_all(more: u64) {
-    let mut learned = LEARNED.lock();
+pub(crate) fn ask_all(more: u64, alone: Undisturbed<'_>) {
+    let mut learned = learned(alone);
     learned.asks |= more;
     learned.classes.iter().flatten().for_each(|class| class.ask(more));
 }
@@ -231,8 +237,9 @@ pub(crate) fn ask_all(more: u64) {
 pub(crate) fn learn(
     edge: Edge,
     sites: (&'static Location<'static>, &'static Location<'static>),
+    alone: Undisturbed<'_>,
 ) -> Option<(Chain, Observed)> {
-    let mut learned = LEARNED.lock();
+    let mut learned = learned(alone);
     if knows(edge) {
         return None;
     }
@@ -317,13 +324,13 @@ impl Learned {
 }
 
 /// The class with this node.
-pub(crate) fn class(node: usize) -> Option<&'static Class> {
-    LEARNED.lock().classes.get(node).copied().flatten()
+pub(crate) fn class(node: usize, alone: Undisturbed<'_>) -> Option<&'static Class> {
+    learned(alone).classes.get(node).copied().flatten()
 }
 
 /// The nesting seen at this position in time, of those that were kept.
-pub(crate) fn nesting(position: usize) -> Option<Observed> {
-    let learned = LEARNED.lock();
+pub(crate) fn nesting(position: usize, alone: Undisturbed<'_>) -> Option<Observed> {
+    let learned = learned(alone);
     learned.nestings[..learned.nr_nestings].get(position).and_then(|kept| learned.observed(kept))
 }
 
@@ -352,8 +359,8 @@ pub(crate) fn newly_full() -> Option<Table> {
 }
 
 /// Forgets every edge. Classes keep their nodes.
-pub(crate) fn clear() {
-    let mut learned = LEARNED.lock();
+pub(crate) fn clear(alone: Undisturbed<'_>) {
+    let mut learned = learned(alone);
     let classes = learned.nr_classes;
     for row in &KNOWN[..classes] {
         row[..2 * classes].iter().for_each(|cell| cell.store(0, Ordering::Relaxed));
@@ -365,4 +372,11 @@ pub(crate) fn clear() {
     learned.ranks.clear(classes);
     learned.nr_nestings = 0;
     learned.nr_refused = 0;
+}
+
+/// Runs `handler` while the lock is held.
+#[cfg(test)]
+pub(crate) fn interrupted(alone: Undisturbed<'_>, handler: impl FnOnce()) {
+    let _learned = learned(alone);
+    handler();
 }
