@@ -20,7 +20,7 @@ use crate::class::{Flags, Standing};
 use crate::context::{self, Mask};
 use crate::cpu::Undisturbed;
 use crate::graph::{self, Edge, MAX_CLASSES, Row};
-use crate::held::{HeldLock, Mode};
+use crate::held::{HeldLock, Instance, Mode};
 use crate::hold::{Hold, Tail};
 use crate::observed::Observed;
 use crate::order::{Discipline, Rank, Relation, permits};
@@ -205,10 +205,7 @@ pub(crate) fn passes(state: &CpuState, wanted: &HeldLock) -> bool {
             return false;
         }
         let relation = owner::relation(below.owner, above.owner);
-        if below.class.is_declared()
-            && class.is_declared()
-            && !permits(rule, below.rank(state.current), above.rank(state.current), relation)
-        {
+        if is_refused(rule, state.current, below, above, relation) {
             return false;
         }
         if learning && edge(&held, wanted, relation).is_some_and(|edge| !graph::knows(edge)) {
@@ -267,8 +264,14 @@ pub(crate) fn examine(state: &Visit, wanted: &HeldLock) -> Option<Fault> {
             for held in state.held_here().filter(|held| !own(held)) {
                 if (held.node == wanted.node) == same_class {
                     let relation = owner::relation(held.instance.owner, wanted.instance.owner);
-                    if let Some(edge) = edge(&held, wanted, relation) {
-                        note(learn(edge, held.site, wanted, (Some(&held), Some(wanted)), alone));
+                    let refused =
+                        is_refused(discipline(), state.current, &held.instance, &wanted.instance, relation);
+                    match edge(&held, wanted, relation) {
+                        Some(edge) if refused => graph::note(edge, (held.site, wanted.site), alone),
+                        Some(edge) => {
+                            note(learn(edge, held.site, wanted, (Some(&held), Some(wanted)), alone))
+                        }
+                        None => {}
                     }
                 }
                 if excused && nest_lock(&held) {
@@ -278,6 +281,18 @@ pub(crate) fn examine(state: &Visit, wanted: &HeldLock) -> Option<Fault> {
         }
     }
     fault
+}
+
+/// Whether the declared order has both and refuses the second under the first.
+fn is_refused(
+    rule: &Discipline,
+    current: OwnerId,
+    below: &Instance,
+    above: &Instance,
+    relation: Relation,
+) -> bool {
+    let both = below.class.is_declared() && above.class.is_declared();
+    both && !permits(rule, below.rank(current), above.rank(current), relation)
 }
 
 /// The youngest held lock under which the declared order refuses `wanted`.
@@ -293,7 +308,7 @@ fn declared(state: &CpuState, wanted: &HeldLock) -> Option<Fault> {
         if both && (rule.is_biased() || !permits(rule, keyless(below), keyless(above), relation)) {
             wanted.instance.class.ask(Standing::ORDER);
         }
-        if same || both && !permits(rule, below, above, relation) {
+        if same || is_refused(rule, state.current, &held.instance, &wanted.instance, relation) {
             let code = if same { Code::Recursion } else { Code::OrderViolation };
             let effective = (rule.effective(below), rule.effective(above));
             let wanted = wanted.attempt();

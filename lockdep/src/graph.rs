@@ -4,7 +4,9 @@
 //! A nesting that is known costs its CPU one relaxed load ([`row`]) from a dense table that is written only when
 //! something new is seen. A new one takes the graph's own spin lock, is judged (`graph/walk.rs`) and then either
 //! joins the graph or is *refused*: refused edges are known, so that each is reported once, but are not part of the
-//! graph. Hence the graph satisfies the criterion at all times, and every deadlock that can be built from what was
+//! graph. Nor is a nesting that the declared order refused ([`note`]): it was reported, and what is in order beside it is not to
+//! blame (Linux and WITNESS keep a dependency that they reported out, too). It stays unknown, since the same edge can be in
+//! order between other instances. Hence the graph satisfies the criterion at all times, and every deadlock that can be built from what was
 //! seen has an edge that was reported. This file decides nothing about declared orders (`order.rs`), and only
 //! `validator.rs` and `observed.rs` call it.
 //!
@@ -17,6 +19,7 @@
 //! The lock is taken by [`learned`] alone, which wants an [`Undisturbed`]: an interrupt on this CPU that comes here is turned
 //! away before it could spin on a lock that its own CPU holds (`cpu.rs`).
 
+mod chain;
 #[cfg(all(loom, test))]
 mod models;
 mod rank;
@@ -33,9 +36,10 @@ use crate::cpu::Undisturbed;
 use crate::held::Mode;
 use crate::observed::Observed;
 use crate::order::Relation;
-use crate::report::{MAX_CHAIN, Table};
+use crate::report::Table;
 use crate::spin::RawSpin;
 use crate::sync::{AtomicU8, AtomicU32, Ordering};
+pub use chain::Chain;
 use rank::Ranks;
 
 /// How many classes are told apart; nestings of further ones are not learned, and counted.
@@ -104,6 +108,8 @@ struct Learned {
     per_cpu: Bits,
     nestings: [Kept; MAX_NESTINGS],
     nr_nestings: usize,
+    /// How many of them were only noted at first.
+    nr_noted: usize,
     refused: [(u16, u16, u16); MAX_REFUSED],
     nr_refused: usize,
     /// What a class asks at first.
@@ -134,6 +140,7 @@ static LEARNED: Mutex<RawSpin, Learned> = Mutex::new(Learned {
         sites: SITES,
     }; MAX_NESTINGS],
     nr_nestings: 0,
+    nr_noted: 0,
     refused: [(0, 0, 0); MAX_REFUSED],
     nr_refused: 0,
     asks: 0,
@@ -150,34 +157,6 @@ static NESTINGS_DROPPED: AtomicU32 = AtomicU32::new(0);
 static REFUSALS_DROPPED: AtomicU32 = AtomicU32::new(0);
 /// One bit per [`Table`]: full, and not said yet (low), said (high).
 static FULL: AtomicU8 = AtomicU8::new(0);
-
-/// The earlier nestings of a closed walk, in its order from the new edge's head to its tail.
-#[derive(Clone, Copy, Debug)]
-pub struct Chain {
-    links: [Option<Observed>; MAX_CHAIN],
-    used: usize,
-    /// Links beyond [`MAX_CHAIN`], and links whose sites were not kept.
-    pub hidden: usize,
-}
-
-impl Chain {
-    pub(crate) const EMPTY: Chain = Chain { links: [None; MAX_CHAIN], used: 0, hidden: 0 };
-
-    fn push(&mut self, link: Option<Observed>) {
-        match (self.links.get_mut(self.used), link) {
-            (Some(free), Some(link)) => {
-                *free = Some(link);
-                self.used += 1;
-            }
-            _ => self.hidden += 1,
-        }
-    }
-
-    /// The links that are shown.
-    pub fn iter(&self) -> impl Iterator<Item = &Observed> {
-        self.links.iter().flatten()
-    }
-}
 
 /// The node of a class, or `None` when there are [`MAX_CLASSES`] others.
 pub(crate) fn node(class: &'static Class, alone: Undisturbed<'_>) -> Option<u16> {
@@ -262,13 +241,35 @@ pub(crate) fn learn(
     closed.zip(learned.observed(&Kept { edge, sites }))
 }
 
+/// Keeps what happened and was reported for another reason than the graph's, which it does not join.
+#[cold]
+pub(crate) fn note(
+    edge: Edge,
+    sites: (&'static Location<'static>, &'static Location<'static>),
+    alone: Undisturbed<'_>,
+) {
+    let mut learned = learned(alone);
+    if !knows(edge) && learned.find(edge).is_none() {
+        learned.keep(Kept { edge, sites });
+        learned.nr_noted += 1;
+    }
+}
+
 impl Learned {
+    fn find(&self, edge: Edge) -> Option<usize> {
+        let is_it =
+            |kept: &Kept| (kept.edge.from, kept.edge.to, kept.edge.bit()) == (edge.from, edge.to, edge.bit());
+        self.nestings[..self.nr_nestings].iter().position(is_it)
+    }
+
     fn keep(&mut self, kept: Kept) {
-        let used = self.nr_nestings;
+        // What was noted has joined now. The search is for those who have something noted.
+        let noted = if self.nr_noted == 0 { None } else { self.find(kept.edge) };
+        let used = noted.unwrap_or(self.nr_nestings);
         match self.nestings.get_mut(used) {
             Some(free) => {
                 *free = kept;
-                self.nr_nestings += 1;
+                self.nr_nestings += usize::from(noted.is_none());
             }
             None => {
                 NESTINGS_DROPPED.fetch_add(1, Ordering::Relaxed);
@@ -371,6 +372,7 @@ pub(crate) fn clear(alone: Undisturbed<'_>) {
     }
     learned.ranks.clear(classes);
     learned.nr_nestings = 0;
+    learned.nr_noted = 0;
     learned.nr_refused = 0;
 }
 
