@@ -1,11 +1,12 @@
 //! What the checker says: data first, text second, and where it goes.
 //!
-//! A [`Report`] names both locks with owner, mode and site. Its `Display` is the plain console text; a kernel
+//! A [`Report`] names both locks with owner, mode and site, and leads to a [`Schedule`] that ends in the deadlock. Its `Display` is the plain console text; a kernel
 //! that wants another form reads the fields. The [`Sink`] is one function that the kernel chooses. Nothing here
 //! decides whether to report.
 
 mod code;
 mod display;
+mod schedule;
 
 use core::panic::Location;
 
@@ -17,6 +18,7 @@ use crate::order::{Discipline, Relation};
 use crate::owner::OwnerId;
 use crate::wait::Wait;
 pub use code::{Assertion, Code, Table};
+pub use schedule::{Actor, Part, Party, Schedule};
 
 /// How many links of a [`Chain`] are kept.
 pub const MAX_CHAIN: usize = 8;

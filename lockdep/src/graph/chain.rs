@@ -15,7 +15,7 @@ pub struct Chain {
 impl Chain {
     pub(crate) const EMPTY: Chain = Chain { links: [None; MAX_CHAIN], used: 0, hidden: 0 };
 
-    pub(super) fn push(&mut self, link: Option<Observed>) {
+    pub(crate) fn push(&mut self, link: Option<Observed>) {
         match (self.links.get_mut(self.used), link) {
             (Some(free), Some(link)) => {
                 *free = Some(link);

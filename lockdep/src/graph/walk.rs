@@ -186,7 +186,12 @@ impl View<'_> {
             if let Some((tail, then)) = find(relation) {
                 let mut goal = Nodes::NONE;
                 goal.add(tail);
-                self.route(at, goal, ANY, &mut chain);
+                if !self.route(at, goal, ANY, &mut chain) {
+                    // Everything here is reached from the new edge and reaches it, but perhaps not without it.
+                    self.route(at, goals, ANY, &mut chain);
+                    chain.push(self.learned.seen(edge.from.into(), edge.to.into(), edge.bit()));
+                    self.route(start, goal, ANY, &mut chain);
+                }
                 self.hop(tail, then, mask(relation), &mut chain);
                 at = then;
             }

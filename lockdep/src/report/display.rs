@@ -1,8 +1,8 @@
 //! Reports as text for a console. It reads the fields and decides nothing.
 
-use core::fmt;
+use core::fmt::{self, Write};
 
-use super::{Code, Matter, Report};
+use super::{Actor, Code, Matter, Part, Party, Report, Schedule};
 use crate::held::{Instance, Mode};
 use crate::observed::Observed;
 
@@ -131,10 +131,82 @@ impl Report {
     }
 }
 
+/// Letters for the owners of a schedule, in their order.
+struct Letter(usize);
+
+impl fmt::Display for Letter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char(char::from(b'A' + self.0.min(25) as u8))
+    }
+}
+
+impl Schedule<'_> {
+    fn letter(&self, party: Party) -> Letter {
+        Letter(self.parties().take_while(|other| *other != party).count())
+    }
+
+    fn part(&self, f: &mut fmt::Formatter<'_>, part: &Part) -> fmt::Result {
+        let Part { class, party, second, mode, site } = part;
+        let has_two = self.actors().any(|actor| actor.wants.second);
+        if has_two {
+            f.write_str(if *second { "the second " } else { "the first " })?;
+        }
+        f.write_str(class.name)?;
+        if self.parties().nth(1).is_some() {
+            write!(f, " of {}", self.letter(*party))?;
+        }
+        write!(f, " ({})", mode.name())?;
+        site.map_or(Ok(()), |site| write!(f, " at {site}"))
+    }
+}
+
+impl fmt::Display for Schedule<'_> {
+    /// One line for each CPU, and one above them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("  deadlock: each acquires what it holds, then they wait in this order")?;
+        if self.parties().nth(1).is_some() {
+            let mut last: Option<Party> = None;
+            for party in self.parties() {
+                f.write_str(match last {
+                    None => "; owners ",
+                    Some(last) if last.chain == party.chain => " < ",
+                    Some(_) => ", ",
+                })?;
+                write!(f, "{}", self.letter(party))?;
+                last = Some(party);
+            }
+        }
+        for (number, Actor { holds, interrupted_by, wants }) in self.actors().enumerate() {
+            write!(f, "\n    CPU #{}: ", number + 1)?;
+            if let Some(holds) = holds {
+                f.write_str("holds ")?;
+                self.part(f, &holds)?;
+                f.write_str(", ")?;
+            }
+            if let Some((context, since)) = interrupted_by {
+                write!(f, "is interrupted by {}", context.name)?;
+                since.map_or(Ok(()), |since| write!(f, " at {since}"))?;
+                f.write_str(", which ")?;
+            }
+            f.write_str("waits for ")?;
+            self.part(f, &wants)?;
+            if holds.is_none() {
+                f.write_str(", so that readers wait behind it")?;
+            } else if wants.site.is_none() {
+                f.write_str(", as the order permits")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Report {
     /// For a nesting that levels decide, the first line is what Xen prints.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.body(f)?;
+        if let Some(schedule) = self.schedule() {
+            write!(f, "\n{schedule}")?;
+        }
         let (code, cpu, rule) = (self.code.name(), self.cpu, self.discipline.name);
         write!(f, "\n  rule:   {code} under `{rule}`, on CPU {cpu}")
     }

@@ -8,6 +8,7 @@ mod declared;
 mod modes;
 mod observed;
 mod reports;
+mod schedules;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

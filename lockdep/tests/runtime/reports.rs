@@ -133,14 +133,19 @@ fn one_of_every_code() {
         let report = reports.iter().find(|report| report.code == code);
         text += &format!("{}\n\n", report.unwrap_or_else(|| panic!("no {code:?}, but {reports:?}")));
     }
+    compare(&text, "reports");
+}
+
+/// Compares `text` with the golden `NAME.txt`.
+pub fn compare(text: &str, name: &str) {
     // What is after the file name moves with every edit.
-    let name = "reports.rs:";
-    let parts = text.split(name).enumerate().map(|(number, part)| match number {
+    let file = format!("{name}.rs:");
+    let parts = text.split(&file).enumerate().map(|(number, part)| match number {
         0 => part.to_owned(),
         _ => part.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':').to_owned(),
     });
-    let text = parts.collect::<Vec<_>>().join("reports.rs");
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/runtime/reports.txt");
+    let text = parts.collect::<Vec<_>>().join(&format!("{name}.rs"));
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/runtime/{name}.txt"));
     if std::env::var_os("LOCKDEP_BLESS").is_some() {
         std::fs::write(&golden, &text).expect("a writable tree");
     }
