@@ -82,7 +82,13 @@ fn main() {
             let locks = eight!(Checked);
             nested!(depth, times, locks, lock);
         }
-        "learned" => {
+        "learned" | "timed" | "stopped" => {
+            if workload != "learned" {
+                lockdep::times::start(|| 1).expect("a task");
+            }
+            if workload == "stopped" {
+                lockdep::times::stop().expect("a task");
+            }
             let locks = eight!(Checked);
             nested!(depth, times, locks, lock);
         }

@@ -110,11 +110,19 @@ fn has_edges(wanted: &HeldLock) -> bool {
     !wanted.instance.class.flags.contains(Flags::NO_EDGES) && usize::from(wanted.node) < MAX_CLASSES
 }
 
+/// What it is as a tail, if it asks nothing of this CPU but what is `excused`: what the caller sees to itself.
+#[inline(always)]
+pub(crate) fn unasked(state: &CpuState, wanted: &Hold, excused: u64) -> Option<Tail> {
+    let standing = wanted.class.standing();
+    let asked = state.contexts.asked(wanted.variant()) & !excused;
+    (standing.asks(asked) == 0).then(|| Tail::new(wanted, standing.column()))
+}
+
 /// Whether every edge is known and nothing about the wanted class was ever objected to: then what it is as a tail.
 ///
-/// For a CPU that holds `height` locks with nothing aside. Every lock held has the owner of the wanted one, or `other`
-/// says of it that its edge is known and in order; `excused` is what the caller sees to itself. That no instance is
-/// acquired twice follows: a known edge of a class and one owner to itself makes the class ask.
+/// For a CPU that holds `height` locks, one or more, with nothing aside. Every lock held has the owner of the wanted one, or
+/// `other` says of it that its edge is known and in order. That no instance is acquired twice follows: a known edge of a class
+/// and one owner to itself makes the class ask.
 #[inline(always)]
 pub(crate) fn settled(
     state: &CpuState,
@@ -123,26 +131,23 @@ pub(crate) fn settled(
     other: impl Fn(&Row, Tail) -> bool,
     excused: u64,
 ) -> Option<Tail> {
-    if height != 0 {
-        let row = graph::row(wanted.class.standing().node())?;
-        let known = state.held.tails(height).iter().rev().try_fold(u8::MAX, |known, &below| {
-            match row.get(below.column_beside(wanted)) {
-                Some(cell) => Some(known & cell.load(Ordering::Relaxed)),
-                None => other(row, below).then_some(known),
-            }
-        })?;
-        if known & graph::place(Relation::Same, wanted.mode()) == 0 {
-            return None;
+    let row = graph::row(wanted.class.standing().node());
+    let known = state.held.tails(height).iter().rev().try_fold(u8::MAX, |known, &below| {
+        match row.get(below.column_beside(wanted)) {
+            Some(cell) => Some(known & cell.load(Ordering::Relaxed)),
+            None => other(row, below).then_some(known),
         }
-        // An objection is made before the edge that it is about becomes known (Release there): whoever saw the edge sees it.
-        fence(Ordering::Acquire);
+    })?;
+    if known & graph::place(Relation::Same, wanted.mode()) == 0 {
+        return None;
     }
-    let standing = wanted.class.standing();
-    let asked = state.contexts.asked(wanted.variant()) & !excused;
-    (standing.asks(asked) == 0).then(|| Tail::new(wanted, standing.column()))
+    // An objection is made before the edge that it is about becomes known (Release there): whoever saw the edge sees it.
+    fence(Ordering::Acquire);
+    unasked(state, wanted, excused)
 }
 
 /// [`settled`] for locks of several owners, and of a class that needs something of what the CPU bears.
+#[inline(always)]
 pub(crate) fn settled_across(state: &CpuState, height: usize, wanted: &Hold) -> Option<Tail> {
     let other = |row: &Row, below: Tail| {
         let relation = owner::relation(below.owner(), wanted.owner());
@@ -152,28 +157,36 @@ pub(crate) fn settled_across(state: &CpuState, height: usize, wanted: &Hold) -> 
         !(relation == Relation::Other && strangers)
             && row.get(below.column()).is_some_and(|cell| cell.load(Ordering::Relaxed) & place != 0)
     };
-    let tail = settled(state, height, wanted, other, Standing::WAIT)?;
+    let tail = match height {
+        0 => unasked(state, wanted, Standing::WAIT),
+        _ => settled(state, height, wanted, other, Standing::WAIT),
+    }?;
     is_borne(state, height, wanted).then_some(tail)
 }
 
 /// Whether nothing is wrong when nothing is learned: the declared order and what is borne are all there is. For a CPU
 /// that holds `height` locks with nothing aside.
+#[inline(always)]
 pub(crate) fn in_order(state: &CpuState, height: usize, wanted: &Hold) -> Option<Tail> {
     let standing = wanted.class.standing();
-    if usize::from(standing.node()) >= MAX_CLASSES {
+    let (level, waits) = (wanted.class.level, wanted.class.outer != Wait::Unchecked);
+    if usize::from(standing.node()) >= MAX_CLASSES || standing.asks(Standing::TIME) != 0 {
         return None;
     }
-    let level = wanted.class.level;
-    let below = state.held.tails(height).iter().zip(state.held.classes(height)).enumerate();
-    let in_order = below.rev().all(|(position, (tail, class))| {
-        tail.is_beside(wanted) && level.is_deeper_than(class.level)
-            || is_permitted(state.current, &state.held.hold(position), wanted)
-    });
-    (in_order && is_borne(state, height, wanted)).then(|| Tail::new(wanted, standing.column()))
+    let mut below = state.held.tails(height).iter().zip(state.held.classes(height));
+    let deeper = below.all(|(tail, class)| tail.is_beside(wanted) && level.is_deeper_than(class.level));
+    (deeper && !waits || is_in_order(state, height, wanted)).then(|| Tail::new(wanted, standing.column()))
+}
+
+/// The same of locks of several owners or of no declared order, and of a class that waits.
+#[cold]
+#[inline(never)]
+fn is_in_order(state: &CpuState, height: usize, wanted: &Hold) -> bool {
+    let permitted = |position| is_permitted(state.current, &state.held.hold(position), wanted);
+    (0..height).rev().all(permitted) && is_borne(state, height, wanted)
 }
 
 /// Whether the declared order says nothing against `wanted` under `below`, and they are two locks.
-#[inline(never)]
 fn is_permitted(current: OwnerId, below: &Hold, wanted: &Hold) -> bool {
     let relation = owner::relation(below.owner(), wanted.owner());
     below.address() != wanted.address()

@@ -84,6 +84,8 @@ impl Standing {
     pub(crate) const ORDER: u64 = 1 << 32;
     /// What the CPU bears has to be compared with what the class needs.
     pub(crate) const WAIT: u64 = 1 << 33;
+    /// Its times are taken.
+    pub(crate) const TIME: u64 = 1 << 34;
 
     /// Contexts, for holds of this variant.
     pub(crate) const fn contexts(mask: u8, variant: usize) -> u64 {

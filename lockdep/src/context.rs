@@ -183,7 +183,7 @@ pub(crate) struct Contexts {
 
 /// What concerns a CPU on which these cannot interrupt.
 const fn asked(closed: Mask) -> [u64; 4] {
-    let mut asked = [Standing::ORDER | Standing::WAIT; 4];
+    let mut asked = [Standing::ORDER | Standing::WAIT | Standing::TIME; 4];
     let mut variant = 0;
     while variant < asked.len() {
         asked[variant] |= Standing::contexts(!closed, variant);

@@ -18,7 +18,7 @@ use core::sync::atomic::{AtomicPtr, compiler_fence};
 
 use lock_api::GetThreadId;
 
-use crate::sync::{AtomicBool, AtomicU32, Ordering};
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// How many CPUs (or threads that stand for CPUs) can be told apart at once.
 pub const MAX_CPUS: usize = 64;
@@ -103,13 +103,13 @@ pub(crate) trait Fresh {
 #[repr(align(128))]
 pub(crate) struct Slot<T> {
     /// [`BUSY`], or what [`Pin::word`] was left at.
-    word: AtomicU32,
+    word: AtomicU64,
     tally: AtomicU32,
     state: UnsafeCell<T>,
 }
 
 /// Somebody is inside.
-const BUSY: u32 = u32::MAX;
+const BUSY: u64 = u64::MAX;
 
 // SAFETY: 1. a `T` is reached only through a `Pin`, and at most one `Pin` per slot exists at a time (see `pin`), so
 // a shared slot hands `T` from context to context like a mutex, for which `T: Send` is enough.
@@ -118,8 +118,8 @@ unsafe impl<T: Send> Sync for Slot<T> {}
 /// Proof that this context is alone in the state of its CPU.
 pub(crate) struct Pin<'a, T> {
     /// A part of the state that travels with the pin, so that one load tells it and that nobody is inside. Never
-    /// `u32::MAX`.
-    pub(crate) word: u32,
+    /// `u64::MAX`.
+    pub(crate) word: u64,
     slot: &'a Slot<T>,
     /// A pin belongs to the context that made it.
     stays: PhantomData<*mut ()>,
@@ -165,7 +165,15 @@ impl Drop for Turn {
 /// [`install`]; so the way back to the state needs no question which CPU this is.
 pub(crate) struct Stay<T: 'static> {
     slot: &'static Slot<T>,
+    /// What the word was then.
+    word: u64,
     stays: PhantomData<lock_api::GuardNoSend>,
+}
+
+impl<T> Clone for Stay<T> {
+    fn clone(&self) -> Self {
+        Stay { ..*self }
+    }
 }
 
 /// Why there is no [`Pin`].
@@ -178,14 +186,14 @@ pub(crate) enum NoPin {
 }
 
 impl<T> Slot<T> {
-    const fn new(word: u32, state: T) -> Self {
-        Slot { word: AtomicU32::new(word), tally: AtomicU32::new(0), state: UnsafeCell::new(state) }
+    const fn new(word: u64, state: T) -> Self {
+        Slot { word: AtomicU64::new(word), tally: AtomicU32::new(0), state: UnsafeCell::new(state) }
     }
 
     /// A load and a store, no read-modify-write: only contexts of one CPU come to a slot, and of these only an
     /// interrupt can come between the two, which is done before they go on.
     #[inline(always)]
-    fn pin_if(&self, fits: impl FnOnce(u32) -> bool) -> Option<Pin<'_, T>> {
+    fn pin_if(&self, fits: impl FnOnce(u64) -> bool) -> Option<Pin<'_, T>> {
         // Acquires what the last context released that had this number.
         let word = self.word.load(Ordering::Acquire);
         if word == BUSY || !fits(word) {
@@ -208,7 +216,7 @@ impl<T> PerCpu<T> {
 
     /// Where a context is whose CPU is unknown.
     pub(crate) fn nowhere(&'static self) -> Stay<T> {
-        Stay { slot: &self.nowhere, stays: PhantomData }
+        Stay { slot: &self.nowhere, word: 0, stays: PhantomData }
     }
 
     /// The number of this CPU, and the way into its state.
@@ -220,7 +228,7 @@ impl<T> PerCpu<T> {
 
     /// The way into the state of this CPU if it is known, nobody is inside, and the word `fits`.
     #[inline(always)]
-    pub(crate) fn pin_if(&self, fits: impl FnOnce(u32) -> bool) -> Option<Pin<'_, T>> {
+    pub(crate) fn pin_if(&self, fits: impl FnOnce(u64) -> bool) -> Option<Pin<'_, T>> {
         self.slots.get(ask())?.pin_if(fits)
     }
 
@@ -231,18 +239,25 @@ impl<T> PerCpu<T> {
 }
 
 impl<T> Stay<T> {
-    /// The way back, if nobody is inside and the word `fits`.
+    /// If nobody is inside and the word is what it was, makes it this; false if not.
+    ///
+    /// No pin is needed for what is in the word alone: an interrupt between the two puts the word back before it ends.
     #[inline(always)]
-    pub(crate) fn pin_if(&self, fits: impl FnOnce(u32) -> bool) -> Option<Pin<'_, T>> {
-        self.slot.pin_if(fits)
+    pub(crate) fn turn(&self, next: impl FnOnce(u64) -> u64) -> bool {
+        // It was not `BUSY` then, so equality says both.
+        let unchanged = self.slot.word.load(Ordering::Acquire) == self.word;
+        if unchanged {
+            self.slot.word.store(next(self.word), Ordering::Release);
+        }
+        unchanged
     }
 }
 
 impl<T> Pin<'static, T> {
-    /// For the release of a lock that is acquired now.
+    /// For the release of a lock that is acquired now, and leaves the word at this.
     #[inline(always)]
-    pub(crate) fn stay(&self) -> Stay<T> {
-        Stay { slot: self.slot, stays: PhantomData }
+    pub(crate) fn stay(&self, word: u64) -> Stay<T> {
+        Stay { slot: self.slot, word, stays: PhantomData }
     }
 }
 

@@ -192,15 +192,16 @@ fn register(class: &'static Class, alone: Undisturbed<'_>) -> u16 {
 /// What is known of the edges into one class.
 pub(crate) type Row = [AtomicU8; 2 * MAX_CLASSES];
 
-/// The edges into this class, or `None` if it has no node.
+/// The edges into this class; some other row if it has no node, which makes it ask ([`Standing::ORDER`]).
 #[inline(always)]
-pub(crate) fn row(to: u16) -> Option<&'static Row> {
-    KNOWN.get(usize::from(to))
+pub(crate) fn row(to: u16) -> &'static Row {
+    const { assert!(MAX_CLASSES.is_power_of_two(), "no comparison is needed for an index") };
+    &KNOWN[usize::from(to) % MAX_CLASSES]
 }
 
 /// Whether the edge was seen before. Not if one of its ends has no node.
 pub(crate) fn knows(edge: Edge) -> bool {
-    let cell = row(edge.to).and_then(|row| row.get(edge.column()));
+    let cell = KNOWN.get(usize::from(edge.to)).and_then(|row| row.get(edge.column()));
     cell.is_some_and(|cell| cell.load(Ordering::Relaxed) & edge.place() != 0)
 }
 
@@ -209,6 +210,13 @@ pub(crate) fn ask_all(more: u64, alone: Undisturbed<'_>) {
     let mut learned = learned(alone);
     learned.asks |= more;
     learned.classes.iter().flatten().for_each(|class| class.ask(more));
+}
+
+/// From now on no class asks this.
+pub(crate) fn answer_all(less: u64, alone: Undisturbed<'_>) {
+    let mut learned = learned(alone);
+    learned.asks &= !less;
+    learned.classes.iter().flatten().for_each(|class| class.answer(less));
 }
 
 /// Adds an edge, unless it closes a bad walk: then the rest of that walk, and the edge as it is reported.

@@ -6,13 +6,15 @@
 use core::panic::Location;
 
 use crate::class::Class;
-use crate::hold::{Hold, Identity, Tail};
+use crate::hold::{Hold, Identity, Kept, Tail};
 use crate::order::Rank;
 use crate::owner::{self, OwnerId};
 use crate::report::Attempt;
 
 /// How many locks one CPU can hold at once and still be checked.
 pub const MAX_HELD: usize = 48;
+/// A power of two, so that the height of a stack is an index without a comparison. Those beyond [`MAX_HELD`] stay unused.
+const PLACES: usize = MAX_HELD.next_power_of_two();
 
 /// How a lock is acquired.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -95,6 +97,8 @@ pub struct HeldLock {
     pub site: &'static Location<'static>,
     /// The address of the lock that orders it among its class, or 0.
     pub(crate) nest: usize,
+    /// When it was got, by the clock of `times.rs`; 0 when it is not timed.
+    pub(crate) since: u64,
     /// Its node in the learned graph; `MAX_CLASSES` when it has none.
     pub(crate) node: u16,
     /// How many handlers were stacked on the CPU.
@@ -119,60 +123,69 @@ pub(crate) struct Aside {
     /// As in [`HeldLock`].
     pub(crate) nest: usize,
     /// As in [`HeldLock`].
+    pub(crate) since: u64,
+    /// As in [`HeldLock`].
     pub(crate) depth: u8,
 }
 
 impl Aside {
-    pub(crate) const NONE: Aside = Aside { nest: 0, depth: 0 };
+    pub(crate) const NONE: Aside = Aside { nest: 0, since: 0, depth: 0 };
+
+    /// Whether its acquisition has something that the short looks do not know of.
+    fn matters(&self) -> bool {
+        self.nest != 0 || self.since != 0
+    }
 }
 
 static VACANT: Class = Class::undeclared("vacant");
 
 /// What one CPU holds, oldest first.
 ///
-/// Its height is kept with the pin of the CPU (`cpu.rs`) between two visits, and in `height` during one. One array per
+/// Its height is kept in the word of the CPU (`word.rs`) between two visits, and in `height` during one. One array per
 /// part of a [`Hold`], so that a place in it is an index and no product.
 #[derive(Debug)]
 pub(crate) struct HeldStack {
-    tails: [Tail; MAX_HELD],
-    locks: [usize; MAX_HELD],
-    identities: [Identity; MAX_HELD],
-    classes: [&'static Class; MAX_HELD],
-    sites: [&'static Location<'static>; MAX_HELD],
+    tails: [Tail; PLACES],
+    locks: [usize; PLACES],
+    identities: [Identity; PLACES],
+    classes: [&'static Class; PLACES],
+    sites: [&'static Location<'static>; PLACES],
     asides: [Aside; MAX_HELD],
     height: usize,
-    /// How many of them name a nest lock.
-    nested: usize,
+    /// How many of them have something aside that matters.
+    aside: usize,
+    /// In this visit, some acquisition lost or changed its position.
+    shuffled: bool,
 }
 
 impl HeldStack {
     pub(crate) const EMPTY: HeldStack = HeldStack {
-        tails: [Tail::VACANT; MAX_HELD],
-        locks: [0; MAX_HELD],
-        identities: [Identity::new(OwnerId::NOBODY, None); MAX_HELD],
-        classes: [&VACANT; MAX_HELD],
-        sites: [Location::caller(); MAX_HELD],
+        tails: [Tail::VACANT; PLACES],
+        locks: [0; PLACES],
+        identities: [Identity::new(OwnerId::NOBODY, None); PLACES],
+        classes: [&VACANT; PLACES],
+        sites: [Location::caller(); PLACES],
         asides: [Aside::NONE; MAX_HELD],
         height: 0,
-        nested: 0,
+        aside: 0,
+        shuffled: true,
     };
 
     /// The tails of the first `height` acquisitions.
     #[inline(always)]
     pub(crate) fn tails(&self, height: usize) -> &[Tail] {
-        &self.tails[..height.min(MAX_HELD)]
+        &self.tails[..height % PLACES]
     }
 
     /// Records the acquisition after the first `height`, which has nothing aside.
     #[inline(always)]
     pub(crate) fn put(&mut self, height: usize, hold: Hold, tail: Tail) {
-        if height < MAX_HELD {
-            self.tails[height] = tail;
-            self.locks[height] = hold.lock;
-            self.identities[height] = hold.identity;
-            self.classes[height] = hold.class;
-            self.sites[height] = hold.site;
-        }
+        let place = height % PLACES;
+        self.tails[place] = tail;
+        self.locks[place] = hold.lock;
+        self.identities[place] = hold.identity;
+        self.classes[place] = hold.class;
+        self.sites[place] = hold.site;
     }
 
     /// Whether the acquisition after the first `below` is of this lock in this mode.
@@ -184,34 +197,41 @@ impl HeldStack {
     /// A visit begins at this height. `plain` says that no acquisition has anything aside, whatever stands there.
     pub(crate) fn resume(&mut self, height: usize, plain: bool) {
         self.height = height.min(MAX_HELD);
+        self.shuffled = false;
         if plain {
             self.asides[..self.height].fill(Aside::NONE);
         }
+    }
+
+    /// Whether, since the visit began, an acquisition moved, or was taken from whoever will release it.
+    pub(crate) fn is_shuffled(&self) -> bool {
+        self.shuffled
     }
 
     pub(crate) fn height(&self) -> usize {
         self.height
     }
 
-    /// Whether an acquisition names a nest lock.
-    pub(crate) fn is_nested(&self) -> bool {
-        self.nested != 0
+    /// Whether an acquisition names a nest lock or is timed.
+    pub(crate) fn has_asides(&self) -> bool {
+        self.aside != 0
     }
 
     #[inline]
     pub(crate) fn hold(&self, position: usize) -> Hold {
-        Hold {
+        let kept = Kept {
             lock: self.locks[position],
             identity: self.identities[position],
             class: self.classes[position],
             site: self.sites[position],
-        }
+        };
+        kept.hold()
     }
 
     fn at(&self, position: usize) -> HeldLock {
-        let (Attempt { instance, mode, site }, Aside { nest, depth }) =
+        let (Attempt { instance, mode, site }, Aside { nest, since, depth }) =
             (self.hold(position).attempt(), self.asides[position]);
-        HeldLock { instance, mode, site, nest, node: self.tails[position].node(), depth }
+        HeldLock { instance, mode, site, nest, since, node: self.tails[position].node(), depth }
     }
 
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = HeldLock> {
@@ -223,7 +243,7 @@ impl HeldStack {
         &self,
         height: usize,
     ) -> impl DoubleEndedIterator<Item = &'static Class> + ExactSizeIterator {
-        self.classes[..height.min(MAX_HELD)].iter().copied()
+        self.classes[..height % PLACES].iter().copied()
     }
 
     /// Records an acquisition; false when the stack is full and it was not recorded.
@@ -233,7 +253,7 @@ impl HeldStack {
         *free = aside;
         self.put(self.height, hold, tail);
         self.height += 1;
-        self.nested += usize::from(aside.nest != 0);
+        self.aside += usize::from(aside.matters());
         true
     }
 
@@ -248,10 +268,20 @@ impl HeldStack {
         true
     }
 
+    /// The youngest acquisition that `is` says yes to counts as got now; what it was.
+    pub(crate) fn start(&mut self, now: u64, is: impl Fn(&HeldLock) -> bool) -> Option<HeldLock> {
+        let position = self.position(is)?;
+        let (before, aside) = (self.at(position), &mut self.asides[position]);
+        self.aside -= usize::from(aside.matters());
+        aside.since = now;
+        self.aside += usize::from(aside.matters());
+        Some(before)
+    }
+
     /// Forgets the youngest acquisition that `is` says yes to.
     pub(crate) fn remove(&mut self, is: impl Fn(&HeldLock) -> bool) -> Option<HeldLock> {
         let position = self.position(is)?;
-        let gone = self.at(position);
+        let (gone, aside) = (self.at(position), self.asides[position]);
         let younger = position + 1..self.height;
         self.tails.copy_within(younger.clone(), position);
         self.locks.copy_within(younger.clone(), position);
@@ -259,9 +289,17 @@ impl HeldStack {
         self.classes.copy_within(younger.clone(), position);
         self.sites.copy_within(younger.clone(), position);
         self.asides.copy_within(younger, position);
+        self.shuffled |= position + 1 != self.height;
         self.height -= 1;
-        self.nested -= usize::from(gone.nest != 0);
+        self.aside -= usize::from(aside.matters());
         Some(gone)
+    }
+
+    /// The same behind the back of whoever acquired it.
+    pub(crate) fn take_away(&mut self, is: impl Fn(&HeldLock) -> bool) -> Option<HeldLock> {
+        let gone = self.remove(is);
+        self.shuffled |= gone.is_some();
+        gone
     }
 
     fn position(&self, is: impl Fn(&HeldLock) -> bool) -> Option<usize> {
@@ -270,7 +308,7 @@ impl HeldStack {
 
     /// An acquisition that this instance orders among its class.
     pub(crate) fn nested_under(&self, address: usize) -> Option<HeldLock> {
-        if self.nested == 0 {
+        if self.aside == 0 {
             return None;
         }
         self.iter().find(|held| held.nest == address)

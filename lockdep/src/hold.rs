@@ -1,4 +1,4 @@
-//! One acquisition as guards and the stack of a CPU keep it: four words, and a fifth for the learned graph.
+//! One acquisition as guards and the stack of a CPU keep it: four words, and one more for the learned graph.
 //!
 //! What a report shows is unpacked from these ([`Hold::attempt`]); a lock that is acquired and released in order packs
 //! them once and unpacks nothing. This file judges nothing and holds no state.
@@ -65,6 +65,8 @@ pub(crate) struct Hold {
     pub(crate) identity: Identity,
     pub(crate) class: &'static Class,
     pub(crate) site: &'static Location<'static>,
+    /// As in `lock`, where it would be read back: where the acquisition stands in the code it is known when that is compiled.
+    mode: Mode,
 }
 
 impl Hold {
@@ -75,16 +77,23 @@ impl Hold {
         mode: Mode,
         site: &'static Location<'static>,
     ) -> Hold {
-        Hold { lock: core::ptr::from_ref(identity).addr() | mode as usize, identity: *identity, class, site }
+        let lock = core::ptr::from_ref(identity).addr() | mode as usize;
+        Hold { lock, identity: *identity, class, site, mode }
     }
 
     /// What a front says of a lock that it has itself.
     pub(crate) fn of(attempt: &Attempt) -> Hold {
         let Attempt { instance, mode, site } = *attempt;
         let lock = Hold::whole(instance.address) | mode as usize;
-        let hold =
-            Hold { lock, identity: Identity::new(instance.owner, instance.key), class: instance.class, site };
-        hold.reentrant(instance.reentrant)
+        let identity = Identity::new(instance.owner, instance.key);
+        Hold { lock, identity, class: instance.class, site, mode }.reentrant(instance.reentrant)
+    }
+
+    /// As guards keep it.
+    #[inline(always)]
+    pub(crate) fn kept(&self) -> Kept {
+        let Hold { lock, identity, class, site, mode: _ } = *self;
+        Kept { lock, identity, class, site }
     }
 
     /// The address without the bits that a hold has other uses for.
@@ -103,6 +112,7 @@ impl Hold {
     /// Goes on in another mode.
     pub(crate) fn change(&mut self, mode: Mode) {
         self.lock = self.lock & !MODE | mode as usize;
+        self.mode = mode;
     }
 
     #[inline]
@@ -112,7 +122,7 @@ impl Hold {
 
     #[inline(always)]
     pub(crate) fn mode(&self) -> Mode {
-        Mode::ALL[self.lock & MODE]
+        self.mode
     }
 
     pub(crate) fn owner(&self) -> OwnerId {
@@ -142,6 +152,23 @@ impl Hold {
             address: self.address(),
         };
         Attempt { instance, mode: self.mode(), site: self.site }
+    }
+}
+
+/// A hold in four words.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept {
+    pub(crate) lock: usize,
+    pub(crate) identity: Identity,
+    pub(crate) class: &'static Class,
+    pub(crate) site: &'static Location<'static>,
+}
+
+impl Kept {
+    #[inline]
+    pub(crate) fn hold(self) -> Hold {
+        let Kept { lock, identity, class, site } = self;
+        Hold { lock, identity, class, site, mode: Mode::ALL[lock & MODE] }
     }
 }
 

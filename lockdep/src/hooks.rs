@@ -7,6 +7,7 @@
 //! checking off every hook is empty.
 
 use crate::check;
+use crate::counters::report;
 use crate::cpu::Fresh;
 use crate::held::Mode;
 use crate::hold::Hold;
@@ -22,6 +23,19 @@ use crate::visit::visit;
 pub fn acquire(wanted: &Attempt) {
     if crate::CHECKED {
         validator::acquire(Hold::of(wanted));
+    }
+}
+
+/// Gets it after [`acquire`]: by `wait`; or while [times](crate::times) are taken by `attempt`, if that can, so that a wait is
+/// noticed and measured. A front that acquires without this has holds that include the wait.
+pub fn get<G>(held: &Attempt, attempt: impl FnOnce() -> Option<G>, wait: impl FnOnce() -> G) -> G {
+    if crate::CHECKED { validator::get(&Hold::of(held), attempt, wait) } else { wait() }
+}
+
+/// It was let go and got again since [`acquire`] said so, as by a wait for a condition: its hold counts from here.
+pub fn got_again(held: &Attempt) {
+    if crate::CHECKED {
+        validator::got_now(&Hold::of(held));
     }
 }
 
@@ -76,7 +90,7 @@ pub fn signals(awaited: &Attempt) {
     let source = validator::entry(&visit, &Hold::of(awaited), 0);
     let fault = check::let_go(&visit, &source);
     if fault.is_some() {
-        validator::report(visit, fault);
+        report(visit, fault);
     }
 }
 
@@ -96,7 +110,7 @@ pub fn retires() -> bool {
             break;
         };
         reported += 1;
-        validator::report(visit, Some((Code::HeldAtExit, Matter::Lock(kept))));
+        report(visit, Some((Code::HeldAtExit, Matter::Lock(kept))));
     }
     reported == 0
 }

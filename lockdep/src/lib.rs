@@ -39,11 +39,13 @@ pub mod observed;
 pub mod order;
 pub mod owner;
 pub mod report;
+pub mod times;
 pub mod wait;
 
 mod assertion;
 mod bits;
 mod check;
+mod counters;
 mod graph;
 mod hold;
 mod lock;
@@ -55,9 +57,11 @@ mod sync;
 mod track;
 mod validator;
 mod visit;
+mod word;
 
 pub use assertion::{assert_may_sleep, assert_none_held};
 pub use check::{discipline, set_discipline, set_learning};
+pub use counters::{Counters, counters};
 pub use lock::{
     Mutex, MutexGuard, ReentrantMutex, ReentrantMutexGuard, RwLock, RwLockReadGuard,
     RwLockUpgradableReadGuard, RwLockWriteGuard,
@@ -70,7 +74,7 @@ pub use owner::{LockOwner, Owner, OwnerError, OwnerId};
 pub use report::{Report, set_sink};
 pub use role::InRole;
 pub use track::CHECKED;
-pub use validator::{Counters, counters, forget, set_current};
+pub use validator::{forget, set_current};
 pub use visit::Busy;
 
 /// What macro output names. Not for users; it may change in any version.

@@ -13,6 +13,7 @@ pub use crate::graph::{MAX_CLASSES, MAX_NESTINGS, MAX_REFUSED};
 use crate::held::Mode;
 use crate::order::Relation;
 use crate::visit::{Busy, alone};
+pub(crate) use export::Name;
 pub use export::{write_graph, write_text};
 
 /// A nesting as first seen. Modes that make the same kind of edge (a reader of either sort holds, a writer or a fair

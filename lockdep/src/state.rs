@@ -7,6 +7,7 @@ use crate::cpu::Fresh;
 use crate::held::{HeldLock, HeldStack};
 use crate::owner::OwnerId;
 use crate::wait::Wait;
+use crate::word::Word;
 
 /// What the checker knows of one CPU.
 pub(crate) struct CpuState {
@@ -22,16 +23,15 @@ impl Fresh for CpuState {
 }
 
 impl CpuState {
-    /// The height of the stack, and whether anything stands aside: that no handler runs and no nest lock is named is
-    /// what a short look goes by. This travels with the pin.
-    pub(crate) fn word(&self) -> u32 {
-        let aside = self.contexts.depth() != 0 || self.held.is_nested();
-        self.held.height() as u32 | if aside { ASIDE } else { 0 }
+    /// What a short look goes by, after a visit that began with `before`. This travels with the pin.
+    pub(crate) fn word(&self, before: Word) -> Word {
+        let is_plain = self.contexts.depth() == 0 && !self.held.has_asides();
+        before.after(self.held.height(), is_plain, self.held.is_shuffled())
     }
 
     /// The visit that ended with this word goes on.
-    pub(crate) fn resume(&mut self, word: u32) {
-        self.held.resume((word & !ASIDE) as usize, word & ASIDE == 0);
+    pub(crate) fn resume(&mut self, word: Word) {
+        self.held.resume(word.height(), word.is_plain());
     }
 
     /// What is held in the innermost context.
@@ -50,5 +50,3 @@ impl CpuState {
         })
     }
 }
-
-const ASIDE: u32 = 1 << 16;

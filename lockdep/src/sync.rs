@@ -100,6 +100,9 @@ mod modelled {
             store(value: u64, order: Ordering) -> ();
             fetch_or(bits: u64, order: Ordering) -> u64;
             fetch_and(bits: u64, order: Ordering) -> u64;
+            fetch_add(more: u64, order: Ordering) -> u64;
+            fetch_min(value: u64, order: Ordering) -> u64;
+            fetch_max(value: u64, order: Ordering) -> u64;
         }
     }
 }

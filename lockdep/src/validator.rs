@@ -2,111 +2,33 @@
 //!
 //! Called by `track.rs`, `map.rs`, `hooks.rs`, `context.rs` and `role.rs` only. An acquisition is recorded before it waits, as in
 //! Linux (`lock_acquire`), so that one visit to the CPU's state does for both; an interrupt that comes while it waits
-//! then sees one lock too many, never one too few. A check that could not be made is counted in [`Counters`], never
+//! then sees one lock too many, never one too few. A check that could not be made is counted (`counters.rs`), never
 //! dropped silently: no CPU hook, a CPU that is inside the checker already, a full stack.
 
 use core::hint::cold_path;
 use core::panic::Location;
 
-use crate::check::{self, Fault, discipline};
-use crate::class::Standing;
+use crate::check::{self, Fault};
+use crate::class::{Class, Standing};
 use crate::context::{Context, Running};
-use crate::cpu::{Fresh, Pin};
+use crate::counters::{OVERFLOWED, report, send};
+use crate::cpu::Fresh;
 use crate::graph;
 use crate::held::{Aside, HeldLock, Mode};
-use crate::hold::{Hold, Tail};
+use crate::hold::{Hold, Identity, Kept, Tail};
 use crate::owner::OwnerId;
-use crate::report::{self, Assertion, Attempt, Code, Matter, Report};
+use crate::report::{Assertion, Attempt, Code, Matter};
 use crate::state::CpuState;
-use crate::sync::{AtomicBool, AtomicU32, Ordering};
+use crate::sync::Ordering;
+use crate::times;
 use crate::visit::{self, REENTERED, Stay, UNATTRIBUTED, Visit, visit};
 use crate::wait::Wait;
-
-static UNSENT: AtomicU32 = AtomicU32::new(0);
-/// CPUs that are inside the sink.
-static REPORTING: [AtomicBool; crate::cpu::MAX_CPUS] =
-    [const { AtomicBool::new(false) }; crate::cpu::MAX_CPUS];
-static OVERFLOWED: AtomicU32 = AtomicU32::new(0);
-static REPORTED: AtomicU32 = AtomicU32::new(0);
-
-/// What the checker did and could not do, since the start. Counts wrap.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Counters {
-    /// Pairs of (held, wanted) that were put to the rule.
-    pub checked: u32,
-    /// Reports sent.
-    pub reported: u32,
-    /// Events on an unknown CPU: no hook installed, or a number from `MAX_CPUS` on.
-    pub unattributed: u32,
-    /// Events on a CPU that was inside the checker already.
-    pub reentered: u32,
-    /// Reports about what a sink itself did, which are not sent.
-    pub unsent: u32,
-    /// Acquisitions not recorded because the CPU held `MAX_HELD` locks, and handlers beyond `MAX_NESTED`.
-    pub overflowed: u32,
-    /// Classes beyond `MAX_CLASSES`, whose nestings are checked but not learned.
-    pub classes_dropped: u32,
-    /// Nestings beyond `MAX_NESTINGS`, learned without their sites.
-    pub nestings_dropped: u32,
-    /// Refused nestings beyond `MAX_REFUSED`, which joined the graph.
-    pub refusals_dropped: u32,
-}
-
-/// The counters now.
-pub fn counters() -> Counters {
-    let (classes_dropped, nestings_dropped, refusals_dropped) = graph::dropped();
-    Counters {
-        checked: visit::tally(),
-        reported: REPORTED.load(Ordering::Relaxed),
-        unattributed: UNATTRIBUTED.load(Ordering::Relaxed),
-        reentered: REENTERED.load(Ordering::Relaxed),
-        unsent: UNSENT.load(Ordering::Relaxed),
-        overflowed: OVERFLOWED.load(Ordering::Relaxed),
-        classes_dropped,
-        nestings_dropped,
-        refusals_dropped,
-    }
-}
-
-#[cold]
-fn send(cpu: usize, (code, matter): Fault) {
-    /// Ends the report also when the sink panics.
-    struct Reporting(usize);
-    impl Drop for Reporting {
-        fn drop(&mut self) {
-            if let Some(busy) = REPORTING.get(self.0) {
-                busy.store(false, Ordering::Relaxed);
-            }
-        }
-    }
-    // What the sink itself does wrong is counted and not reported: the report would call the sink again.
-    if REPORTING.get(cpu).is_some_and(|busy| busy.swap(true, Ordering::Relaxed)) {
-        UNSENT.fetch_add(1, Ordering::Relaxed);
-        return;
-    }
-    let _reporting = Reporting(cpu);
-    REPORTED.fetch_add(1, Ordering::Relaxed);
-    report::send(&Report { code, cpu, discipline: discipline(), matter });
-}
-
-/// Lets go of the CPU's state and reports: a sink may panic, print under locks, or not return.
-#[cold]
-pub(crate) fn report(visit: Visit, fault: Option<Fault>) {
-    let cpu = visit.cpu;
-    drop(visit);
-    if let Some(fault) = fault {
-        send(cpu, fault);
-    }
-    if let Some(table) = graph::newly_full() {
-        send(cpu, (Code::TableFull, Matter::Table(table)));
-    }
-}
 
 /// `hold` as it would be recorded now, under this nest lock.
 pub(crate) fn entry(state: &Visit, hold: &Hold, nest: usize) -> HeldLock {
     let Attempt { instance, mode, site } = hold.attempt();
     let node = graph::node(hold.class, state.undisturbed()).unwrap_or(graph::MAX_CLASSES as u16);
-    HeldLock { instance, mode, site, nest, node, depth: state.contexts.depth() }
+    HeldLock { instance, mode, site, nest, since: 0, node, depth: state.contexts.depth() }
 }
 
 fn column(entry: &HeldLock) -> u32 {
@@ -114,38 +36,61 @@ fn column(entry: &HeldLock) -> u32 {
 }
 
 fn record(visit: &mut Visit, hold: Hold, tail: Tail, nest: usize) -> Stay {
-    let aside = Aside { nest, depth: visit.contexts.depth() };
+    let aside = Aside { nest, since: times::now(), depth: visit.contexts.depth() };
     if !visit.held.push(hold, tail, aside) {
         OVERFLOWED.fetch_add(1, Ordering::Relaxed);
+        return visit::nowhere();
     }
     visit.stay()
 }
 
-/// Before an acquisition that may wait. At most one report.
+/// Before an acquisition that may wait, if the shortest look is enough; [`acquire_across`] is the next.
 #[inline(always)]
-pub(crate) fn acquire(wanted: Hold) -> Stay {
-    if let Some(pin) = visit::plain()
-        && let Some(tail) = check::settled(&pin, pin.word as usize, &wanted, |_, _| false, 0)
-    {
-        pin.count(pin.word);
-        return visit::put(pin, wanted, tail);
-    }
-    cold_path();
-    acquire_slowly(wanted)
+pub(crate) fn acquire_at_once(wanted: &Hold) -> Option<Stay> {
+    let pin = visit::plain()?;
+    let height = visit::height(&pin);
+    let tail = if height == 0 {
+        check::unasked(&pin, wanted, 0)?
+    } else {
+        let tail = check::settled(&pin, height, wanted, |_, _| false, 0)?;
+        pin.count(height as u32);
+        tail
+    };
+    Some(visit::put(pin, *wanted, tail))
+}
+
+/// A longer look, out of line. In parts, which fit registers: a whole would have to be in memory where a shorter look is
+/// enough, too.
+#[inline(always)]
+pub(crate) fn acquire_across(wanted: &Hold) -> Option<Stay> {
+    let Kept { lock, identity, class, site } = wanted.kept();
+    acquire_by_parts(lock, identity, class, site)
 }
 
 #[cold]
 #[inline(never)]
-fn acquire_slowly(wanted: Hold) -> Stay {
-    if let Some(pin) = visit::plain() {
-        let height = pin.word as usize;
-        let passed = if check::learning() { check::settled_across } else { check::in_order };
-        if let Some(tail) = passed(&pin, height, &wanted) {
-            pin.count(pin.word);
-            return visit::put(pin, wanted, tail);
-        }
-    }
-    acquire_nested(wanted, 0)
+fn acquire_by_parts(
+    lock: usize,
+    identity: Identity,
+    class: &'static Class,
+    site: &'static Location<'static>,
+) -> Option<Stay> {
+    let wanted = Kept { lock, identity, class, site }.hold();
+    let pin = visit::plain()?;
+    let height = visit::height(&pin);
+    let tail = if check::learning() {
+        check::settled_across(&pin, height, &wanted)
+    } else {
+        check::in_order(&pin, height, &wanted)
+    }?;
+    pin.count(height as u32);
+    Some(visit::put(pin, wanted, tail))
+}
+
+/// Before an acquisition that may wait. At most one report.
+pub(crate) fn acquire(wanted: Hold) -> Stay {
+    let look = acquire_at_once(&wanted).or_else(|| acquire_across(&wanted));
+    look.unwrap_or_else(|| acquire_nested(wanted, 0))
 }
 
 /// The same under the nest lock at this address, or 0, and for everything that is not simple.
@@ -183,7 +128,7 @@ fn examine(visit: Visit, wanted: &HeldLock) {
 pub(crate) fn tried(got: Hold) -> Stay {
     // Under nothing: it makes no edge from what is held.
     if let Some(pin) = visit::plain()
-        && let Some(tail) = check::settled(&pin, 0, &got, |_, _| false, Standing::WAIT)
+        && let Some(tail) = check::unasked(&pin, &got, Standing::WAIT)
     {
         return visit::put(pin, got, tail);
     }
@@ -206,28 +151,34 @@ fn tried_slowly(got: Hold) -> Stay {
     stay
 }
 
-/// Before a release by whoever acquired.
+/// Before a release by whoever acquired. Mostly the youngest of all goes first, and nothing moves.
 #[inline(always)]
-pub(crate) fn released(hold: &Hold, stay: &Stay) {
-    released_from(stay.pin_if(visit::is_not_empty), hold);
+pub(crate) fn released(kept: Kept, stay: &Stay) {
+    if !visit::pop(stay) {
+        cold_path();
+        let Kept { lock, identity, class, site } = kept;
+        released_by_parts(lock, identity, class, site);
+    }
 }
 
 /// The same where nothing but the lock was kept.
 pub(crate) fn released_here(hold: &Hold) {
-    released_from(visit::holding(), hold);
+    if !visit::pop_if_youngest(hold) {
+        released_slowly(*hold, Some(hold.mode()));
+    }
 }
 
-#[inline(always)]
-fn released_from(pin: Option<Pin<'_, CpuState>>, hold: &Hold) {
-    // Mostly the youngest of all goes first, and nothing moves.
-    if let Some(mut pin) = pin
-        && pin.held.is_at(pin.word as usize - 1, hold)
-    {
-        pin.word -= 1;
-        return;
-    }
-    cold_path();
-    released_slowly(*hold, Some(hold.mode()));
+/// In parts, as [`acquire_across`].
+#[cold]
+#[inline(never)]
+fn released_by_parts(
+    lock: usize,
+    identity: Identity,
+    class: &'static Class,
+    site: &'static Location<'static>,
+) {
+    let hold = Kept { lock, identity, class, site }.hold();
+    released_slowly(hold, Some(hold.mode()));
 }
 
 /// Before a release; in `mode`, or in whichever it is held.
@@ -239,12 +190,14 @@ pub(crate) fn released_slowly(lock: Hold, mode: Option<Mode>) {
     let is = |held: &HeldLock| {
         held.instance.address == address && held.depth == depth && mode.is_none_or(|mode| held.mode == mode)
     };
-    if visit.held.remove(is).is_none() {
+    let gone = visit.held.remove(is);
+    let Some(gone) = gone else {
         // A full stack or an event inside the checker explains a missing entry; only an unexplained one is reported.
         let unexplained = [&OVERFLOWED, &REENTERED, &UNATTRIBUTED];
         let unexplained = unexplained.iter().all(|counter| counter.load(Ordering::Relaxed) == 0);
         return report(visit, unexplained.then_some((Code::NotHeld, Matter::Lock(lock.attempt()))));
-    }
+    };
+    times::held(&gone);
     if let Some(orphan) = visit.held.nested_under(address) {
         report(visit, Some((Code::NestLockNotHeld, Matter::Lock(orphan.attempt()))));
     }
@@ -259,19 +212,49 @@ pub(crate) fn changed(lock: Hold, from: Mode, waits: bool) {
         let entry = entry(&visit, &lock, 0);
         // Its own hold is what it upgrades, not what it waits under.
         let Some(own) = visit.held.remove(is) else { return };
+        times::held(&own);
         let fault = check::examine(&visit, &entry);
         record(&mut visit, lock, Tail::new(&lock, column(&entry)), own.nest);
         return report(visit, fault);
+    }
+    if let Some(before) = visit.held.start(times::now(), is) {
+        times::held(&before);
     }
     if !visit.held.change(lock.mode(), is) {
         report(visit, Some((Code::NotHeld, Matter::Lock(lock.attempt()))));
     }
 }
 
+/// Gets a lock of which the acquisition is recorded: by `attempt`, if times are taken and it can, or else by `wait`. Its
+/// hold counts from then on, and a wait is a contention.
+pub(crate) fn get<G>(hold: &Hold, attempt: impl FnOnce() -> Option<G>, wait: impl FnOnce() -> G) -> G {
+    if !times::are_taken() {
+        return wait();
+    }
+    let got = attempt().unwrap_or_else(|| {
+        let since = times::now();
+        let got = wait();
+        times::waited(hold.class, hold.mode(), since);
+        got
+    });
+    got_now(hold);
+    got
+}
+
+/// The hold counts from now on.
+pub(crate) fn got_now(hold: &Hold) {
+    if times::are_taken()
+        && let Some(mut visit) = visit()
+    {
+        let (address, mode) = (hold.address(), hold.mode());
+        visit.held.start(times::now(), |held| held.instance.address == address && held.mode == mode);
+    }
+}
+
 /// The lock is initialised again, or its memory goes away.
 pub(crate) fn ends(instance: usize) {
     let Some(mut visit) = visit() else { return };
-    if let Some(held) = visit.held.remove(|held| held.instance.address == instance) {
+    if let Some(held) = visit.held.take_away(|held| held.instance.address == instance) {
         report(visit, Some((Code::HeldLockFreed, Matter::Lock(held.attempt()))));
     }
 }
@@ -304,10 +287,10 @@ pub(crate) fn enter_context(context: &'static Context, bears: Wait, site: &'stat
 pub(crate) fn exit_context(context: &'static Context, site: &'static Location<'static>) {
     let Some((slot, mut visit)) = at(context) else { return };
     let depth = visit.contexts.depth();
-    let kept = visit.held.remove(|held| held.depth == depth && depth != 0);
+    let kept = visit.held.take_away(|held| held.depth == depth && depth != 0);
     let kept = kept.map(|held| (Code::HeldAtContextExit, Matter::Lock(held.attempt())));
     if kept.is_some() {
-        while visit.held.remove(|held| held.depth == depth).is_some() {}
+        while visit.held.take_away(|held| held.depth == depth).is_some() {}
     }
     let balanced = visit.contexts.exit(slot);
     let unbalanced = (!balanced).then(|| unbalanced(context, site));

@@ -8,10 +8,10 @@ use core::fmt;
 use core::ops::{Deref, DerefMut};
 
 use crate::cpu::{self, CpuId, NoPin, PerCpu, Pin, Slot, Turn, Undisturbed};
-use crate::held::MAX_HELD;
 use crate::hold::{Hold, Tail};
 use crate::state::CpuState;
 use crate::sync::{AtomicU32, Ordering};
+use crate::word::Word;
 
 static CPUS: PerCpu<CpuState> = PerCpu::new();
 
@@ -67,13 +67,14 @@ impl Visit {
 
     /// For the release of what is recorded now.
     pub(crate) fn stay(&self) -> Stay {
-        self.pin.stay()
+        let word = Word::of(self.pin.word).after(self.held.height(), true, self.held.is_shuffled());
+        self.pin.stay(word.bits())
     }
 }
 
 impl Drop for Visit {
     fn drop(&mut self) {
-        self.pin.word = self.pin.word();
+        self.pin.word = self.pin.deref().word(Word::of(self.pin.word)).bits();
     }
 }
 
@@ -84,7 +85,7 @@ pub(crate) fn visit() -> Option<Visit> {
 
 fn enter() -> Result<Visit, NoPin> {
     let (cpu, mut pin) = CPUS.pin()?;
-    let word = pin.word;
+    let word = Word::of(pin.word);
     pin.resume(word);
     Ok(Visit { cpu, pin })
 }
@@ -146,25 +147,37 @@ pub(crate) fn alone() -> Result<Alone, Busy> {
 /// A pin of a CPU that has room for one more and nothing aside: for the short looks.
 #[inline(always)]
 pub(crate) fn plain() -> Option<Pin<'static, CpuState>> {
-    CPUS.pin_if(|word| word < MAX_HELD as u32)
+    CPUS.pin_if(|word| Word::of(word).has_room())
+}
+
+/// How many locks the CPU of a short look holds.
+#[inline(always)]
+pub(crate) fn height(pin: &Pin<'static, CpuState>) -> usize {
+    Word::of(pin.word).height()
 }
 
 /// Records what a short look let pass.
 #[inline(always)]
 pub(crate) fn put(mut pin: Pin<'static, CpuState>, hold: Hold, tail: Tail) -> Stay {
-    let height = pin.word;
-    pin.held.put(height as usize, hold, tail);
-    pin.word = height + 1;
-    pin.stay()
+    let height = height(&pin);
+    pin.held.put(height, hold, tail);
+    pin.word = Word::of(pin.word).pushed().bits();
+    pin.stay(pin.word)
 }
 
-/// Of a word: something is held, and nothing stands aside.
+/// Ends the acquisition that this is of, if it is the youngest and nothing stands aside; false if that is not known.
 #[inline(always)]
-pub(crate) fn is_not_empty(word: u32) -> bool {
-    word.wrapping_sub(1) < MAX_HELD as u32
+pub(crate) fn pop(stay: &Stay) -> bool {
+    stay.turn(|word| Word::of(word).popped().bits())
 }
 
-/// A pin of a CPU that holds something and has nothing aside.
-pub(crate) fn holding() -> Option<Pin<'static, CpuState>> {
-    CPUS.pin_if(is_not_empty)
+/// The same where nothing but the lock was kept.
+pub(crate) fn pop_if_youngest(hold: &Hold) -> bool {
+    let Some(mut pin) = CPUS.pin_if(|word| Word::of(word).has_some()) else { return false };
+    let word = Word::of(pin.word).popped();
+    let is_it = pin.held.is_at(word.height(), hold);
+    if is_it {
+        pin.word = word.bits();
+    }
+    is_it
 }

@@ -21,7 +21,7 @@ use loom::thread;
 
 use super::*;
 use crate::sync::fence;
-use crate::{cpu, validator};
+use crate::{counters, cpu, validator};
 
 loom::thread_local! {
     static CPU: Cell<usize> = Cell::new(0);
@@ -61,7 +61,7 @@ fn start() {
     for class in &CLASSES {
         node(class, ALONE);
     }
-    validator::counters();
+    counters::counters();
     newly_full();
     crate::check::discipline();
 }

@@ -70,7 +70,8 @@ impl<R: RawMutex, T, C: LockClass> Mutex<R, T, C> {
     /// As the installed sink decides, when the nesting is refused.
     #[track_caller]
     pub fn lock(&self) -> MutexGuard<'_, R, T, C> {
-        let (_acquired, inner) = self.tracker.acquire(Mode::Exclusive, || self.inner.lock());
+        let (_acquired, inner) =
+            self.tracker.acquire(Mode::Exclusive, || self.inner.try_lock(), || self.inner.lock());
         MutexGuard { _acquired, inner, class: PhantomData }
     }
 

@@ -55,7 +55,8 @@ impl<R: RawMutex, T, C: LockClass> ReentrantMutex<R, T, C> {
     /// As the installed sink decides, when the nesting is refused; and before `cpu::install`.
     #[track_caller]
     pub fn lock(&self) -> ReentrantMutexGuard<'_, R, T, C> {
-        let (_acquired, inner) = self.tracker.enter(Mode::Exclusive, || self.inner.lock());
+        let (_acquired, inner) =
+            self.tracker.enter(Mode::Exclusive, || self.inner.try_lock(), || self.inner.lock());
         ReentrantMutexGuard { _acquired, inner, class: PhantomData }
     }
 

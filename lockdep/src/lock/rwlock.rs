@@ -70,7 +70,8 @@ impl<R: RawRwLock, T, C: LockClass> RwLock<R, T, C> {
     /// As the installed sink decides, when the nesting is refused.
     #[track_caller]
     pub fn read(&self) -> RwLockReadGuard<'_, R, T, C> {
-        let (_acquired, inner) = self.tracker.acquire(Mode::Shared, || self.inner.read());
+        let (_acquired, inner) =
+            self.tracker.acquire(Mode::Shared, || self.inner.try_read(), || self.inner.read());
         RwLockReadGuard { _acquired, inner, class: PhantomData }
     }
 
@@ -80,7 +81,8 @@ impl<R: RawRwLock, T, C: LockClass> RwLock<R, T, C> {
     /// As the installed sink decides, when the nesting is refused.
     #[track_caller]
     pub fn write(&self) -> RwLockWriteGuard<'_, R, T, C> {
-        let (_acquired, inner) = self.tracker.acquire(Mode::Exclusive, || self.inner.write());
+        let (_acquired, inner) =
+            self.tracker.acquire(Mode::Exclusive, || self.inner.try_write(), || self.inner.write());
         RwLockWriteGuard { _acquired, inner, class: PhantomData }
     }
 
@@ -124,7 +126,11 @@ impl<R: RawRwLockRecursive, T, C: LockClass> RwLock<R, T, C> {
     /// As the installed sink decides, when the nesting is refused.
     #[track_caller]
     pub fn read_recursive(&self) -> RwLockReadGuard<'_, R, T, C> {
-        let (_acquired, inner) = self.tracker.acquire(Mode::SharedRecursive, || self.inner.read_recursive());
+        let (_acquired, inner) = self.tracker.acquire(
+            Mode::SharedRecursive,
+            || self.inner.try_read_recursive(),
+            || self.inner.read_recursive(),
+        );
         RwLockReadGuard { _acquired, inner, class: PhantomData }
     }
 }

@@ -39,7 +39,11 @@ impl<R: RawRwLockUpgrade, T, C: LockClass> RwLock<R, T, C> {
     /// As the installed sink decides, when the nesting is refused.
     #[track_caller]
     pub fn upgradable_read(&self) -> RwLockUpgradableReadGuard<'_, R, T, C> {
-        let (acquired, inner) = self.tracker.acquire(Mode::Upgradable, || self.inner.upgradable_read());
+        let (acquired, inner) = self.tracker.acquire(
+            Mode::Upgradable,
+            || self.inner.try_upgradable_read(),
+            || self.inner.upgradable_read(),
+        );
         RwLockUpgradableReadGuard { acquired, inner, class: PhantomData }
     }
 }

@@ -7,10 +7,10 @@
 use core::fmt::{self, Write};
 
 use crate::class::{Class, Flags};
+use crate::counters::{Counters, counters};
 use crate::graph;
 use crate::held::Mode;
 use crate::observed::{Observed, for_each, nesting};
-use crate::validator::{Counters, counters};
 use crate::visit::{Busy, alone};
 
 /// Calls `each` with the classes in use, in the order of their first use, and with their position in it.
@@ -42,7 +42,7 @@ fn nestings(number: usize, mut each: impl FnMut(usize, &Observed) -> fmt::Result
 }
 
 /// The name of a class, unlike that of any other: of two classes of one name the younger is `name#2` (as in Linux).
-struct Name(&'static Class);
+pub(crate) struct Name(pub(crate) &'static Class);
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

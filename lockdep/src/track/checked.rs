@@ -1,11 +1,12 @@
 //! The tracker of a checked build: a lock's identity, and the calls into the validator.
 
 use core::marker::PhantomData;
+use core::mem;
 use core::panic::Location;
 
 use crate::class::LockClass;
 use crate::held::Mode;
-use crate::hold::{Hold, Identity};
+use crate::hold::{Hold, Identity, Kept};
 use crate::owner::OwnerId;
 use crate::report::Assertion;
 use crate::validator;
@@ -25,7 +26,7 @@ impl<C> Tracker<C> {
 
 /// What has to be undone for one acquisition.
 pub(crate) struct Acquired {
-    hold: Hold,
+    kept: Kept,
     stay: Stay,
 }
 
@@ -36,18 +37,28 @@ impl<C: LockClass> Tracker<C> {
         Hold::new(&self.identity, C::class(), mode, Location::caller())
     }
 
-    /// Checks, acquires with `wait`, records.
+    /// Checks, records, acquires: with `wait`, or where a wait is to be noticed first with `attempt`.
     #[track_caller]
     #[inline(always)]
-    pub(crate) fn acquire<G>(&self, mode: Mode, wait: impl FnOnce() -> G) -> (Acquired, G) {
-        Acquired::by(self.hold(mode), wait)
+    pub(crate) fn acquire<G>(
+        &self,
+        mode: Mode,
+        attempt: impl FnOnce() -> Option<G>,
+        wait: impl FnOnce() -> G,
+    ) -> (Acquired, G) {
+        Acquired::by(self.hold(mode), attempt, wait)
     }
 
     /// The same for a lock that lets its holder in again.
     #[track_caller]
     #[inline(always)]
-    pub(crate) fn enter<G>(&self, mode: Mode, wait: impl FnOnce() -> G) -> (Acquired, G) {
-        Acquired::by(self.hold(mode).reentrant(true), wait)
+    pub(crate) fn enter<G>(
+        &self,
+        mode: Mode,
+        attempt: impl FnOnce() -> Option<G>,
+        wait: impl FnOnce() -> G,
+    ) -> (Acquired, G) {
+        Acquired::by(self.hold(mode).reentrant(true), attempt, wait)
     }
 
     /// Tries with `attempt`, records a success. Not checked: it never waits.
@@ -60,7 +71,7 @@ impl<C: LockClass> Tracker<C> {
     ) -> Option<(Acquired, G)> {
         let guard = attempt()?;
         let hold = self.hold(mode);
-        Some((Acquired { hold, stay: validator::tried(hold) }, guard))
+        Some((Acquired { kept: hold.kept(), stay: validator::tried(hold) }, guard))
     }
 
     /// Reports unless `assertion` holds of this lock.
@@ -73,10 +84,29 @@ impl<C: LockClass> Tracker<C> {
 
 impl Acquired {
     #[inline(always)]
-    fn by<G>(hold: Hold, wait: impl FnOnce() -> G) -> (Acquired, G) {
+    fn by<G>(hold: Hold, attempt: impl FnOnce() -> Option<G>, wait: impl FnOnce() -> G) -> (Acquired, G) {
+        let stay = if let Some(stay) = validator::acquire_at_once(&hold) {
+            stay
+        } else if let Some(stay) = validator::acquire_across(&hold) {
+            stay
+        } else {
+            let (stay, got) = Acquired::by_and_by(hold, attempt, wait);
+            return (Acquired { kept: hold.kept(), stay }, got);
+        };
         // Undoes the record also when the raw lock panics.
-        let acquired = Acquired { hold, stay: validator::acquire(hold) };
+        let acquired = Acquired { kept: hold.kept(), stay };
         (acquired, wait())
+    }
+
+    /// Gives parts back and not the whole, which would have to be in memory where it is made at once, too.
+    #[cold]
+    #[inline(never)]
+    fn by_and_by<G>(hold: Hold, attempt: impl FnOnce() -> Option<G>, wait: impl FnOnce() -> G) -> (Stay, G) {
+        let acquired = Acquired { kept: hold.kept(), stay: validator::acquire_nested(hold, 0) };
+        let got = validator::get(&hold, attempt, wait);
+        let stay = acquired.stay.clone();
+        mem::forget(acquired);
+        (stay, got)
     }
 
     /// The holder goes on in `mode` without waiting.
@@ -93,10 +123,12 @@ impl Acquired {
 
     #[track_caller]
     fn change(&mut self, mode: Mode, waits: bool) {
-        let from = self.hold.mode();
-        self.hold.change(mode);
-        self.hold.site = Location::caller();
-        validator::changed(self.hold, from, waits);
+        let mut hold = self.kept.hold();
+        let from = hold.mode();
+        hold.change(mode);
+        hold.site = Location::caller();
+        self.kept = hold.kept();
+        validator::changed(hold, from, waits);
     }
 }
 
@@ -110,6 +142,6 @@ impl<C> Drop for Tracker<C> {
 impl Drop for Acquired {
     #[inline(always)]
     fn drop(&mut self) {
-        validator::released(&self.hold, &self.stay);
+        validator::released(self.kept, &self.stay);
     }
 }

@@ -18,13 +18,23 @@ impl<C> Tracker<C> {
     }
 
     #[inline(always)]
-    pub(crate) fn acquire<G>(&self, _mode: Mode, wait: impl FnOnce() -> G) -> (Acquired, G) {
+    pub(crate) fn acquire<G>(
+        &self,
+        _mode: Mode,
+        _attempt: impl FnOnce() -> Option<G>,
+        wait: impl FnOnce() -> G,
+    ) -> (Acquired, G) {
         (Acquired(PhantomData), wait())
     }
 
     #[inline(always)]
-    pub(crate) fn enter<G>(&self, mode: Mode, wait: impl FnOnce() -> G) -> (Acquired, G) {
-        self.acquire(mode, wait)
+    pub(crate) fn enter<G>(
+        &self,
+        mode: Mode,
+        attempt: impl FnOnce() -> Option<G>,
+        wait: impl FnOnce() -> G,
+    ) -> (Acquired, G) {
+        self.acquire(mode, attempt, wait)
     }
 
     #[inline(always)]

@@ -41,7 +41,9 @@ impl Condvar {
     pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> LockResult<MutexGuard<'a, T>> {
         let MutexGuard { acquired, inner } = guard;
         let acquired = self.tracker.wait_without(acquired, false);
-        map(self.inner.wait(inner), |inner| MutexGuard { acquired, inner })
+        let result = self.inner.wait(inner);
+        acquired.got_again();
+        map(result, |inner| MutexGuard { acquired, inner })
     }
 
     /// Waits to be notified for as long as the condition is true.
@@ -59,7 +61,9 @@ impl Condvar {
     ) -> LockResult<MutexGuard<'a, T>> {
         let MutexGuard { acquired, inner } = guard;
         let acquired = self.tracker.wait_without(acquired, false);
-        map(self.inner.wait_while(inner, condition), |inner| MutexGuard { acquired, inner })
+        let result = self.inner.wait_while(inner, condition);
+        acquired.got_again();
+        map(result, |inner| MutexGuard { acquired, inner })
     }
 
     /// Waits to be notified, but not for longer than `limit`.
@@ -78,6 +82,7 @@ impl Condvar {
         let MutexGuard { acquired, inner } = guard;
         let acquired = self.tracker.wait_without(acquired, true);
         let result = self.inner.wait_timeout(inner, limit);
+        acquired.got_again();
         map(result, |(inner, timed_out)| (MutexGuard { acquired, inner }, timed_out))
     }
 
@@ -98,6 +103,7 @@ impl Condvar {
         let MutexGuard { acquired, inner } = guard;
         let acquired = self.tracker.wait_without(acquired, true);
         let result = self.inner.wait_timeout_while(inner, limit, condition);
+        acquired.got_again();
         map(result, |(inner, timed_out)| (MutexGuard { acquired, inner }, timed_out))
     }
 

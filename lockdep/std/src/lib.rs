@@ -48,6 +48,7 @@ mod once;
 mod once_lock;
 pub mod raw;
 mod rwlock;
+pub mod times;
 mod track;
 
 pub use condvar::Condvar;

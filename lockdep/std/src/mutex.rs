@@ -5,7 +5,7 @@ use std::sync::{self, LockResult, TryLockResult};
 
 use lockdep::held::Mode;
 
-use crate::guarded::{guarded, made, map, show, try_map};
+use crate::guarded::{got, guarded, made, map, show, try_map};
 use crate::track::{Acquired, Tracker};
 
 /// [`std::sync::Mutex`], checked.
@@ -43,7 +43,8 @@ impl<T: ?Sized> Mutex<T> {
     #[track_caller]
     pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
         let acquired = self.tracker.acquire(Mode::Exclusive);
-        map(self.inner.lock(), |inner| MutexGuard { acquired, inner })
+        let inner = acquired.get(|| got(self.inner.try_lock()), || self.inner.lock());
+        map(inner, |inner| MutexGuard { acquired, inner })
     }
 
     /// Holds it if nobody does.

@@ -61,7 +61,8 @@ impl<R: RawMutex, T: ?Sized> Mutex<R, T> {
     #[track_caller]
     pub fn lock(&self) -> MutexGuard<'_, R, T> {
         let _acquired = self.tracker.acquire(Mode::Exclusive);
-        MutexGuard { _acquired, inner: self.inner.lock() }
+        let inner = _acquired.get(|| self.inner.try_lock(), || self.inner.lock());
+        MutexGuard { _acquired, inner }
     }
 
     /// Holds it if nobody does.
@@ -97,7 +98,8 @@ impl<R: RawRwLock, T: ?Sized> RwLock<R, T> {
     #[track_caller]
     pub fn read(&self) -> RwLockReadGuard<'_, R, T> {
         let _acquired = self.tracker.acquire(Mode::Shared);
-        RwLockReadGuard { _acquired, inner: self.inner.read() }
+        let inner = _acquired.get(|| self.inner.try_read(), || self.inner.read());
+        RwLockReadGuard { _acquired, inner }
     }
 
     /// Waits until nobody holds it, then writes.
@@ -107,7 +109,8 @@ impl<R: RawRwLock, T: ?Sized> RwLock<R, T> {
     #[track_caller]
     pub fn write(&self) -> RwLockWriteGuard<'_, R, T> {
         let acquired = self.tracker.acquire(Mode::Exclusive);
-        RwLockWriteGuard { acquired, inner: self.inner.write() }
+        let inner = acquired.get(|| self.inner.try_write(), || self.inner.write());
+        RwLockWriteGuard { acquired, inner }
     }
 
     /// Reads if that takes no waiting.
@@ -138,7 +141,8 @@ impl<R: RawRwLockRecursive, T: ?Sized> RwLock<R, T> {
     #[track_caller]
     pub fn read_recursive(&self) -> RwLockReadGuard<'_, R, T> {
         let _acquired = self.tracker.acquire(Mode::SharedRecursive);
-        RwLockReadGuard { _acquired, inner: self.inner.read_recursive() }
+        let inner = _acquired.get(|| self.inner.try_read_recursive(), || self.inner.read_recursive());
+        RwLockReadGuard { _acquired, inner }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{self, LockResult, TryLockResult};
 
 use lockdep::held::Mode;
 
-use crate::guarded::{guarded, made, map, show, try_map};
+use crate::guarded::{got, guarded, made, map, show, try_map};
 use crate::track::{Acquired, Tracker};
 
 /// [`std::sync::RwLock`], checked. Readers are fair: they may have to wait for a writer that waits.
@@ -50,7 +50,8 @@ impl<T: ?Sized> RwLock<T> {
     #[track_caller]
     pub fn read(&self) -> LockResult<RwLockReadGuard<'_, T>> {
         let _acquired = self.tracker.acquire(Mode::Shared);
-        map(self.inner.read(), |inner| RwLockReadGuard { _acquired, inner })
+        let inner = _acquired.get(|| got(self.inner.try_read()), || self.inner.read());
+        map(inner, |inner| RwLockReadGuard { _acquired, inner })
     }
 
     /// Waits until nobody holds it, then writes.
@@ -63,7 +64,8 @@ impl<T: ?Sized> RwLock<T> {
     #[track_caller]
     pub fn write(&self) -> LockResult<RwLockWriteGuard<'_, T>> {
         let acquired = self.tracker.acquire(Mode::Exclusive);
-        map(self.inner.write(), |inner| RwLockWriteGuard { acquired, inner })
+        let inner = acquired.get(|| got(self.inner.try_write()), || self.inner.write());
+        map(inner, |inner| RwLockWriteGuard { acquired, inner })
     }
 
     /// Reads if that takes no waiting.

@@ -9,6 +9,7 @@ mod modes;
 mod observed;
 mod reports;
 mod schedules;
+mod times;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,5 +1,6 @@
 //! Modes of real locks: who is recorded how, and which nestings of them are a circle.
 
+use lockdep::context::HARDIRQ;
 use lockdep::report::Code;
 use lockdep::{Mutex, OwnerId, RwLock};
 
@@ -188,4 +189,44 @@ fn the_older_of_two_guards_may_go_first() {
     }
     lockdep::assert_none_held();
     assert_eq!(desk.codes(), []);
+}
+
+/// A release finds its own record by how high the stack was, as long as nothing moved in it.
+#[test]
+fn a_release_out_of_order_is_of_its_own_lock() {
+    checked!();
+    let desk = Desk::new();
+    let (pawn, knight, rook) = (Plain::<Pawn>::new(0), Plain::<Knight>::new(0), Plain::<Rook>::new(0));
+    let (outer, inner) = (pawn.lock(), knight.lock());
+    drop(outer);
+    // As high as the inner one was.
+    let other = rook.lock();
+    drop(inner);
+    rook.assert_held();
+    knight.assert_not_held();
+    drop(other);
+    lockdep::assert_none_held();
+    assert_eq!(desk.codes(), []);
+}
+
+#[test]
+fn a_guard_of_which_the_record_was_taken_away_releases_no_other_lock() {
+    checked!();
+    let desk = Desk::new();
+    let (pawn, knight) = (Plain::<Pawn>::new(0), Plain::<Knight>::new(0));
+    HARDIRQ.enter();
+    let kept = pawn.lock();
+    HARDIRQ.exit();
+    let other = knight.lock();
+    drop(kept);
+    knight.assert_held();
+    drop(other);
+    assert_eq!(desk.codes(), [Code::HeldAtContextExit, Code::NotHeld]);
+    let before = knight.lock();
+    lockdep::forget();
+    let after = pawn.lock();
+    drop(before);
+    pawn.assert_held();
+    drop(after);
+    assert_eq!(desk.codes(), [Code::NotHeld]);
 }

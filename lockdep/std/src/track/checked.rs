@@ -90,6 +90,16 @@ impl Tracker {
 }
 
 impl Acquired {
+    /// Gets the lock: by `wait`, or where a wait is to be noticed first by `attempt`.
+    pub(crate) fn get<G>(&self, attempt: impl FnOnce() -> Option<G>, wait: impl FnOnce() -> G) -> G {
+        hooks::get(&self.0, attempt, wait)
+    }
+
+    /// What let go of the lock for a while has it again.
+    pub(crate) fn got_again(&self) {
+        hooks::got_again(&self.0);
+    }
+
     /// The holder goes on in `mode` without waiting.
     #[track_caller]
     pub(crate) fn downgrade(&mut self, mode: Mode) {

@@ -51,5 +51,13 @@ impl Tracker {
 
 impl Acquired {
     #[inline(always)]
+    pub(crate) fn get<G>(&self, _attempt: impl FnOnce() -> Option<G>, wait: impl FnOnce() -> G) -> G {
+        wait()
+    }
+
+    #[inline(always)]
+    pub(crate) fn got_again(&self) {}
+
+    #[inline(always)]
     pub(crate) fn downgrade(&mut self, _mode: Mode) {}
 }
