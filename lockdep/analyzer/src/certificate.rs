@@ -129,7 +129,7 @@ pub enum Fault {
         /// Where it puts the wanted lock.
         to: Position,
         /// The tiers of both owners, if it tells them apart.
-        tiers: Option<(usize, usize)>,
+        tiers: Option<(u8, u8)>,
     },
     /// A holder acquires again what it holds, which no order permits.
     Recursion {
@@ -201,12 +201,15 @@ pub fn check(graph: &LockGraph, certificate: &Certificate) -> Result<(), Fault> 
             }
             continue;
         }
-        for (of_held, of_wanted) in (0..tiers).flat_map(|held| (0..tiers).map(move |wanted| (held, wanted))) {
+        let tiers = 0..certificate.tiers.map_or(1, NonZeroU8::get);
+        for (of_held, of_wanted) in
+            tiers.clone().flat_map(|held| tiers.clone().map(move |wanted| (held, wanted)))
+        {
             if certificate.tiers.is_some() && !stands(graph.relation(nesting), of_held, of_wanted) {
                 continue;
             }
-            let to = arrival(certificate, nesting, evidence, of_wanted);
-            let mut blocked = blocked(certificate, nesting, evidence, of_held);
+            let to = arrival(certificate, nesting, evidence, of_wanted.into());
+            let mut blocked = blocked(certificate, nesting, evidence, of_held.into());
             if let Some(from) = blocked.find(|&from| !climbs(graph, certificate, nesting, from, to)) {
                 let (held, wanted) =
                     (graph.name(nesting.held).to_owned(), graph.name(nesting.wanted).to_owned());
@@ -219,7 +222,7 @@ pub fn check(graph: &LockGraph, certificate: &Certificate) -> Result<(), Fault> 
 }
 
 /// Whether the owner of the wanted lock can stand so to that of the held lock, if they are in these tiers.
-fn stands(relation: Relation, held: usize, wanted: usize) -> bool {
+fn stands(relation: Relation, held: u8, wanted: u8) -> bool {
     match relation {
         Relation::Same => held == wanted,
         Relation::Up => held < wanted,
