@@ -319,7 +319,7 @@ pub fn set_target(
 fn add_control(controller: &Domain, subject: &Domain) -> Result<(), HvError> {
     owner::add_control(controller.owner_id(), subject.owner_id()).map_err(|error| match error {
         OwnerError::Cycle => HvError::ControlCycle,
-        OwnerError::Full | OwnerError::Unknown => HvError::TooManyDomains,
+        OwnerError::Full | OwnerError::Unknown | OwnerError::Deep => HvError::TooManyDomains,
     })
 }
 

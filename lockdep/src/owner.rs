@@ -2,10 +2,10 @@
 //!
 //! One table for the whole system, because a lock of one domain may be nested with a lock of any other. The
 //! relation is kept a strict partial order and transitively closed: [`add_control`] refuses a cycle with an
-//! error. It may grow while locks are held and shrinks only when an owner goes away, which its own locks must
-//! not outlive. Asking takes no lock. Registering, dropping and [`add_control`] take turns on one, and are not for handlers that
-//! can interrupt another of these calls on their CPU. This file knows nothing of locks; a kernel may use the relation for its
-//! own permissions.
+//! error, and likewise a chain longer than a bound that was set ([`limit_tiers`]). It may grow while locks are held
+//! and shrinks only when an owner goes away, which its own locks must not outlive. Asking takes no lock. Registering,
+//! dropping and [`add_control`] take turns on one, and are not for handlers that can interrupt another of these calls on
+//! their CPU. This file knows nothing of locks; a kernel may use the relation for its own permissions.
 
 use core::fmt;
 
@@ -13,7 +13,7 @@ use lock_api::Mutex;
 
 use crate::order::Relation;
 use crate::spin::RawSpin;
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU8, AtomicU64, Ordering};
 
 /// How many owners can be registered at once.
 pub const MAX_OWNERS: usize = 256;
@@ -63,6 +63,8 @@ pub enum OwnerError {
     Cycle,
     /// One of the two is nobody, or is no longer registered.
     Unknown,
+    /// A chain of controllers would be, or is, longer than [`limit_tiers`] permits.
+    Deep,
 }
 
 impl fmt::Display for OwnerError {
@@ -71,6 +73,7 @@ impl fmt::Display for OwnerError {
             OwnerError::Full => write!(f, "all {MAX_OWNERS} owners are in use; drop one or raise MAX_OWNERS"),
             OwnerError::Cycle => f.write_str("the subject controls the controller, or is the controller"),
             OwnerError::Unknown => f.write_str("the owner is not registered"),
+            OwnerError::Deep => f.write_str("more owners control each other in a chain than there are tiers"),
         }
     }
 }
@@ -85,6 +88,8 @@ struct Table {
     privileged: Row,
     /// `controls[e]` has bit d set iff e controls d, directly or through others.
     controls: [Row; MAX_OWNERS],
+    /// The most owners in a chain of `controls`; 0 for any number. Written under the lock below, and lowered only.
+    tiers: AtomicU8,
     /// Serialises writers; readers need only one relaxed load, since bits are only added while both live.
     writers: Mutex<RawSpin, ()>,
 }
@@ -93,6 +98,7 @@ static TABLE: Table = Table {
     used: [const { AtomicU64::new(0) }; WORDS],
     privileged: [const { AtomicU64::new(0) }; WORDS],
     controls: [const { [const { AtomicU64::new(0) }; WORDS] }; MAX_OWNERS],
+    tiers: AtomicU8::new(0),
     writers: Mutex::new(()),
 };
 
@@ -107,6 +113,36 @@ fn set(row: &Row, bit: usize) {
 
 fn clear(row: &Row, bit: usize) {
     row[bit / 64].fetch_and(!(1 << (bit % 64)), Ordering::Relaxed);
+}
+
+fn words(row: &Row) -> [u64; WORDS] {
+    core::array::from_fn(|word| row[word].load(Ordering::Relaxed))
+}
+
+/// How many owners the longest chain has that starts at one of `owners` and goes down, or up. The relation is closed, so
+/// what is reached in one step more is part of what was reached before, and less.
+fn longest(mut owners: [u64; WORDS], down: bool) -> usize {
+    let mut length = 0;
+    while owners != [0; WORDS] {
+        length += 1;
+        let mut next = [0; WORDS];
+        for (controller, row) in TABLE.controls.iter().enumerate() {
+            let (word, bit) = (controller / 64, 1 << (controller % 64));
+            let row = words(row);
+            if down && owners[word] & bit != 0 {
+                next = core::array::from_fn(|word| next[word] | row[word]);
+            } else if !down && row.iter().zip(owners).any(|(row, owners)| row & owners != 0) {
+                next[word] |= bit;
+            }
+        }
+        owners = next;
+    }
+    length
+}
+
+/// The owner in a slot, as a set.
+fn only(slot: usize) -> [u64; WORDS] {
+    core::array::from_fn(|word| if slot / 64 == word { 1 << (slot % 64) } else { 0 })
 }
 
 /// A registered owner; the registration ends when it is dropped. One per domain.
@@ -153,7 +189,8 @@ impl Drop for Owner {
 ///
 /// # Errors
 /// [`OwnerError::Cycle`] when the relation would no longer be a strict partial order; nothing changes then.
-/// [`OwnerError::Unknown`] for nobody or an owner that is gone.
+/// [`OwnerError::Unknown`] for nobody or an owner that is gone. [`OwnerError::Deep`] when there are bounded tiers
+/// ([`limit_tiers`]) and a chain would be longer; nothing changes then, either.
 pub fn add_control(controller: OwnerId, subject: OwnerId) -> Result<(), OwnerError> {
     let (Some(upper), Some(lower)) = (controller.slot(), subject.slot()) else {
         return Err(OwnerError::Unknown);
@@ -165,10 +202,12 @@ pub fn add_control(controller: OwnerId, subject: OwnerId) -> Result<(), OwnerErr
     if upper == lower || test(&TABLE.controls[lower], upper) {
         return Err(OwnerError::Cycle);
     }
-    let gained: [u64; WORDS] = core::array::from_fn(|word| {
-        let own = if lower / 64 == word { 1 << (lower % 64) } else { 0 };
-        TABLE.controls[lower][word].load(Ordering::Relaxed) | own
-    });
+    let tiers = usize::from(TABLE.tiers.load(Ordering::Relaxed));
+    if tiers != 0 && longest(only(upper), false) + longest(only(lower), true) > tiers {
+        return Err(OwnerError::Deep);
+    }
+    let below = words(&TABLE.controls[lower]);
+    let gained: [u64; WORDS] = core::array::from_fn(|word| below[word] | only(lower)[word]);
     for (above, row) in TABLE.controls.iter().enumerate() {
         if above == upper || test(row, upper) {
             for (word, bits) in row.iter().zip(gained) {
@@ -177,6 +216,42 @@ pub fn add_control(controller: OwnerId, subject: OwnerId) -> Result<(), OwnerErr
         }
     }
     Ok(())
+}
+
+/// Sees to it that no chain of `controls` has more than `tiers` owners (two tiers: who controls is not controlled), from
+/// now on; of several bounds the lowest counts. Operations whose roles declare `tiers` do this on entry where checking is
+/// on; a kernel does it at boot. The proof may then rest on it (`cargo lockdep analyze`).
+///
+/// # Errors
+/// [`OwnerError::Deep`] when there is a longer chain already; nothing changes then.
+///
+/// # Panics
+/// For 0 tiers, which no owner fits.
+pub fn limit_tiers(tiers: u8) -> Result<(), OwnerError> {
+    assert!(tiers != 0, "an owner is a tier of its own");
+    let is_lower = || !(1..=tiers).contains(&TABLE.tiers.load(Ordering::Relaxed));
+    if !is_lower() {
+        return Ok(());
+    }
+    let _writers = TABLE.writers.lock();
+    if is_lower() {
+        if longest(words(&TABLE.used), true) > usize::from(tiers) {
+            return Err(OwnerError::Deep);
+        }
+        TABLE.tiers.store(tiers, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+/// The bound of [`limit_tiers`], if there is one.
+pub fn tiers() -> Option<u8> {
+    Some(TABLE.tiers.load(Ordering::Relaxed)).filter(|&tiers| tiers != 0)
+}
+
+/// Lifts the bound.
+pub(crate) fn forget_tiers() {
+    let _writers = TABLE.writers.lock();
+    TABLE.tiers.store(0, Ordering::Relaxed);
 }
 
 /// Whether `controller` controls `subject`, directly or through others. Nobody controls nobody.

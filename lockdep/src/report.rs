@@ -94,6 +94,13 @@ pub enum Matter {
     },
     /// A table.
     Table(Table),
+    /// Longer chains of domains than the roles of an operation permit.
+    Tiers {
+        /// How many domains a chain may have.
+        tiers: u8,
+        /// The operation.
+        site: &'static Location<'static>,
+    },
     /// Two domains whose roles do not hold, and the operation that was entered.
     Roles {
         /// Name and owner of the lower role.

@@ -15,8 +15,9 @@ pub trait RoleName: 'static {
     const NAME: &'static str;
 }
 
-/// A role at its place in the chain `lowest < … < highest`; the lowest has rank 0.
-pub struct RoleAt<N, const RANK: u8>(PhantomData<fn() -> N>);
+/// A role at its place in the chain `lowest < … < highest`; the lowest has rank 0. `TIERS` is how many owners a chain of
+/// `controls` may have, if that is declared, else 0.
+pub struct RoleAt<N, const RANK: u8, const TIERS: u8 = 0>(PhantomData<fn() -> N>);
 
 /// A domain in the role `R`.
 pub struct InRole<'a, D, R> {
@@ -52,28 +53,37 @@ impl<D, R> Deref for InRole<'_, D, R> {
 }
 
 /// Checks on entry of an operation that the domain of the higher role controls the domain of the lower one.
-/// The analyzer takes the relation of the two from this call, so the proof rests on nothing unchecked here.
+/// The analyzer takes the relation of the two from this call, so the proof rests on nothing unchecked here; nor where it
+/// takes into account that there are few tiers, since `controls` stays within them from the first such call on.
 ///
 /// # Panics
 /// As the installed sink decides, when it does not.
 #[track_caller]
-pub fn enter_operation<D: LockOwner, L: RoleName, const LOW: u8, H: RoleName, const HIGH: u8>(
-    lower: &InRole<'_, D, RoleAt<L, LOW>>,
-    upper: &InRole<'_, D, RoleAt<H, HIGH>>,
+pub fn enter_operation<
+    D: LockOwner,
+    L: RoleName,
+    const LOW: u8,
+    H: RoleName,
+    const HIGH: u8,
+    const TIERS: u8,
+>(
+    lower: &InRole<'_, D, RoleAt<L, LOW, TIERS>>,
+    upper: &InRole<'_, D, RoleAt<H, HIGH, TIERS>>,
 ) {
     const { assert!(LOW < HIGH, "roles are passed lower first") };
     #[cfg(all(not(lockdep_off), any(lockdep, debug_assertions)))]
     {
         use crate::owner;
-        use crate::report::Matter;
+        use crate::report::{Code, Matter};
+        let site = core::panic::Location::caller();
+        if TIERS != 0 {
+            let matter = Matter::Tiers { tiers: TIERS, site };
+            crate::validator::entered(Code::TiersExceeded, matter, owner::limit_tiers(TIERS).is_ok());
+        }
         let (below, above) = (lower.owner_id(), upper.owner_id());
         crate::validator::set_current(above);
-        let matter = Matter::Roles {
-            lower: (L::NAME, below),
-            upper: (H::NAME, above),
-            site: core::panic::Location::caller(),
-        };
-        crate::validator::entered(matter, owner::controls(above, below));
+        let matter = Matter::Roles { lower: (L::NAME, below), upper: (H::NAME, above), site };
+        crate::validator::entered(Code::RoleUnfounded, matter, owner::controls(above, below));
     }
     #[cfg(not(all(not(lockdep_off), any(lockdep, debug_assertions))))]
     let _ = (lower, upper);

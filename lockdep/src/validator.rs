@@ -16,7 +16,7 @@ use crate::cpu::Fresh;
 use crate::graph;
 use crate::held::{Aside, HeldLock, Mode};
 use crate::hold::{Hold, Identity, Kept, Tail};
-use crate::owner::OwnerId;
+use crate::owner::{self, OwnerId};
 use crate::report::{Assertion, Attempt, Code, Matter};
 use crate::state::CpuState;
 use crate::sync::Ordering;
@@ -356,18 +356,19 @@ pub fn set_current(owner: OwnerId) {
 }
 
 /// On entry of an operation: does `upper` control `lower`?
-pub(crate) fn entered(matter: Matter, founded: bool) {
+pub(crate) fn entered(code: Code, matter: Matter, founded: bool) {
     if !founded {
         let cpu = visit().map_or(usize::MAX, |visit| visit.cpu);
-        send(cpu, (Code::RoleUnfounded, matter));
+        send(cpu, (code, matter));
     }
 }
 
-/// Forgets every nesting that was learned, on all CPUs, and what this CPU holds and runs. For tests, which start from
-/// a clean graph, and for a kernel that unloads code. Classes and contexts stay known.
+/// Forgets every nesting that was learned, on all CPUs, how many tiers of owners there may be, and what this CPU holds and
+/// runs. For tests, which start from a clean graph, and for a kernel that unloads code. Classes and contexts stay known.
 pub fn forget() {
     if let Some(mut visit) = visit() {
         *visit = CpuState::FRESH;
         graph::clear(visit.undisturbed());
     }
+    owner::forget_tiers();
 }

@@ -39,6 +39,10 @@ use model::contract::Contract;
 /// parameters such as `Subject<'a, D>`, and `board::classes()`. The module is also called `levels`, which is
 /// what the other macros take where no order is named, so one module of a program declares one order. Where
 /// locks are declared, `use crate::locks::levels;` must be in scope.
+///
+/// `roles { subject < control; tiers = 2 }` says how many domains may control each other in a chain: with two tiers, who
+/// controls is not controlled. `lockdep::owner::add_control` refuses a longer chain from the first operation on, and the
+/// proof makes use of it.
 #[proc_macro]
 pub fn lock_order(input: TokenStream) -> TokenStream {
     pipeline::lock_order(input.into()).into()

@@ -121,7 +121,7 @@ fn read(path: &Path) -> Result<Program, String> {
     }
     let dependencies =
         directives.get("deps").map_or_else(Vec::new, |deps| deps.split(' ').map(str::to_owned).collect());
-    let options = Options { callbacks: directives.contains_key("callbacks") };
+    let options = Options { callbacks: directives.contains_key("callbacks"), tiers: None };
     let kinds = [("assumes", true), ("assumes-not", false)];
     let listed = kinds.iter().filter_map(|(key, yes)| Some((directives.remove(*key)?, *yes))).collect();
     let edition = directives.remove("edition").unwrap_or_else(|| "2024".to_owned());

@@ -58,6 +58,38 @@ fn the_proof_of_a_program_is_verified() {
     assert!(stderr.starts_with("error: cannot read `no/such/graph.json`: "), "{stderr}");
 }
 
+/// `two-tiers` declares a bound, `any-tiers` is the same without.
+#[test]
+fn a_proof_that_rests_on_a_bound_says_so() {
+    let (output, certificate, graph) = analyze("tests/fixtures", "two-tiers");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(said.contains("\ntiers of domains: 2 at most, on which the proof rests\n"), "{said}");
+    assert!(said.contains("\n  tiers: 1\n    no chain of `controls` has more than 2 domains"), "{said}");
+    let verified =
+        "verified: no circular wait among 4 nestings of 4 classes, with 2 tiers of domains at most\n";
+    assert_eq!(verify(&certificate, &graph), (Some(0), verified.to_owned(), String::new()));
+
+    let (_, none, deeper) = analyze("tests/fixtures", "any-tiers");
+    assert!(!none.exists());
+    let (code, _, stderr) = verify(&certificate, &deeper);
+    let refused =
+        "error: not verified: certificate for 2 tiers of domains, and the graph may have any number\n";
+    assert_eq!((code, stderr.as_str()), (Some(1), refused));
+    let settings = file("tiers.toml");
+    let told = |option: &str, value: &Path| {
+        let mut command = cargo_lockdep();
+        command.current_dir(root().join("tests/fixtures"));
+        command.args(["analyze", "--offline", "-q", "-p", "any-tiers", option]).arg(value);
+        command.output().expect("the command starts").status.code()
+    };
+    for (tiers, code) in [("2", 0), ("3", 1), ("0", 2)] {
+        assert_eq!(told("--tiers", Path::new(tiers)), Some(code), "{tiers}");
+        fs::write(&settings, format!("[analyze]\ntiers = {tiers}\n")).expect("a writable file");
+        assert_eq!(told("--config", &settings), Some(code), "{tiers} in a file");
+    }
+}
+
 #[test]
 fn a_proof_of_one_program_is_none_of_another() {
     let (_, certificate, _) = analyze("tests/fixtures", "one-way-target");

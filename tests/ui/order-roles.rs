@@ -55,6 +55,28 @@ mod case {
     }
 }
 
+mod one_tier {
+    lockdep::lock_order! {
+        /// The pieces.
+        pub order Board {
+            /// One.
+            pawn = 8;
+        }
+        roles { subject < control; tiers = 1 }
+    }
+}
+
+mod misspelt_tiers {
+    lockdep::lock_order! {
+        /// The pieces.
+        pub order Board {
+            /// One.
+            pawn = 8;
+        }
+        roles { subject < control; tears = 2 }
+    }
+}
+
 fn main() {
     let _: Option<(single::levels::pawn, empty::levels::pawn, direction::levels::pawn)> = None;
 }

@@ -13,6 +13,12 @@
 //! has no cycle, so neither has the layer. `Down` is the same seen from above. Two instances of an ordered class
 //! in one domain climb by their key, if the rank does not fall.
 //!
+//! Where no chain of `controls` has more than *k* domains, every domain has a tier below *k*, who controls another a
+//! higher one. A certificate for *k* tiers gives each node a place per tier, and a nesting has to climb only between
+//! tiers of which its relation can be true (`Same`: one, `Up`: to a higher, `Down`: to a lower, `Other`: any, and any for a
+//! lock of nobody). Nothing else changes: the place of a lock is that of the tier of its owner. Such a certificate says
+//! how many tiers it is for, and proves nothing for a graph that may have more.
+//!
 //! Waiters with gates may stand apart from the other waiters for a class, and holders of one of their gates need not
 //! climb from there: a gate is one lock, held exclusively, so the waiter and that holder are never there at once. That
 //! the gates of the graph are held is the analysis' word, like the nestings; here nothing else is taken from it.
@@ -23,6 +29,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::num::NonZeroU8;
 
 use lockdep::order::Relation;
 use serde::{Deserialize, Serialize};
@@ -58,6 +65,8 @@ pub struct Gated {
     pub class: usize,
     /// Whether they are recursive readers.
     pub recursive: bool,
+    /// The tier of the owner; 0 if the certificate tells none apart.
+    pub tier: usize,
     /// What they hold at least.
     pub gates: BTreeSet<Gate>,
     /// Where they stand.
@@ -67,27 +76,43 @@ pub struct Gated {
 /// A proof that no circular wait exists.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
+    /// How many tiers of domains there are at most, if the proof rests on that; then they are told apart.
+    pub tiers: Option<NonZeroU8>,
     /// The direction of each layer.
     pub directions: Vec<Direction>,
-    /// By class: where its node reached by non-recursive acquisitions (N) stands.
+    /// By class and, of one class, by tier: where its node reached by non-recursive acquisitions (N) stands.
     pub non_recursive: Vec<Position>,
-    /// By class: where its node reached by recursive reads (R) stands.
+    /// The same for its node reached by recursive reads (R).
     pub recursive: Vec<Position>,
     /// Where waiters with gates stand, if not with the others.
     pub gated: Vec<Gated>,
 }
 
+impl Certificate {
+    /// How many tiers are told apart.
+    pub fn nr_tiers(&self) -> usize {
+        self.tiers.map_or(1, |tiers| tiers.get().into())
+    }
+}
+
 /// Why a certificate is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It has not one position per class and kind.
+    /// It has not one position per class, kind and tier.
     Size {
-        /// Classes in the graph.
+        /// Classes in the graph, times tiers that are told apart.
         classes: usize,
         /// Positions of N nodes.
         non_recursive: usize,
         /// Positions of R nodes.
         recursive: usize,
+    },
+    /// It is for fewer tiers than there may be.
+    Tiers {
+        /// How many it is for.
+        certificate: NonZeroU8,
+        /// How many there may be, if there is a bound.
+        graph: Option<NonZeroU8>,
     },
     /// A nesting names a class that the graph does not have.
     Class(Nesting),
@@ -103,6 +128,8 @@ pub enum Fault {
         from: Position,
         /// Where it puts the wanted lock.
         to: Position,
+        /// The tiers of both owners, if it tells them apart.
+        tiers: Option<(u8, u8)>,
     },
     /// A holder acquires again what it holds, which no order permits.
     Recursion {
@@ -126,15 +153,22 @@ impl fmt::Display for Fault {
                     nesting.wanted, nesting.held
                 )
             }
-            Fault::Nesting { nesting, held, wanted, from, to } => write!(
-                f,
-                "certificate does not cover `{held}` -> `{wanted}` ({}): from layer {} rank {} to layer {} rank {}",
-                nesting.relation.name(),
-                from.layer,
-                from.rank,
-                to.layer,
-                to.rank
-            ),
+            Fault::Tiers { certificate, graph: Some(graph) } => {
+                write!(f, "certificate for {certificate} tiers of domains, and the graph may have {graph}")
+            }
+            Fault::Tiers { certificate, graph: None } => {
+                write!(f, "certificate for {certificate} tiers of domains, and the graph may have any number")
+            }
+            Fault::Nesting { nesting, held, wanted, from, to, tiers } => {
+                let relation = nesting.relation.name();
+                write!(f, "certificate does not cover `{held}` -> `{wanted}` ({relation}): ")?;
+                write!(
+                    f,
+                    "from layer {} rank {} to layer {} rank {}",
+                    from.layer, from.rank, to.layer, to.rank
+                )?;
+                tiers.map_or(Ok(()), |(from, to)| write!(f, ", from tier {from} to tier {to}"))
+            }
             Fault::Recursion { class, .. } => {
                 write!(f, "certificate for a graph in which `{class}` waits for itself")
             }
@@ -146,10 +180,15 @@ impl std::error::Error for Fault {}
 
 /// Whether the certificate covers every nesting of the graph; the fault names the first one that it does not.
 pub fn check(graph: &LockGraph, certificate: &Certificate) -> Result<(), Fault> {
-    let classes = graph.classes.len();
+    if let Some(tiers) = certificate.tiers
+        && graph.tiers.is_none_or(|bound| bound > tiers)
+    {
+        return Err(Fault::Tiers { certificate: tiers, graph: graph.tiers });
+    }
+    let (classes, tiers) = (graph.classes.len(), certificate.nr_tiers());
     let (non_recursive, recursive) = (certificate.non_recursive.len(), certificate.recursive.len());
-    if non_recursive != classes || recursive != classes {
-        return Err(Fault::Size { classes, non_recursive, recursive });
+    if non_recursive != classes * tiers || recursive != classes * tiers {
+        return Err(Fault::Size { classes: classes * tiers, non_recursive, recursive });
     }
     for (nesting, evidence) in &graph.nestings {
         if nesting.held >= classes || nesting.wanted >= classes {
@@ -162,28 +201,49 @@ pub fn check(graph: &LockGraph, certificate: &Certificate) -> Result<(), Fault> 
             }
             continue;
         }
-        let to = arrival(certificate, nesting, evidence);
-        let mut blocked = blocked(certificate, nesting, evidence);
-        if let Some(from) = blocked.find(|&from| !climbs(graph, certificate, nesting, from, to)) {
-            let (held, wanted) = (graph.name(nesting.held).to_owned(), graph.name(nesting.wanted).to_owned());
-            return Err(Fault::Nesting { nesting: *nesting, held, wanted, from, to });
+        let tiers = 0..certificate.tiers.map_or(1, NonZeroU8::get);
+        for (of_held, of_wanted) in
+            tiers.clone().flat_map(|held| tiers.clone().map(move |wanted| (held, wanted)))
+        {
+            if certificate.tiers.is_some() && !stands(graph.relation(nesting), of_held, of_wanted) {
+                continue;
+            }
+            let to = arrival(certificate, nesting, evidence, of_wanted.into());
+            let mut blocked = blocked(certificate, nesting, evidence, of_held.into());
+            if let Some(from) = blocked.find(|&from| !climbs(graph, certificate, nesting, from, to)) {
+                let (held, wanted) =
+                    (graph.name(nesting.held).to_owned(), graph.name(nesting.wanted).to_owned());
+                let tiers = certificate.tiers.map(|_| (of_held, of_wanted));
+                return Err(Fault::Nesting { nesting: *nesting, held, wanted, from, to, tiers });
+            }
         }
     }
     Ok(())
 }
 
+/// Whether the owner of the wanted lock can stand so to that of the held lock, if they are in these tiers.
+fn stands(relation: Relation, held: u8, wanted: u8) -> bool {
+    match relation {
+        Relation::Same => held == wanted,
+        Relation::Up => held < wanted,
+        Relation::Down => held > wanted,
+        Relation::Other => true,
+    }
+}
+
 /// Where the waiters of a nesting stand: with those who hold most of what they hold.
-fn arrival(certificate: &Certificate, nesting: &Nesting, evidence: &Evidence) -> Position {
+fn arrival(certificate: &Certificate, nesting: &Nesting, evidence: &Evidence, tier: usize) -> Position {
     let recursive = nesting.wanted_as == Wanted::SharedRecursive;
     let holds_all = |entry: &&Gated| {
-        let alike = entry.class == nesting.wanted && entry.recursive == recursive;
+        let alike = (entry.class, entry.recursive, entry.tier) == (nesting.wanted, recursive, tier);
         alike && entry.gates.is_subset(&evidence.gates.wanted)
     };
     let gated = certificate.gated.iter().filter(holds_all).max_by_key(|entry| entry.gates.len());
+    let plain = nesting.wanted * certificate.nr_tiers() + tier;
     match (gated, recursive) {
         (Some(entry), _) => entry.position,
-        (None, false) => certificate.non_recursive[nesting.wanted],
-        (None, true) => certificate.recursive[nesting.wanted],
+        (None, false) => certificate.non_recursive[plain],
+        (None, true) => certificate.recursive[plain],
     }
 }
 
@@ -193,14 +253,16 @@ fn blocked<'a>(
     certificate: &'a Certificate,
     nesting: &'a Nesting,
     evidence: &'a Evidence,
+    tier: usize,
 ) -> impl Iterator<Item = Position> + 'a {
     let exclusive = nesting.held_as == Held::Exclusive;
-    let recursive = exclusive.then(|| certificate.recursive[nesting.held]);
+    let plain = nesting.held * certificate.nr_tiers() + tier;
+    let recursive = exclusive.then(|| certificate.recursive[plain]);
     let gated = certificate.gated.iter().filter(move |entry| {
-        let waits = entry.class == nesting.held && (exclusive || !entry.recursive);
+        let waits = (entry.class, entry.tier) == (nesting.held, tier) && (exclusive || !entry.recursive);
         waits && entry.gates.is_disjoint(&evidence.gates.held)
     });
-    let plain = [certificate.non_recursive[nesting.held]].into_iter().chain(recursive);
+    let plain = [certificate.non_recursive[plain]].into_iter().chain(recursive);
     plain.chain(gated.map(|entry| entry.position))
 }
 

@@ -5,6 +5,7 @@
 //! Used by `context.rs` and `lib.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU8;
 
 use crate::graph::{Class, Ownership};
 use crate::index::{Index, last};
@@ -102,22 +103,41 @@ impl DeclaredClasses {
     }
 }
 
-/// Role names that the programs' types mention, lowest first.
-pub fn roles(programs: &[Program]) -> Vec<String> {
+/// The roles that the programs' types mention.
+#[derive(Debug, Default)]
+pub struct Roles {
+    /// Their names, lowest first.
+    pub names: Vec<String>,
+    /// How many domains control each other in a chain at most, if each role declares it: where one does not, an operation
+    /// may be entered that sees to no bound.
+    pub tiers: Option<NonZeroU8>,
+}
+
+/// The roles of the programs.
+pub fn roles(programs: &[Program]) -> Roles {
     let mut found: BTreeSet<(u16, String)> = BTreeSet::new();
+    let mut tiers: BTreeSet<Option<NonZeroU8>> = BTreeSet::new();
     for ty in programs.iter().flat_map(|program| &program.bodies).flat_map(|body| &body.locals) {
         ty.any(&mut |inner| {
             if let Ty::Path(path, args) = inner
                 && is_lockdep(path, "RoleAt")
-                && let [Ty::Path(name, _), Ty::Const(rank)] = &args[..]
+                && let [Ty::Path(name, _), Ty::Const(rank), bound @ ..] = &args[..]
                 && let Some(rank) = number(rank)
             {
                 found.insert((rank, last(name).to_owned()));
+                tiers.insert(match bound {
+                    [Ty::Const(bound)] => {
+                        number(bound).and_then(|bound| NonZeroU8::new(bound.try_into().ok()?))
+                    }
+                    _ => None,
+                });
             }
             false
         });
     }
-    found.into_iter().map(|(_, name)| name).collect()
+    let unbounded = tiers.contains(&None);
+    let tiers = tiers.into_iter().flatten().max().filter(|_| !unbounded);
+    Roles { names: found.into_iter().map(|(_, name)| name).collect(), tiers }
 }
 
 /// What `lockdep::class::Declared<krate::order::decl::class, 16, 1>` says.

@@ -162,7 +162,7 @@ fn entry_points(uses: &[Option<Box<[BodyId]>>]) -> BTreeSet<BodyId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::declared::DeclaredClasses;
+    use crate::declared::{DeclaredClasses, Roles};
     use crate::index::Index;
     use crate::link;
     use crate::mir::ir::Program;
@@ -215,7 +215,7 @@ mod tests {
         let mut context = Context::new(&index, &models, &declared);
         let plan = crate::callgraph::plan(&context);
         let outcome = run_within(&mut context, plan, most);
-        let graph = link::run(&mut context, &outcome, &[], Vec::new());
+        let graph = link::run(&mut context, &outcome, &[], Roles::default());
         let unsettled = graph.assumptions.into_iter().filter(|one| one.kind == "unsettled-body");
         (outcome.unsettled.len(), unsettled.map(|one| one.text).collect())
     }

@@ -4,6 +4,7 @@
 //! renderers share. It neither finds nestings (`flow.rs`, `summary.rs`) nor judges them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU8;
 use std::sync::Arc;
 
 use lockdep::order::Relation;
@@ -242,6 +243,8 @@ pub struct LockGraph {
     pub nestings: BTreeMap<Nesting, Evidence>,
     /// Roles of each declared order, lowest first (`subject`, `control`).
     pub roles: Vec<String>,
+    /// How many tiers of domains there are at most, if that is declared: no chain of `controls` has more domains.
+    pub tiers: Option<NonZeroU8>,
     /// Locks of threads that are held while a task sleeps: class and where it is acquired, and where the task sleeps.
     pub slept: BTreeMap<(usize, Span), BTreeSet<Span>>,
     /// Classes that are no locks but other things that are waited for, and whether they are condition variables.
@@ -335,7 +338,8 @@ mod tests {
 
     #[test]
     fn a_graph_is_read_as_it_was_written_or_not_at_all() {
-        let mut graph = LockGraph { bodies: 7, roles: vec!["subject".to_owned()], ..LockGraph::default() };
+        let (roles, tiers) = (vec!["subject".to_owned()], NonZeroU8::new(2));
+        let mut graph = LockGraph { bodies: 7, roles, tiers, ..LockGraph::default() };
         for (held, relation) in Relation::ALL.into_iter().enumerate() {
             let (held_as, wanted_as, instances) = (Held::Shared, Wanted::Exclusive, Instances::Any);
             let nesting = Nesting { held, wanted: CALLERS, relation, held_as, wanted_as, instances };

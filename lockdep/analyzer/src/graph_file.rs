@@ -1,12 +1,13 @@
 //! The graph file: what a proof is about, and nothing else, as JSON that can be committed and compared.
 //!
-//! Classes and nestings without evidence, assumptions or places in the code, so that it changes only when the order
+//! Classes, nestings and the bound on the tiers of domains, if there is one, without evidence, assumptions or places in the code, so that it changes only when the order
 //! in which locks nest does. Classes are named, not numbered. It is self-contained: with a certificate
 //! (`certificate_file.rs`) it is all that `cargo lockdep verify` reads. Not the report (`render/json.rs`), which has
 //! the evidence. Written by `cargo lockdep analyze --graph`, or by any other front end that finds nestings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::num::NonZeroU8;
 
 use lockdep::order::Relation;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -73,6 +74,9 @@ pub enum GraphFileError {
 #[serde(deny_unknown_fields)]
 struct Document {
     format: String,
+    /// How many tiers of domains there are at most, if there is a bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tiers: Option<NonZeroU8>,
     classes: Vec<Member>,
     nestings: Vec<Entry>,
 }
@@ -161,6 +165,7 @@ pub fn write(graph: &LockGraph) -> Result<String, fmt::Error> {
     };
     let document = Document {
         format: FORMAT.to_owned(),
+        tiers: graph.tiers,
         classes: graph.classes.iter().map(member).collect(),
         nestings: graph.nestings.iter().map(entry).collect(),
     };
@@ -221,6 +226,7 @@ pub fn read(text: &str) -> Result<LockGraph, GraphFileError> {
         Class { name, level, recursive, ordered, ownership }
     };
     Ok(LockGraph {
+        tiers: document.tiers,
         nestings,
         classes: document.classes.into_iter().map(class).collect(),
         ..LockGraph::default()

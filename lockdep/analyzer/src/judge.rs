@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lockdep::order::{Discipline, Level as OrderLevel, Rank, Relation, permits};
 
-use crate::certificate;
+use crate::certificate::{self, Certificate};
 use crate::finding::{Code, Finding, Level, Link, Refusal, Verdict};
 use crate::graph::{Evidence, Instances, LockGraph, Nesting, Ownership};
 use crate::proof::{self, Decision};
@@ -52,6 +52,10 @@ pub fn judge(graph: LockGraph, discipline: &'static Discipline) -> Judgement {
         }
         Decision::Refuted { .. } => Ok(()),
     };
+    if let Decision::Proved(Certificate { tiers: Some(tiers), .. }) = &decision {
+        judged.assumptions.push(phrases::tiers(*tiers));
+        judged.assumptions.sort();
+    }
     let mut gated = proof::gated(&judged);
     if let Decision::Refuted { witnesses, .. } = &decision {
         gated.retain(|witness| !witnesses.contains(witness));

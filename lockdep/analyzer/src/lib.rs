@@ -79,9 +79,11 @@ mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::num::NonZeroU8;
 
 use crate::callgraph::Plan;
 use crate::context::Context;
+use crate::declared::Roles;
 use crate::facts::Facts;
 use crate::graph::LockGraph;
 use crate::index::Index;
@@ -109,11 +111,13 @@ impl fmt::Display for AnalyzeError {
 
 impl std::error::Error for AnalyzeError {}
 
-/// What is looked for besides deadlocks.
+/// What is looked for besides deadlocks, and what is known besides the code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Options {
     /// Locks that are held while code of the callers of these crates runs.
     pub callbacks: bool,
+    /// How many domains control each other in a chain at most, if that is known: the program's own bound counts, too.
+    pub tiers: Option<NonZeroU8>,
 }
 
 /// The lock graph of the crates in `facts`, taken as one program.
@@ -176,9 +180,10 @@ fn graph_of(
     plan: Plan,
     options: Options,
     problems: &[String],
-    roles: Vec<String>,
+    mut roles: Roles,
 ) -> LockGraph {
     context.callbacks = options.callbacks;
+    roles.tiers = [roles.tiers, options.tiers].into_iter().flatten().min();
     let outcome = fixpoint::run(&mut context, plan);
     link::run(&mut context, &outcome, problems, roles)
 }

@@ -11,6 +11,7 @@ use lockdep::order::Relation;
 
 use crate::chain::keep;
 use crate::context::Context;
+use crate::declared::Roles;
 use crate::fixpoint::Outcome;
 use crate::flow::Flow;
 use crate::graph::{Assumption, CALLERS, Evidence, Held, Instances, LockGraph, Nesting, Ownership, Wanted};
@@ -23,12 +24,7 @@ use crate::summary::{ClassId, ClosedNesting, Note, Summary};
 use crate::waits::{Nodes, Waited};
 
 /// Puts the graph together, of summaries that are settled here.
-pub fn run(
-    context: &mut Context<'_>,
-    outcome: &Outcome,
-    problems: &[String],
-    roles: Vec<String>,
-) -> LockGraph {
+pub fn run(context: &mut Context<'_>, outcome: &Outcome, problems: &[String], roles: Roles) -> LockGraph {
     let entries = &outcome.entries;
     // Each by what all had found before: code of one may be given to another.
     let found: Vec<Summary> = entries.iter().map(|body| Flow::run_entry(context, *body)).collect();
@@ -37,7 +33,8 @@ pub fn run(
     let (context, settled) = (&*context, context.summaries.as_slice());
     let nodes = Nodes::new(context, settled, entries);
     let numbers = Numbers::new(context, settled, entries, &nodes);
-    let mut graph = LockGraph { roles, bodies: context.index.read(), ..LockGraph::default() };
+    let Roles { names: roles, tiers } = roles;
+    let mut graph = LockGraph { roles, tiers, bodies: context.index.read(), ..LockGraph::default() };
     graph.waits.clone_from(&numbers.waits);
     graph.classes = numbers.classes(context, &ownership);
     let mut sites: BTreeSet<(usize, Span)> = BTreeSet::new();

@@ -30,8 +30,22 @@
 //! a closed walk of it. The *only if* part does not: the shorter walk may be one that a gate keeps from closing. So a
 //! graph with gates may be refuted although nothing can happen; but it is not proved where something can.
 //!
+//! Where no chain of `controls` has more than *k* domains ([`LockGraph::tiers`]), the same holds of the product of the
+//! split graph with the *k* tiers (`proof/tiers.rs`): a node for each tier of the owner, an arc from tier to tier for each
+//! nesting whose relation can be that of domains in these tiers. *If*: give the waiters of a circular wait the tiers of
+//! the owners of their locks; the owner does not change while somebody waits, and of a lock of nobody any tier will do,
+//! since `Other` leads to it and away from it; the wait is then a closed walk of the product, and the argument above
+//! stands. There is even less to be feared: a component with an `Up` nesting inside has a way back to the lower tier.
+//! *Only if*: a closed walk of the product through another nesting than `Same`, walked twice around if `Other` is in it
+//! once, fits a domain of its own for each stretch of `Same`, in the tier that the walk gives it. `Up` and `Down` follow
+//! the tiers, so they make a strict order without longer chains, and the two ends of `Other` are in different parts
+//! of it. Instance order, recursions, readers and gates are about nodes and locks, not about owners, and stay what they
+//! are; a preempting context is a lock of nobody. The order may grow meanwhile, but not beyond the bound, which
+//! `lockdep::owner` sees to at run time. A graph is decided without its bound first, so that a proof that can do
+//! without it does not rest on it.
+//!
 //! The certificate is the proof of the *if* part in numbers: component, then height of the owner, then the place
-//! in a topological order of the Same-nestings, then the instance key.
+//! in a topological order of the Same-nestings, then the instance key; with a bound, for each tier.
 //!
 //! *Limits.* The premise is generous: nestings that no two CPUs can make at once (program phases, or a common outer
 //! lock that two nestings of the walk share which do not follow each other in it) are taken to meet. Every nesting counts, those that rest on unresolved calls too. Waits for anything
@@ -39,10 +53,12 @@
 //! has writers of that class.
 //!
 //! Sources: strong dependency paths are Linux lockdep's (`Documentation/locking/lockdep-design.rst`); components by
-//! Kosaraju and Sharir, linear time. `tests/proof_theorem.rs` compares both directions with explicit instances.
+//! Kosaraju and Sharir, linear time. `tests/proof_theorem.rs` compares both directions with explicit instances, and
+//! `tests/proof_tiers.rs` where there is a bound.
 
 mod causes;
 mod split;
+mod tiers;
 mod walk;
 
 use lockdep::order::Relation;
@@ -52,7 +68,8 @@ use crate::graph::LockGraph;
 use crate::witness::Witness;
 
 use causes::{Causes, Components};
-use split::Split;
+use split::{Split, Spot};
+use tiers::Tiers;
 
 pub use causes::is_reader_recursion;
 
@@ -73,7 +90,12 @@ pub enum Decision {
 /// Decides whether a circular wait is possible; time linear in the graph if not.
 pub fn decide(graph: &LockGraph) -> Decision {
     let split = Split::new(graph);
-    let components = components(&split);
+    let mut components = Components::new(&split, Tiers::ANY);
+    let is_proved = |components: &Components| Causes::find(graph, &split, components).is_empty();
+    // A proof that needs no bound says nothing of it.
+    if graph.tiers.is_some() && !is_proved(&components) {
+        components = Components::new(&split, Tiers(graph.tiers));
+    }
     let causes = Causes::find(graph, &split, &components);
     if !causes.is_empty() {
         let (witnesses, further) = causes.witnesses();
@@ -100,41 +122,39 @@ pub fn gated(graph: &LockGraph) -> Vec<Witness> {
 }
 
 fn circles(graph: &LockGraph, split: &Split) -> (Vec<Witness>, usize) {
-    Causes::find(graph, split, &components(split)).witnesses()
-}
-
-fn components(split: &Split) -> Components {
-    Components {
-        all: split.components(|_| true),
-        same: split.components(|edge| edge.relation == Relation::Same),
-    }
+    Causes::find(graph, split, &Components::new(split, Tiers(graph.tiers))).witnesses()
 }
 
 fn certify(graph: &LockGraph, split: &Split, components: &Components) -> Certificate {
-    let layers = components.all.iter().max().map_or(0, |last| last + 1);
-    let mut directions = vec![Direction::None; layers];
+    let mut directions = vec![Direction::None; components.count()];
     for edge in &split.edges {
-        let layer = components.all[edge.to];
         let direction = match edge.relation {
             Relation::Up => Direction::Up,
             Relation::Down => Direction::Down,
             Relation::Same | Relation::Other => continue,
         };
-        if edge.from().any(|from| components.all[from] == layer) {
-            directions[layer] = direction;
-        }
+        components.inside(edge).for_each(|layer| directions[layer] = direction);
     }
-    let position = |node: usize| Position { layer: components.all[node], rank: components.same[node] };
-    let gated = split.gated.iter().map(|((class, recursive, gates), node)| Gated {
-        class: *class,
-        recursive: *recursive,
-        gates: gates.iter().copied().cloned().collect(),
-        position: position(*node),
+    let tiers = || 0..components.tiers.count();
+    let position = |spot: Spot| Position { layer: components.of(spot), rank: components.same[spot.0] };
+    let gated = split.gated.iter().flat_map(|((class, recursive, gates), node)| {
+        tiers().map(move |tier| Gated {
+            class: *class,
+            recursive: *recursive,
+            tier,
+            gates: gates.iter().copied().cloned().collect(),
+            position: position((*node, tier)),
+        })
     });
+    let stand = |kind: usize| {
+        let of_class = move |class: usize| tiers().map(move |tier| position((2 * class + kind, tier)));
+        (0..graph.classes.len()).flat_map(of_class).collect()
+    };
     Certificate {
+        tiers: components.tiers.0,
         directions,
-        non_recursive: (0..graph.classes.len()).map(|class| position(2 * class)).collect(),
-        recursive: (0..graph.classes.len()).map(|class| position(2 * class + 1)).collect(),
+        non_recursive: stand(0),
+        recursive: stand(1),
         gated: gated.collect(),
     }
 }

@@ -8,7 +8,8 @@
 //!
 //! Domains are (chain, height): of two in one chain the higher controls the lower, those of two chains are strangers.
 //! No other strict order deadlocks where these do not (`tests/proof_theorem.rs` has the argument). A closed walk
-//! need not be longer than four times the nodes: twice around, through an `Up` and a `Down` nesting of one component.
+//! need not be longer than four times the nodes that are arrived at: twice around, through an `Up` and a `Down` nesting
+//! of one component. With *k* tiers at most heights are below *k*, and twice these nodes for each tier are enough.
 //!
 //! Source: Barrett, Fontaine and Tinelli, "The SMT-LIB Standard: Version 2.6".
 
@@ -104,7 +105,12 @@ pub fn deadlock_exists(graph: &LockGraph, w: &mut dyn fmt::Write) -> fmt::Result
     for ((class, ..), node) in &nodes.gated {
         writeln!(w, "; node {node}: {}, waited for with gates", graph.name(*class))?;
     }
-    let longest = 4 * nodes.count;
+    let tiers = graph.tiers.map(|tiers| usize::from(tiers.get()));
+    let reached: BTreeSet<usize> = edges(graph).map(|edge| nodes.arrival(edge)).collect();
+    let longest = 2 * tiers.unwrap_or(2).max(2) * reached.len();
+    if let Some(tiers) = tiers {
+        writeln!(w, "; no chain of domains has more than {tiers}")?;
+    }
     writeln!(
         w,
         "; the waiter of step i: its node, the chain and height of the owner (chain -1: nobody), the instance"
@@ -115,6 +121,9 @@ pub fn deadlock_exists(graph: &LockGraph, w: &mut dyn fmt::Write) -> fmt::Result
         }
         writeln!(w, "(assert (>= chain{step} (- 1)))")?;
         writeln!(w, "(assert (=> (= chain{step} (- 1)) (= height{step} 0)))")?;
+        if let Some(tiers) = tiers {
+            writeln!(w, "(assert (and (<= 0 height{step}) (< height{step} {tiers})))")?;
+        }
         for (number, class) in graph.classes.iter().enumerate() {
             let owned = match class.ownership {
                 Ownership::Owned => ">= chain",
@@ -181,25 +190,41 @@ pub fn certificate_exists(graph: &LockGraph, w: &mut dyn fmt::Write) -> fmt::Res
     writeln!(w, "; sat: a certificate exists, and these are its numbers; unsat: none does")?;
     writeln!(w, "(set-logic QF_UFLIA)\n; 1 is up, 2 is down\n(declare-fun direction (Int) Int)")?;
     let nodes = Nodes::new(graph);
-    for node in 0..nodes.count {
-        writeln!(w, "(declare-const layer{node} Int)\n(declare-const rank{node} Int)")?;
+    let tiers = graph.tiers.map_or(1, |tiers| usize::from(tiers.get()));
+    for (node, tier) in (0..nodes.count).flat_map(|node| (0..tiers).map(move |tier| (node, tier))) {
+        writeln!(w, "(declare-const layer{node}.{tier} Int)\n(declare-const rank{node}.{tier} Int)")?;
     }
     if graph.nestings.keys().any(|nesting| is_self_deadlock(graph, nesting)) {
         writeln!(w, "(assert false)")?;
     }
     for edge in edges(graph) {
         let (nesting, to) = (edge.0, nodes.arrival(edge));
-        for from in nodes.blocked(edge) {
-            let inside = match graph.relation(nesting) {
-                Relation::Same if is_keyed(graph, nesting) => format!("(<= rank{from} rank{to})"),
-                Relation::Same => format!("(< rank{from} rank{to})"),
-                Relation::Up => format!("(= (direction layer{from}) 1)"),
-                Relation::Down => format!("(= (direction layer{from}) 2)"),
-                Relation::Other => "false".to_owned(),
-            };
-            let climbs = format!("(< layer{from} layer{to})");
-            writeln!(w, "(assert (or {climbs} (and (= layer{from} layer{to}) {inside})))")?;
+        let relation = graph.relation(nesting);
+        let tiers = (0..tiers).flat_map(|tier| (0..tiers).map(move |then| (tier, then)));
+        for (tier, then) in tiers.filter(|&tiers| graph.tiers.is_none() || fits(relation, tiers)) {
+            for from in nodes.blocked(edge) {
+                let (from, to) = (format!("{from}.{tier}"), format!("{to}.{then}"));
+                let inside = match relation {
+                    Relation::Same if is_keyed(graph, nesting) => format!("(<= rank{from} rank{to})"),
+                    Relation::Same => format!("(< rank{from} rank{to})"),
+                    Relation::Up => format!("(= (direction layer{from}) 1)"),
+                    Relation::Down => format!("(= (direction layer{from}) 2)"),
+                    Relation::Other => "false".to_owned(),
+                };
+                let climbs = format!("(< layer{from} layer{to})");
+                writeln!(w, "(assert (or {climbs} (and (= layer{from} layer{to}) {inside})))")?;
+            }
         }
     }
     writeln!(w, "(check-sat)")
+}
+
+/// Whether a relation can be that of owners in two tiers, of the held lock and the wanted one.
+fn fits(relation: Relation, (held, wanted): (usize, usize)) -> bool {
+    match relation {
+        Relation::Same => wanted == held,
+        Relation::Up => wanted > held,
+        Relation::Down => wanted < held,
+        Relation::Other => true,
+    }
 }

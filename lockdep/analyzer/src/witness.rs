@@ -70,7 +70,8 @@ impl Witness {
                 relation: graph.relation(nesting),
             })
             .collect();
-        let Owners { of, controls, count } = owners::fewest(&stops)?;
+        let Owners { of, controls, count } =
+            owners::fewest(&stops, graph.tiers.map_or(usize::MAX, |tiers| tiers.get().into()))?;
         let next = |at: usize| (at + 1) % walk.len();
         let cpus = walk
             .iter()

@@ -35,7 +35,10 @@ fn what_was_written_is_read_and_accepted() {
     assert_eq!(graph_file::write(&read).expect("a text"), text);
     let again = certificate_file::read(&read, &certificate).expect("a certificate");
     assert_eq!(certificate_file::write(&read, &again).expect("a text"), certificate);
-    assert_eq!(verify(&certificate, &text).expect("a proof"), Covered { classes: 3, nestings: 4 });
+    assert_eq!(
+        verify(&certificate, &text).expect("a proof"),
+        Covered { classes: 3, nestings: 4, tiers: None }
+    );
 }
 
 #[test]
@@ -152,7 +155,7 @@ fn each_error_says_what_is_wrong() {
     );
     assert_eq!(
         complaint(&graph, &graph),
-        "not a certificate file: unknown field `classes`, expected one of `format`, `directions`, `positions`, `gated` at line 3 column 11"
+        "not a certificate file: unknown field `classes`, expected one of `format`, `tiers`, `directions`, `positions`, `gated` at line 3 column 11"
     );
     assert_eq!(
         complaint(&certificate.replace("certificate-1", "certificate-9"), &graph),

@@ -4,6 +4,7 @@
 //! them hold one lock or one gate. A gate beside a lock is told from others by that lock, one in a static is itself.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU8;
 
 use lockdep::order::{Discipline, Relation};
 use lockdep_analyzer::certificate::{self, Certificate, Direction, Gated, Position};
@@ -17,6 +18,8 @@ use lockdep_analyzer::{certificate_file, graph_file};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
+#[path = "board/depth.rs"]
+mod depth;
 #[path = "board/notation.rs"]
 mod notation;
 #[path = "board/oracle.rs"]
@@ -66,7 +69,8 @@ fn evidence(gates: Gates) -> Evidence {
 }
 
 fn graph() -> impl Strategy<Value = LockGraph> {
-    vec(nesting(), 0..6).prop_map(|nestings| {
+    let tiers = prop_oneof![2 => Just(None), 1 => (1..4_u8).prop_map(NonZeroU8::new)];
+    (vec(nesting(), 0..6), tiers).prop_map(|(nestings, tiers)| {
         let class = |number: usize| Class {
             name: format!("class{number}"),
             level: None,
@@ -74,7 +78,8 @@ fn graph() -> impl Strategy<Value = LockGraph> {
             ordered: false,
             ownership: Ownership::Owned,
         };
-        let mut graph = LockGraph { classes: (0..=CLASSES).map(class).collect(), ..LockGraph::default() };
+        let classes = (0..=CLASSES).map(class).collect();
+        let mut graph = LockGraph { classes, tiers, ..LockGraph::default() };
         for (nesting, gates) in nestings {
             graph.add(nesting, evidence(gates));
         }
@@ -92,6 +97,12 @@ fn instances<'a>(gates: &'a Gates, held: Lock, wanted: Lock) -> BTreeSet<(&'a Ga
     };
     let of_held = gates.held.iter().map(|gate| instance(gate, held));
     of_held.chain(gates.wanted.iter().map(|gate| instance(gate, wanted))).collect()
+}
+
+/// Every hierarchy of up to three domains that the graph allows.
+fn worlds(graph: &LockGraph) -> impl Iterator<Item = World> {
+    let most = graph.tiers.map_or(usize::MAX, |tiers| tiers.get().into());
+    (0..=3).flat_map(World::all).filter(move |world| depth::tiers(world) <= most)
 }
 
 /// Whether CPUs can wait for each other in a circle.
@@ -136,9 +147,10 @@ fn any_certificate() -> impl Strategy<Value = Certificate> {
     let position = || (0..3_usize, 0..3_usize).prop_map(|(layer, rank)| Position { layer, rank });
     let direction = prop_oneof![Just(Direction::None), Just(Direction::Up), Just(Direction::Down)];
     let waiters = (0..CLASSES, any::<bool>(), btree_set(gate(), 0..3), position())
-        .prop_map(|(class, recursive, gates, position)| Gated { class, recursive, gates, position });
+        .prop_map(|(class, recursive, gates, position)| Gated { class, recursive, tier: 0, gates, position });
     (vec(direction, 3), vec(position(), CLASSES + 1), vec(position(), CLASSES + 1), vec(waiters, 0..5))
         .prop_map(|(directions, non_recursive, recursive, gated)| Certificate {
+            tiers: None,
             directions,
             non_recursive,
             recursive,
@@ -158,7 +170,7 @@ proptest! {
     fn what_is_proved_does_not_deadlock(graph in graph()) {
         if let Decision::Proved(certificate) = decide(&graph) {
             prop_assert_eq!(certificate::check(&graph, &certificate), Ok(()));
-            for world in (0..=3).flat_map(World::all) {
+            for world in worlds(&graph) {
                 prop_assert!(!deadlocks(&world, &graph), "{:?}", world);
             }
         }
@@ -168,7 +180,7 @@ proptest! {
     #[test]
     fn an_accepted_certificate_means_no_deadlock(graph in graph(), certificate in any_certificate()) {
         if certificate::check(&graph, &certificate).is_ok() {
-            for world in (0..=3).flat_map(World::all) {
+            for world in worlds(&graph) {
                 prop_assert!(!deadlocks(&world, &graph), "{:?}", world);
             }
         }
@@ -286,10 +298,11 @@ fn a_certificate_is_taken_at_its_word_about_nobody() {
     let at = |layer: usize| Position { layer, rank: 0 };
     let king = BTreeSet::from([beside(2, 1)]);
     let certificate = Certificate {
+        tiers: None,
         directions: vec![Direction::None; 3],
         non_recursive: vec![at(1), at(0), at(0)],
         recursive: vec![at(0), at(0), at(0)],
-        gated: vec![Gated { class: 1, recursive: false, gates: king.clone(), position: at(2) }],
+        gated: vec![Gated { class: 1, recursive: false, tier: 0, gates: king.clone(), position: at(2) }],
     };
     let accepted = |of_waiters: &BTreeSet<Gate>, of_holders: &BTreeSet<Gate>| {
         let mut graph = without_gates(&kings(beside(2, 1)));

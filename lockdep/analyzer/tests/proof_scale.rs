@@ -1,5 +1,7 @@
 //! Large and unkind graphs: the decision is linear, the search for witnesses bounded, nothing recurses.
 
+use std::num::NonZeroU8;
+
 use lockdep::order::Relation;
 use lockdep_analyzer::certificate;
 use lockdep_analyzer::graph::{
@@ -39,14 +41,12 @@ fn add(graph: &mut LockGraph, held: usize, wanted: usize, relation: Relation, di
     let wanted_as = [Wanted::Exclusive, Wanted::Shared, Wanted::SharedRecursive][dice.below(3)];
     let mut nesting = Nesting { held, wanted, relation, held_as, wanted_as, instances: Instances::Any };
     nesting.relation = graph.relation(&nesting);
-    let evidence = Evidence {
-        held: Vec::new(),
-        wanted: Vec::new(),
-        owners: (String::new(), String::new()),
-        possible: dice.below(8) == 0,
-        gates: Gates::default(),
-    };
-    graph.add(nesting, evidence);
+    graph.add(nesting, evidence(dice.below(8) == 0));
+}
+
+fn evidence(possible: bool) -> Evidence {
+    let owners = (String::new(), String::new());
+    Evidence { held: Vec::new(), wanted: Vec::new(), owners, possible, gates: Gates::default() }
 }
 
 /// The witnesses, checked, and how many causes have none.
@@ -64,8 +64,8 @@ fn proved(graph: &LockGraph) {
     assert_eq!(certificate::check(graph, &certificate), Ok(()));
 }
 
-#[test]
-fn a_hundred_thousand_nestings_are_proved() {
+/// Nestings from classes to later ones.
+fn large() -> LockGraph {
     let (mut graph, mut dice) = (classes(10_000), Dice(1));
     while graph.nestings.len() < 100_000 {
         let (a, b) = (dice.below(10_000), dice.below(10_000));
@@ -74,7 +74,37 @@ fn a_hundred_thousand_nestings_are_proved() {
             add(&mut graph, a.min(b), a.max(b), relation, &mut dice);
         }
     }
-    proved(&graph);
+    graph
+}
+
+#[test]
+fn a_hundred_thousand_nestings_are_proved() {
+    proved(&large());
+}
+
+/// A ring besides, of four steps up and one to a stranger, that takes five tiers.
+#[test]
+fn a_hundred_thousand_nestings_are_proved_by_their_tiers() {
+    for tiers in [2, 4] {
+        let mut graph = large();
+        graph.tiers = NonZeroU8::new(tiers);
+        let first = graph.classes.len();
+        graph.classes.extend(
+            classes(5)
+                .classes
+                .into_iter()
+                .map(|class| Class { name: format!("{} of the ring", class.name), ..class }),
+        );
+        for held in 0..5 {
+            let relation = if held == 4 { Relation::Other } else { Relation::Up };
+            let (held_as, wanted_as, instances) = (Held::Exclusive, Wanted::Exclusive, Instances::Any);
+            let (held, wanted) = (first + held, first + (held + 1) % 5);
+            graph.add(Nesting { held, wanted, relation, held_as, wanted_as, instances }, evidence(false));
+        }
+        let Decision::Proved(certificate) = decide(&graph) else { panic!("not proved with {tiers} tiers") };
+        assert_eq!(certificate.tiers, graph.tiers);
+        assert_eq!(certificate::check(&graph, &certificate), Ok(()));
+    }
 }
 
 #[test]

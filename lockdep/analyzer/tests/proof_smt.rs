@@ -4,11 +4,12 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::num::NonZeroU8;
 use std::process::{Command, Stdio};
 
 use lockdep::order::Relation;
 use lockdep_analyzer::graph::{
-    Class, Evidence, Gates, Held, Instances, LockGraph, Nesting, Ownership, Wanted,
+    Class, Evidence, Gate, Gates, Held, Instances, LockGraph, Nesting, Ownership, Wanted, Which,
 };
 use lockdep_analyzer::proof::{Decision, decide};
 use lockdep_analyzer::smt::{certificate_exists, deadlock_exists};
@@ -35,8 +36,34 @@ impl Dice {
     }
 }
 
+/// What a graph has besides nestings.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum With {
+    Nothing,
+    Gates,
+    Tiers,
+}
+
+/// Up to two of two gates each of holders and waiters; one in a static is everywhere.
+fn gates(dice: &mut Dice) -> Gates {
+    let beside = |field: u32| Which::Beside { gate: vec![field], lock: vec![9] };
+    let all = [beside(0), beside(1), Which::Static("king".to_owned())];
+    let mut gates = Gates::default();
+    for _ in 0..dice.below(4) {
+        let gate = Gate { class: CLASSES, which: all[dice.below(3)].clone() };
+        let of = if gate.which == all[2] { 2 } else { dice.below(3) };
+        if of != 0 {
+            gates.held.insert(gate.clone());
+        }
+        if of != 1 {
+            gates.wanted.insert(gate);
+        }
+    }
+    gates
+}
+
 /// Relations are drawn from a mix of each graph's own, or nearly every graph would be refuted.
-fn graph(dice: &mut Dice) -> LockGraph {
+fn graph(dice: &mut Dice, with: With) -> LockGraph {
     use Relation::{Down, Same, Up};
     let mix = dice.pick(&[&[Same, Up][..], &[Same, Down], &[Same], &[Same, Same, Up, Down], &Relation::ALL]);
     let class = |number: usize, dice: &mut Dice| Class {
@@ -48,7 +75,18 @@ fn graph(dice: &mut Dice) -> LockGraph {
     };
     let mut graph = LockGraph::default();
     graph.classes.extend((0..CLASSES).map(|number| class(number, dice)));
-    for _ in 0..dice.below(6) {
+    if with == With::Gates {
+        graph.classes.push(class(CLASSES, dice));
+    }
+    if with == With::Tiers {
+        graph.tiers = NonZeroU8::new(dice.pick(&[1, 2, 2, 2]));
+    }
+    let ring = with == With::Tiers && dice.below(2) == 0;
+    if ring {
+        (0..CLASSES).for_each(|held| up_to_the_next(&mut graph, held, dice));
+    }
+    let least = if with == With::Gates { 2 } else { 0 };
+    for _ in 0..if ring { 1 } else { least + dice.below(6) } {
         let (held, wanted) = (dice.below(CLASSES), dice.below(CLASSES));
         let one = held == wanted && dice.below(4) == 0;
         let mut nesting = Nesting {
@@ -65,16 +103,29 @@ fn graph(dice: &mut Dice) -> LockGraph {
             instances: if one { Instances::SameOne } else { Instances::Any },
         };
         nesting.relation = graph.relation(&nesting);
-        let evidence = Evidence {
-            held: Vec::new(),
-            wanted: Vec::new(),
-            owners: (String::new(), String::new()),
-            possible: false,
-            gates: Gates::default(),
-        };
-        graph.add(nesting, evidence);
+        let gates = if with == With::Gates { gates(dice) } else { Gates::default() };
+        graph.add(nesting, evidence(gates));
     }
     graph
+}
+
+/// One nesting of a ring that mostly goes up.
+fn up_to_the_next(graph: &mut LockGraph, held: usize, dice: &mut Dice) {
+    graph.classes[held].ownership = Ownership::Owned;
+    let nesting = Nesting {
+        held,
+        wanted: (held + 1) % CLASSES,
+        relation: dice.pick(&[Relation::Up, Relation::Up, Relation::Down, Relation::Other]),
+        held_as: Held::Exclusive,
+        wanted_as: Wanted::Exclusive,
+        instances: Instances::Any,
+    };
+    graph.add(nesting, evidence(Gates::default()));
+}
+
+fn evidence(gates: Gates) -> Evidence {
+    let owners = (String::new(), String::new());
+    Evidence { held: Vec::new(), wanted: Vec::new(), owners, possible: false, gates }
 }
 
 /// The answers to scripts, or none if there is no solver.
@@ -107,27 +158,53 @@ fn scripts(graph: &LockGraph) -> [String; 2] {
     [deadlock, certificate]
 }
 
-#[test]
-fn z3_decides_as_we_do() {
-    let mut dice = Dice(1);
-    let graphs: Vec<LockGraph> = (0..GRAPHS).map(|_| graph(&mut dice)).collect();
+/// Asks about random graphs, for how many of which a variant of the graph is decided otherwise than the graph itself.
+fn compare(seed: u64, with: With, variant: impl Fn(&LockGraph) -> LockGraph) -> Option<usize> {
+    let mut dice = Dice(seed);
+    let graphs: Vec<LockGraph> = (0..GRAPHS).map(|_| graph(&mut dice, with)).collect();
     let Some(answers) = answers(&graphs.iter().flat_map(scripts).collect::<Vec<_>>()) else {
         println!("skipped: there is no z3");
-        return;
+        return None;
     };
     assert_eq!(answers.len(), 2 * GRAPHS);
-    let mut refuted = 0;
+    let is_refuted = |graph: &LockGraph| matches!(decide(graph), Decision::Refuted { .. });
+    let (mut refuted, mut otherwise) = (0, 0);
     for (graph, answer) in graphs.iter().zip(answers.chunks(2)) {
-        let ours = matches!(decide(graph), Decision::Refuted { .. });
+        let ours = is_refuted(graph);
         let mut nestings = String::new();
-        for nesting in graph.nestings.keys() {
-            writeln!(nestings, "{nesting:?}").expect("a String takes everything");
+        for (nesting, evidence) in &graph.nestings {
+            writeln!(nestings, "{nesting:?} {:?}", evidence.gates).expect("a String takes everything");
         }
-        assert_eq!(answer, [ours, !ours], "{:?}\n{nestings}", graph.classes);
+        assert_eq!(answer, [ours, !ours], "{:?} {:?}\n{nestings}", graph.tiers, graph.classes);
         refuted += usize::from(ours);
+        otherwise += usize::from(ours != is_refuted(&variant(graph)));
     }
     assert!((GRAPHS / 4..GRAPHS * 3 / 4).contains(&refuted), "{refuted} of {GRAPHS} are refuted");
     println!("{GRAPHS} graphs, {refuted} refuted");
+    Some(otherwise)
+}
+
+#[test]
+fn z3_decides_as_we_do() {
+    compare(1, With::Nothing, LockGraph::clone);
+}
+
+#[test]
+fn z3_decides_as_we_do_with_gates() {
+    let without = |graph: &LockGraph| {
+        let mut graph = graph.clone();
+        graph.nestings.values_mut().for_each(|evidence| evidence.gates = Gates::default());
+        graph
+    };
+    let by_gates = compare(2, With::Gates, without);
+    assert!(by_gates.is_none_or(|count| count >= 10), "gates decide {by_gates:?} of {GRAPHS}");
+}
+
+#[test]
+fn z3_decides_as_we_do_with_few_tiers() {
+    let unbounded = |graph: &LockGraph| LockGraph { tiers: None, ..graph.clone() };
+    let by_bound = compare(3, With::Tiers, unbounded);
+    assert!(by_bound.is_none_or(|count| count >= 10), "the bound decides {by_bound:?} of {GRAPHS}");
 }
 
 /// The thread's nestings with and without a hierarchy, and through a page of nobody.

@@ -8,99 +8,24 @@
 
 use lockdep::order::Relation;
 use lockdep_analyzer::certificate::{self, Certificate, Direction, Position};
-use lockdep_analyzer::graph::{
-    Class, Evidence, Gates, Held, Instances, LockGraph, Nesting, Ownership, Wanted,
-};
+use lockdep_analyzer::graph::{LockGraph, Ownership};
 use lockdep_analyzer::proof::{Decision, decide};
 use lockdep_analyzer::witness::Witness;
-use proptest::collection::vec;
 use proptest::prelude::*;
 
 #[path = "board/oracle.rs"]
 mod oracle;
+#[path = "board/random.rs"]
+mod random;
 #[path = "board/referee.rs"]
 mod referee;
 
 use oracle::World;
-
-const CLASSES: usize = 3;
+use random::{any_certificate, graph};
 
 fn config() -> ProptestConfig {
     let default = ProptestConfig::default();
     ProptestConfig { cases: default.cases.max(400), failure_persistence: None, ..default }
-}
-
-fn class() -> impl Strategy<Value = Class> {
-    let ownership = prop_oneof![
-        6 => Just(Ownership::Owned),
-        2 => Just(Ownership::Unowned),
-        1 => Just(Ownership::Unknown),
-    ];
-    (ownership, any::<bool>(), any::<bool>()).prop_map(|(ownership, recursive, ordered)| Class {
-        name: String::new(),
-        level: None,
-        recursive,
-        ordered,
-        ownership,
-    })
-}
-
-/// Relations are drawn with one of them scarce or absent now and then, or nearly every graph would be refuted.
-fn nesting(relations: [u32; 4]) -> impl Strategy<Value = Nesting> {
-    let relation = proptest::sample::select(
-        Relation::ALL.iter().zip(relations).flat_map(|(r, n)| vec![*r; n as usize]).collect::<Vec<_>>(),
-    );
-    let held_as = prop_oneof![Just(Held::Exclusive), Just(Held::Shared)];
-    let wanted_as = prop_oneof![
-        1 => Just(Wanted::Exclusive),
-        1 => Just(Wanted::Shared),
-        2 => Just(Wanted::SharedRecursive)
-    ];
-    let instances = prop_oneof![3 => Just(Instances::Any), 1 => Just(Instances::SameOne)];
-    (0..CLASSES, 0..CLASSES, relation, held_as, wanted_as, instances).prop_map(
-        |(held, wanted, relation, held_as, wanted_as, instances)| {
-            let instances = if held == wanted { instances } else { Instances::Any };
-            Nesting { held, wanted, relation, held_as, wanted_as, instances }
-        },
-    )
-}
-
-fn evidence() -> Evidence {
-    Evidence {
-        held: Vec::new(),
-        wanted: Vec::new(),
-        owners: (String::new(), String::new()),
-        possible: false,
-        gates: Gates::default(),
-    }
-}
-
-fn graph() -> impl Strategy<Value = LockGraph> {
-    let mix = prop_oneof![
-        Just([4, 4, 0, 0]),
-        Just([4, 0, 4, 0]),
-        Just([1, 0, 0, 0]),
-        Just([3, 2, 2, 0]),
-        Just([4, 1, 1, 1])
-    ];
-    let nestings = mix.prop_flat_map(|mix| vec(nesting(mix), 0..7));
-    (vec(class(), CLASSES), nestings).prop_map(|(classes, nestings)| {
-        let mut graph = LockGraph { classes, ..LockGraph::default() };
-        for (number, class) in graph.classes.iter_mut().enumerate() {
-            class.name = format!("class{number}");
-        }
-        for mut nesting in nestings {
-            // What the ownership of the classes leaves open, as the flow analysis would say it.
-            nesting.relation = match (graph.is_unowned(nesting.held), graph.is_unowned(nesting.wanted)) {
-                (true, true) => Relation::Same,
-                (false, false) if nesting.instances == Instances::SameOne => Relation::Same,
-                (false, false) => nesting.relation,
-                _ => Relation::Other,
-            };
-            graph.add(nesting, evidence());
-        }
-        graph
-    })
 }
 
 fn witnesses(graph: &LockGraph) -> Vec<Witness> {
@@ -108,22 +33,6 @@ fn witnesses(graph: &LockGraph) -> Vec<Witness> {
         Decision::Proved(_) => Vec::new(),
         Decision::Refuted { witnesses, .. } => witnesses,
     }
-}
-
-fn position() -> impl Strategy<Value = Position> {
-    (0..3_usize, 0..3_usize).prop_map(|(layer, rank)| Position { layer, rank })
-}
-
-fn any_certificate() -> impl Strategy<Value = Certificate> {
-    let direction = prop_oneof![Just(Direction::None), Just(Direction::Up), Just(Direction::Down)];
-    (vec(direction, 3), vec(position(), CLASSES), vec(position(), CLASSES)).prop_map(
-        |(directions, non_recursive, recursive)| Certificate {
-            directions,
-            non_recursive,
-            recursive,
-            gated: Vec::new(),
-        },
-    )
 }
 
 /// The certificate with one number changed, for every change that takes a nesting's climb away.
@@ -233,7 +142,7 @@ proptest! {
 
     /// The checker alone: whatever it accepts, nothing deadlocks.
     #[test]
-    fn an_accepted_certificate_means_no_deadlock(graph in graph(), certificate in any_certificate()) {
+    fn an_accepted_certificate_means_no_deadlock(graph in graph(), certificate in any_certificate(None)) {
         if certificate::check(&graph, &certificate).is_ok() {
             prop_assert!(!World::chains(2, 12).is_deadlocked(&graph));
         }

@@ -140,7 +140,7 @@ fn judge(
     for (package, targets) in &packages {
         shell.status("Analyzing", format_args!("{package} ({})", targets.join(", ")));
     }
-    let options = Options { callbacks: settings.analyze.callbacks };
+    let options = Options { callbacks: settings.analyze.callbacks, tiers: settings.analyze.tiers };
     let linked = Linked::new(settings, project, &collected, models, options);
     let graph = match linked.read() {
         Some(graph) => graph,

@@ -3,6 +3,7 @@
 //! It knows the spelling of options and nothing of what they lead to; `settings.rs` makes sense of them. Only
 //! `main.rs` parses.
 
+use std::num::NonZeroU8;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
@@ -127,6 +128,11 @@ pub struct Analyze {
     /// Take a `RefCell` for a lock of one thread: to borrow it again is a `recursion`, and panics
     #[arg(long)]
     pub refcell: bool,
+    /// How many domains control each other in a chain at most, which the program has to see to
+    ///
+    /// The program's own bound counts, too: `roles { …; tiers = N }` in `lock_order!`.
+    #[arg(long, value_name = "N")]
+    pub tiers: Option<NonZeroU8>,
     /// What the workspace says of its own locks and of these options [default: `lockdep.toml` at its root]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,

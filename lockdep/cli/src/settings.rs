@@ -96,6 +96,7 @@ impl Settings {
         self.analyze.include_dep.extend_from_slice(&defaults.include_dep);
         self.analyze.allow_possible |= defaults.allow_possible;
         self.analyze.refcell |= defaults.refcell;
+        self.analyze.tiers = self.analyze.tiers.or(defaults.tiers);
         self
     }
 

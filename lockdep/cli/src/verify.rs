@@ -26,8 +26,11 @@ pub struct ReadError {
 pub fn verify(verify: &Verify, shell: &Shell) -> Result<u8, Failure> {
     let (certificate, graph) = (read(&verify.certificate)?, read(&verify.graph)?);
     match certificate_file::verify(&certificate, &graph) {
-        Ok(Covered { classes, nestings }) => {
-            let text = format!("verified: no circular wait among {nestings} nestings of {classes} classes\n");
+        Ok(Covered { classes, nestings, tiers }) => {
+            let bound =
+                tiers.map_or(String::new(), |tiers| format!(", with {tiers} tiers of domains at most"));
+            let text =
+                format!("verified: no circular wait among {nestings} nestings of {classes} classes{bound}\n");
             output::write(&text, None)?;
             Ok(0)
         }

@@ -12,10 +12,19 @@
 //! Walks need not be simple: in a strongly connected component any two edges lie on one closed walk. The component
 //! is what e's head reaches and what reaches e's tail, both without e: a path that uses e can be cut at its last, or
 //! first, use.
+//!
+//! Where `controls` has few tiers (`owner::limit_tiers`), (a) is asked of the graph in which every node stands once for
+//! each tier of the owner: a walk must come back to the tier where it began, so one that would take more tiers closes no
+//! circle and e may be added after all. That criterion is met by what met the other, and a bound is only ever lowered,
+//! so what was accepted before still satisfies it. More than [`TIERS`] tiers are taken for any number. The chain that is
+//! reported shows nestings of the component, not the tiers.
+
+use core::ops::Range;
 
 use super::{Chain, Edge, Learned};
 use crate::bits::Bits;
 use crate::order::Relation;
+use crate::owner;
 
 /// A class (even: reached by N, odd: reached by R).
 type Node = u16;
@@ -52,6 +61,19 @@ impl Nodes {
     fn iter(&self) -> impl Iterator<Item = Node> + use<> {
         let Nodes([fair, recursive]) = *self;
         fair.iter().map(|class| node(class, 0)).chain(recursive.iter().map(|class| node(class, 1)))
+    }
+}
+
+/// As many tiers are told apart, so that a kernel's stack has room.
+const TIERS: usize = 4;
+
+/// Where the owner of the wanted lock can be, if that of the held one is in `tier`.
+fn after(tier: usize, relation: Relation, tiers: usize) -> Range<usize> {
+    match relation {
+        Relation::Same => tier..tier + 1,
+        Relation::Up => tier + 1..tiers,
+        Relation::Down => 0..tier,
+        Relation::Other => 0..tiers,
     }
 }
 
@@ -143,6 +165,31 @@ impl View<'_> {
         chain.push(bit.and_then(|bit| self.learned.seen(from, to, bit)));
     }
 
+    /// Whether a walk from `start`, where `edge` arrives, leads back to `goals`, where it leaves, and to the same tier.
+    fn closes_within(&self, tiers: usize, edge: Edge, start: Node, goals: Nodes) -> bool {
+        (0..tiers).any(|began| {
+            let mut found = [Nodes::NONE; TIERS];
+            after(began, edge.relation, tiers).for_each(|tier| found[tier].add(start));
+            let mut grows = true;
+            while grows {
+                grows = false;
+                for (tier, relation) in
+                    (0..tiers).flat_map(|tier| Relation::ALL.map(|relation| (tier, relation)))
+                {
+                    for at in found[tier].iter() {
+                        self.step(at, mask(relation), false, |other| {
+                            for then in after(tier, relation, tiers) {
+                                grows |= !found[then].has(other);
+                                found[then].add(other);
+                            }
+                        });
+                    }
+                }
+            }
+            goals.iter().any(|goal| found[began].has(goal))
+        })
+    }
+
     fn judge(&self, edge: Edge) -> Option<Chain> {
         let start = node(edge.to.into(), usize::from(edge.wants_recursive()));
         let mut goals = Nodes::NONE;
@@ -181,6 +228,10 @@ impl View<'_> {
         } else {
             return None;
         };
+        let tiers = owner::tiers().map(usize::from).filter(|&tiers| tiers <= TIERS);
+        if tiers.is_some_and(|tiers| !self.closes_within(tiers, edge, start, goals)) {
+            return None;
+        }
         let mut at = start;
         for &relation in needed.iter().filter(|&&relation| relation != edge.relation) {
             if let Some((tail, then)) = find(relation) {

@@ -11,6 +11,7 @@ use crate::counters::{Counters, counters};
 use crate::graph;
 use crate::held::Mode;
 use crate::observed::{Observed, for_each, nesting};
+use crate::owner;
 use crate::visit::{Busy, alone};
 
 /// Calls `each` with the classes in use, in the order of their first use, and with their position in it.
@@ -93,7 +94,7 @@ fn wanted_as(mode: Mode) -> &'static str {
     }
 }
 
-/// Writes the graph file (`lockdep-graph-1`) that `cargo lockdep` reads: classes and nestings, no sites. Whether a class's
+/// Writes the graph file (`lockdep-graph-1`) that `cargo lockdep` reads: classes, nestings and the bound of the tiers, no sites. Whether a class's
 /// locks have owners is left open, since the relation of each nesting was seen.
 ///
 /// # Errors
@@ -101,7 +102,11 @@ fn wanted_as(mode: Mode) -> &'static str {
 pub fn write_graph(w: &mut dyn Write) -> fmt::Result {
     // Before the classes, so that every nesting's are listed.
     let nr_nestings = nr_nestings()?;
-    w.write_str("{\n  \"format\": \"lockdep-graph-1\",\n  \"classes\": [")?;
+    w.write_str("{\n  \"format\": \"lockdep-graph-1\",")?;
+    if let Some(tiers) = owner::tiers() {
+        write!(w, "\n  \"tiers\": {tiers},")?;
+    }
+    w.write_str("\n  \"classes\": [")?;
     classes(|position, class| {
         w.write_str(if position == 0 { "\n    {\"name\": " } else { ",\n    {\"name\": " })?;
         string(w, Name(class))?;

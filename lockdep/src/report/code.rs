@@ -11,6 +11,8 @@ pub enum Code {
     Recursion,
     /// An operation was entered by a domain that does not control its subject.
     RoleUnfounded,
+    /// Domains control each other in a longer chain than the roles of an operation permit.
+    TiersExceeded,
     /// A lock was released that this CPU does not hold.
     NotHeld,
     /// The nesting closes a circle with nestings seen before.
@@ -39,10 +41,11 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Code; 15] = [
+    pub const ALL: [Code; 16] = [
         Code::OrderViolation,
         Code::Recursion,
         Code::RoleUnfounded,
+        Code::TiersExceeded,
         Code::NotHeld,
         Code::LockOrderCycle,
         Code::UnorderedInstances,
@@ -63,6 +66,7 @@ impl Code {
             Code::OrderViolation => "order-violation",
             Code::Recursion => "recursion",
             Code::RoleUnfounded => "role-unfounded",
+            Code::TiersExceeded => "tiers-exceeded",
             Code::NotHeld => "not-held",
             Code::LockOrderCycle => "lock-order-cycle",
             Code::UnorderedInstances => "unordered-instances",

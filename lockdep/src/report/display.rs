@@ -46,6 +46,9 @@ impl Report {
             Code::AssertionFailed => "assertion failed",
             Code::TableFull => "a table of the checker is full",
             Code::RoleUnfounded => "operation entered by a domain that does not control its subject",
+            Code::TiersExceeded => {
+                "operation entered where more domains control each other in a chain than declared"
+            }
             Code::NotHeld => "lock released that this CPU does not hold",
             Code::OrderViolation | Code::Recursion => "locking order violation",
         }
@@ -122,6 +125,9 @@ impl Report {
             Matter::Table(table) => {
                 let (what, capacity) = table.name();
                 write!(f, "{}: {what}; raise {capacity}", self.headline())
+            }
+            Matter::Tiers { tiers, site } => {
+                write!(f, "{}\n  tiers:  {tiers} at most, for the operation at {site}", self.headline())
             }
             Matter::Roles { lower, upper, site } => {
                 writeln!(f, "{}", self.headline())?;

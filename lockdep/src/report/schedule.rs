@@ -2,7 +2,8 @@
 //!
 //! The circle of a report is one of classes and relations. Here it becomes one of locks: each step gets an owner, so that
 //! every two in a row stand to each other as they were seen to (DESIGN: "a smallest set of domains"), and a lock that the walk
-//! comes to twice cuts it short, since its holder can be one CPU only. No heap, and nothing is looked up: a report is data.
+//! comes to twice cuts it short, since its holder can be one CPU only. No heap, and nothing is looked up but how many
+//! tiers of owners there may be.
 
 use core::panic::Location;
 
@@ -12,7 +13,7 @@ use crate::graph::Chain;
 use crate::held::Mode;
 use crate::observed::Observed;
 use crate::order::{Relation, permits};
-use crate::owner::OwnerId;
+use crate::owner::{self, OwnerId};
 
 /// Once round a circle of the longest chain, or twice, with owners that change places.
 const MAX_STEPS: usize = 2 * (MAX_CHAIN + 1);
@@ -131,7 +132,8 @@ fn slope(relation: Relation) -> i8 {
 }
 
 impl Report {
-    /// A schedule that ends in the deadlock; `None` if the report is not about one, or its circle was not kept whole.
+    /// A schedule that ends in the deadlock; `None` if the report is not about one, if its circle was not kept whole, or if this
+    /// way round takes more tiers of owners than there are ([`owner::limit_tiers`]).
     pub fn schedule(&self) -> Option<Schedule<'_>> {
         let circle = match &self.matter {
             Matter::Cycle { closing, chain, .. } if chain.hidden == 0 => {
@@ -174,7 +176,7 @@ impl Report {
         let mut schedule = Schedule::of(circle);
         schedule.walk();
         schedule.cut();
-        Some(schedule)
+        schedule.fits_tiers(owner::tiers()).then_some(schedule)
     }
 }
 
@@ -274,6 +276,12 @@ impl<'a> Schedule<'a> {
         }
     }
 
+    /// Whether no chain has more owners than there are tiers.
+    fn fits_tiers(&self, tiers: Option<u8>) -> bool {
+        let in_chain = |chain: u8| self.parties().filter(move |party| party.chain == chain).count();
+        tiers.is_none_or(|tiers| (0..3).all(|chain| in_chain(chain) <= usize::from(tiers)))
+    }
+
     fn is_one_lock(&self, one: usize, other: usize) -> bool {
         let lock = |step: usize| {
             let Step { link, party, second } = self.steps[step];
@@ -346,56 +354,4 @@ impl<'a> Schedule<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::order::Discipline;
-
-    static CLASSES: [Class; 3] = [Class::undeclared("A"), Class::undeclared("B"), Class::undeclared("C")];
-    const E: Mode = Mode::Exclusive;
-
-    fn report(links: &[(usize, Mode, usize, Mode, Relation)]) -> Report {
-        let here = Location::caller();
-        let seen =
-            |&(held, held_mode, wanted, wanted_mode, relation): &(usize, Mode, usize, Mode, Relation)| {
-                Observed {
-                    held: &CLASSES[held],
-                    held_mode,
-                    wanted: &CLASSES[wanted],
-                    wanted_mode,
-                    relation,
-                    sites: (here, here),
-                }
-            };
-        let mut chain = Chain::EMPTY;
-        links[1..].iter().for_each(|link| chain.push(Some(seen(link))));
-        let matter = Matter::Cycle { closing: seen(&links[0]), wanted: None, held: None, chain };
-        Report { code: Code::LockOrderCycle, cpu: 0, discipline: &Discipline::HIERARCHY, matter }
-    }
-
-    #[test]
-    fn three_that_are_strangers_in_a_row_are_three() {
-        let link = |held, wanted| (held, E, wanted, E, Relation::Other);
-        let report = report(&[link(0, 1), link(1, 2), link(2, 0)]);
-        let schedule = report.schedule().expect("a circle");
-        assert!(schedule.parties().map(|party| party.chain).eq([0, 1, 2]));
-        for actor in schedule.actors() {
-            assert_ne!(actor.holds.expect("a lock").party.chain, actor.wants.party.chain);
-        }
-    }
-
-    /// The first part of the walk ends in a recursive read of what is read: nobody waits there.
-    #[test]
-    fn what_is_kept_of_a_walk_is_strong() {
-        let same = Relation::Same;
-        let report = report(&[
-            (0, E, 1, E, same),
-            (1, Mode::Shared, 2, E, same),
-            (2, E, 1, Mode::SharedRecursive, same),
-            (1, E, 0, E, same),
-        ]);
-        let schedule = report.schedule().expect("a circle");
-        let pairs =
-            schedule.actors().map(|actor| (actor.holds.expect("a lock").class.name, actor.wants.class.name));
-        assert!(pairs.eq([("A", "B"), ("B", "A")]));
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@ use lockdep::class::Class;
 use lockdep::context::HARDIRQ;
 use lockdep::held::Mode;
 use lockdep::observed::MAX_REFUSED;
+use lockdep::owner::add_control;
 use lockdep::report::Code;
 use lockdep::wait::Wait;
 use lockdep::{InRole, LockOwner, Map, Owner, OwnerId};
@@ -58,6 +59,15 @@ fn provoke(code: Code) {
             let (low, high) = (Player(OwnerId::NOBODY), Player(OwnerId::NOBODY));
             let low = InRole::<_, lockdep::__private::RoleAt<Low, 0>>::new(&low);
             let high = InRole::<_, lockdep::__private::RoleAt<High, 1>>::new(&high);
+            lockdep::__private::enter_operation(&low, &high);
+        }
+        Code::TiersExceeded => {
+            let [low, middle, high] = [(); 3].map(|()| Owner::register(false).expect("a free owner"));
+            add_control(middle.id(), low.id()).expect("no cycle");
+            add_control(high.id(), middle.id()).expect("no cycle");
+            let (low, high) = (Player(low.id()), Player(high.id()));
+            let low = InRole::<_, lockdep::__private::RoleAt<Low, 0, 2>>::new(&low);
+            let high = InRole::<_, lockdep::__private::RoleAt<High, 1, 2>>::new(&high);
             lockdep::__private::enter_operation(&low, &high);
         }
         Code::NotHeld => rook.release(),

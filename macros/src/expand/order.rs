@@ -84,12 +84,13 @@ fn role_items(roles: &Roles) -> TokenStream {
         let parameter = format_ident!("{}", text.to_upper_camel_case(), span = name.span());
         let parameter_title = format!("A `D` in the role `{text}`, for the signature of an operation.");
         let rank = Literal::usize_unsuffixed(rank);
+        let tiers = (roles.tiers != 0).then(|| Literal::u8_unsuffixed(roles.tiers)).into_iter();
         quote! {
             #[doc = #title]
             #[doc = ""]
             #(#docs)*
             #[allow(dead_code, reason = "a role may be named by its parameter type alone")]
-            pub type #name = ::lockdep::__private::RoleAt<decl::#name, #rank>;
+            pub type #name = ::lockdep::__private::RoleAt<decl::#name, #rank #(, #tiers)*>;
 
             #[doc = #parameter_title]
             #[allow(dead_code, reason = "a role may be named by its own type alone")]

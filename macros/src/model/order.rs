@@ -76,11 +76,27 @@ pub struct Roles {
     pub docs: Vec<Attribute>,
     /// Their names, lowest first.
     pub names: Vec<Ident>,
+    /// How many domains a chain of controllers has at most; 0 for any number.
+    pub tiers: u8,
+}
+
+/// The number of tiers that `literal` declares; with fewer than two nobody could be in two roles.
+pub fn tiers(literal: &LitInt) -> syn::Result<u8> {
+    match literal.base10_parse::<u8>() {
+        Ok(tiers) if tiers >= 2 => Ok(tiers),
+        _ => Err(syn::Error::new(literal.span(), "`tiers` is a number from 2 to 255: of domains in a chain")),
+    }
 }
 
 impl Roles {
-    /// The chain `names`, written at `span`.
-    pub fn new(docs: Vec<Attribute>, names: Vec<Ident>, span: Span, diagnostics: &mut Diagnostics) -> Roles {
+    /// The chain `names` with this bound of tiers, written at `span`.
+    pub fn new(
+        docs: Vec<Attribute>,
+        names: Vec<Ident>,
+        tiers: u8,
+        span: Span,
+        diagnostics: &mut Diagnostics,
+    ) -> Roles {
         if names.len() < 2 {
             diagnostics
                 .report(span, "roles are a chain of two or more, such as `roles { subject < control }`");
@@ -95,7 +111,7 @@ impl Roles {
                 None => kept.push(name),
             }
         }
-        Roles { docs, names: kept }
+        Roles { docs, names: kept, tiers }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The grammar of `lock_order!`.
 //!
 //! ```text
-//! table    := docs vis "order" NAME "{" (class ";")* "}" [ docs "roles" "{" NAME ("<" NAME)+ "}" ]
+//! table    := docs vis "order" NAME "{" (class ";")* "}" [ docs "roles" "{" NAME ("<" NAME)+ [tiers] "}" ]
+//! tiers    := ";" "tiers" "=" NUMBER [ ";" ]
 //! class    := docs NAME "=" LEVEL ("," property)*
 //! property := "recursive" [ "=" STRING ] | "ordered_by" "=" NAME
 //! ```
@@ -14,7 +15,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, LitInt, LitStr, Token, Visibility, braced};
 
 use crate::diagnostics::{self, Diagnostics};
-use crate::model::order::{Class, Level, Order, Roles};
+use crate::model::order::{self, Class, Level, Order, Roles};
 
 /// The order that `input` declares; nothing if not even its name could be read.
 pub fn order(input: TokenStream, diagnostics: &mut Diagnostics) -> Option<Order> {
@@ -119,10 +120,27 @@ fn roles(input: ParseStream<'_>, diagnostics: &mut Diagnostics) -> syn::Result<R
     braced!(content in input);
     let parser = |input: ParseStream<'_>| {
         let names = chain(input)?;
-        if input.is_empty() { Ok(names) } else { Err(input.error("expected `<` and the next higher role")) }
+        match input.is_empty() || input.peek(Token![;]) {
+            true => Ok((names, tiers(input)?)),
+            false => Err(input.error("expected `<` and the next higher role, or `; tiers = …`")),
+        }
     };
-    let Some(names) = diagnostics.take(parser.parse2(content.parse()?)) else { return Ok(Roles::default()) };
-    Ok(Roles::new(docs, names, span, diagnostics))
+    let parsed = diagnostics.take(parser.parse2(content.parse()?));
+    let Some((names, tiers)) = parsed else { return Ok(Roles::default()) };
+    Ok(Roles::new(docs, names, tiers, span, diagnostics))
+}
+
+/// `; tiers = 2`, or nothing.
+fn tiers(input: ParseStream<'_>) -> syn::Result<u8> {
+    input.parse::<Option<Token![;]>>()?;
+    if input.is_empty() {
+        return Ok(0);
+    }
+    keyword(input, "tiers", "expected `tiers = …`, of how many domains may control each other in a chain")?;
+    input.parse::<Token![=]>()?;
+    let number = order::tiers(&input.parse()?)?;
+    input.parse::<Option<Token![;]>>()?;
+    if input.is_empty() { Ok(number) } else { Err(input.error("expected the end of the roles")) }
 }
 
 /// `a < b < c`, as far as it goes.

@@ -8,6 +8,8 @@ use lockdep::owner::add_control;
 
 #[path = "../../fixtures/altp2m-before-host/src/lib.rs"]
 mod altp2m_before_host;
+#[path = "../../fixtures/any-tiers/src/lib.rs"]
+mod any_tiers;
 #[path = "../../fixtures/host-before-altp2m/src/lib.rs"]
 mod host_before_altp2m;
 #[path = "../../fixtures/lookup-before-paging/src/lib.rs"]
@@ -20,6 +22,8 @@ mod mutual_targets;
 mod one_way_target;
 #[path = "../../fixtures/ordered-caller/src/lib.rs"]
 mod ordered_caller;
+#[path = "../../fixtures/two-tiers/src/lib.rs"]
+mod two_tiers;
 #[path = "../../fixtures/unordered-caller/src/lib.rs"]
 mod unordered_caller;
 #[path = "../../fixtures/unshare-before-altp2m/src/lib.rs"]
@@ -42,11 +46,11 @@ const fn call(function: &'static str, held: usize, wanted: usize) -> Call {
     Call { function, held, wanted }
 }
 
-/// A fixture with two domains.
+/// A fixture with its domains.
 pub struct Program {
     /// Its directory.
     pub name: &'static str,
-    /// Every legal call.
+    /// Legal calls, and as many as a deadlock takes.
     pub calls: Vec<Call>,
     /// Makes a call.
     pub run: Box<dyn Fn(Call) + Sync>,
@@ -54,7 +58,7 @@ pub struct Program {
     pub owners: Vec<(&'static str, usize, usize)>,
 }
 
-const NAMES: [&str; 2] = ["A", "B"];
+const NAMES: [&str; 3] = ["A", "B", "C"];
 
 /// Two domains that stay, since programs may keep one in the other.
 fn domains<D>(make: impl Fn(Owner) -> D) -> [&'static D; 2] {
@@ -65,7 +69,7 @@ fn places<D>(domains: [&'static D; 2]) -> Vec<(&'static str, usize, usize)> {
     NAMES.into_iter().zip(domains).map(|(name, domain)| place(name, domain)).collect()
 }
 
-fn place<D>(name: &'static str, at: &'static D) -> (&'static str, usize, usize) {
+fn place<D>(name: &'static str, at: &D) -> (&'static str, usize, usize) {
     let start = std::ptr::from_ref(at).addr();
     (name, start, start + size_of::<D>())
 }
@@ -109,6 +113,7 @@ pub fn refuted() -> Vec<Program> {
                 ("lazy_copy", |d| altp2m_before_host::lazy_copy(d, 1)),
             ],
         ),
+        any_tiers(),
         of_one_domain(
             "lookup-under-paging",
             lookup_under_paging::Domain::new,
@@ -148,6 +153,7 @@ pub fn proved() -> Vec<Program> {
         ),
         one_way_target(),
         ordered_caller(),
+        two_tiers(),
         unshare_before_altp2m(),
     ]
 }
@@ -278,6 +284,74 @@ fn unshare_before_altp2m() -> Program {
             "share" => share(page, domains[call.held], 1),
             "change_altp2m_gfn" => change_altp2m_gfn(domains[call.held], page, 1),
             _ => unknown(call),
+        }),
+    }
+}
+
+/// Domains above each other: the owners in the first of each pair control those in the second.
+fn tiers<D, const COUNT: usize>(controls: &[(usize, usize)], make: impl Fn(Owner) -> D) -> Box<[D; COUNT]> {
+    let owners = [(); COUNT].map(|()| Owner::register(false).expect("a free owner"));
+    for &(upper, lower) in controls {
+        add_control(owners[upper].id(), owners[lower].id()).expect("no cycle, and tiers enough");
+    }
+    Box::new(owners.map(make))
+}
+
+/// As the witness has it: A controls C, and C controls B.
+fn any_tiers() -> Program {
+    use any_tiers::mm::{Control, Subject};
+    use any_tiers::{Domain, SharedPage, log_dirty, map, publish, unshare};
+    let domains: Box<[Domain; 3]> = tiers(&[(0, 2), (2, 1)], Domain::new);
+    let page = Box::new(SharedPage::new());
+    let mut owners: Vec<_> = NAMES.into_iter().zip(&*domains).map(|(name, d)| place(name, d)).collect();
+    owners.push(place("page", &*page));
+    Program {
+        name: "any-tiers",
+        calls: vec![
+            call("log_dirty", 1, 2),
+            call("log_dirty", 2, 0),
+            call("map", 1, 2),
+            call("map", 2, 0),
+            call("publish", 0, 0),
+            call("unshare", 1, 1),
+        ],
+        owners,
+        run: Box::new(move |call| {
+            let (held, wanted) = (&domains[call.held], &domains[call.wanted]);
+            match call.function {
+                "log_dirty" => log_dirty(Subject::new(held), Control::new(wanted)),
+                "map" => map(Subject::new(held), Control::new(wanted)),
+                "publish" => publish(held, &page),
+                "unshare" => unshare(&page, wanted),
+                _ => unknown(call),
+            }
+        }),
+    }
+}
+
+/// As deep as it may be: a third domain above the controller would be refused.
+fn two_tiers() -> Program {
+    use two_tiers::mm::{Control, Subject};
+    use two_tiers::{Domain, SharedPage, log_dirty, map, publish, unshare};
+    let domains: Box<[Domain; 2]> = tiers(&[(1, 0)], Domain::new);
+    let page = Box::new(SharedPage::new());
+    let mut owners: Vec<_> = NAMES.into_iter().zip(&*domains).map(|(name, d)| place(name, d)).collect();
+    owners.push(place("page", &*page));
+    let up = ["log_dirty", "map"].map(|function| call(function, 0, 1));
+    let alone = ["publish", "unshare"].into_iter().flat_map(|f| [call(f, 0, 0), call(f, 1, 1)]);
+    Program {
+        name: "two-tiers",
+        calls: up.into_iter().chain(alone).collect(),
+        owners,
+        run: Box::new(move |call| {
+            let (held, wanted) = (&domains[call.held], &domains[call.wanted]);
+            match call.function {
+                "log_dirty" => log_dirty(Subject::new(held), Control::new(wanted)),
+                "map" => map(Subject::new(held), Control::new(wanted)),
+                "publish" => publish(held, &page),
+                "unshare" => unshare(&page, wanted),
+                _ => unknown(call),
+            }
         }),
     }
 }

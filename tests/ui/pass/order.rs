@@ -25,6 +25,17 @@ mod locks {
 /// Levels end where the bias of the runtime no longer fits.
 const _: () = assert!(65471 == u16::MAX - lockdep::order::BIAS);
 
+mod few {
+    lockdep::lock_order! {
+        /// The pieces of two players.
+        pub order Duel {
+            /// One.
+            pawn = 8;
+        }
+        roles { subject < control; tiers = 2 }
+    }
+}
+
 fn row<C: LockClass>() -> (&'static str, &'static str, u16, Flags) {
     let class = C::class();
     (class.order, class.name, class.level.get(), class.flags)
@@ -45,4 +56,6 @@ fn main() {
     assert!(queen.ends_with("locks::chess_board::decl::queen, 32, 3>"), "{queen}");
     let stub = std::any::type_name::<levels::StubDomain<'_, u8>>();
     assert!(stub.ends_with("locks::chess_board::decl::stub_domain, 1>>"), "{stub}");
+    let control = std::any::type_name::<few::levels::Control<'_, u8>>();
+    assert!(control.ends_with("few::duel::decl::control, 1, 2>>"), "{control}");
 }

@@ -3,6 +3,7 @@
 //! No judgement is made here; `judge.rs` has made it and is the only caller.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU8;
 
 use lockdep::order::{Discipline, Relation};
 
@@ -311,6 +312,16 @@ impl Phrases<'_> {
         }
         format!("lets levels only rise, but {refusal}")
     }
+}
+
+/// What a proof assumes that rests on a bound of the tiers.
+pub fn tiers(tiers: NonZeroU8) -> Assumption {
+    let text = format!(
+        "no chain of `controls` has more than {tiers} domains, as the roles declare or the settings say: \
+         `add_control` refuses the step too far once an operation was entered where checking is on, or after \
+         `limit_tiers`"
+    );
+    Assumption { kind: "tiers".to_owned(), text, sites: Vec::new() }
 }
 
 /// The note of an assumption.

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::num::NonZeroU8;
 use std::ops::Range;
 
 use lockdep::order::Discipline;
@@ -55,6 +56,8 @@ pub struct Defaults {
     pub allow_possible: bool,
     /// A `RefCell` counts as a lock.
     pub refcell: bool,
+    /// How many domains control each other in a chain at most.
+    pub tiers: Option<NonZeroU8>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -76,6 +79,7 @@ struct Analyze {
     discipline: Option<Word>,
     allow_possible: bool,
     refcell: bool,
+    tiers: Option<NonZeroU8>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -225,6 +229,7 @@ pub(super) fn read(text: &str) -> Result<(Models, Defaults), ConfigError> {
         include_dep: file.analyze.include_dep,
         allow_possible: file.analyze.allow_possible,
         refcell: file.analyze.refcell,
+        tiers: file.analyze.tiers,
     };
     let mut models = Models::new(merge.table);
     (models.own, models.described) = (merge.own, described);

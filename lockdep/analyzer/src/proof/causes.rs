@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 
 use lockdep::order::Relation;
 
-use super::split::{Edge, Split, raises_key};
-use super::walk;
+use super::split::{Edge, Split, Spot, raises_key};
+use super::tiers::Tiers;
+use super::walk::{self, Keep};
 use crate::graph::{Held, LockGraph, Nesting, Wanted};
 use crate::witness::Witness;
 
@@ -27,13 +28,47 @@ enum Cause {
     Across(usize),
 }
 
-/// Components of the split graph, by node, in topological order.
+/// Components of the split graph, in topological order.
 #[derive(Debug)]
 pub struct Components {
-    /// Over all edges.
-    pub all: Vec<usize>,
-    /// Over the edges that stay in the domain.
+    /// Over all edges, by node and tier.
+    all: Vec<usize>,
+    /// Over the edges that stay in the domain, by node.
     pub same: Vec<usize>,
+    /// How many tiers there are.
+    pub tiers: Tiers,
+}
+
+impl Components {
+    /// Those of a split graph, if there are so many tiers of domains at most.
+    pub fn new(split: &Split, tiers: Tiers) -> Components {
+        Components {
+            all: split.components(tiers, |_| true),
+            same: split.components(Tiers::ANY, |edge| edge.relation == Relation::Same),
+            tiers,
+        }
+    }
+
+    /// The component of a node and a tier.
+    pub fn of(&self, (node, tier): Spot) -> usize {
+        self.all[node * self.tiers.count() + tier]
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.all.iter().max().map_or(0, |last| last + 1)
+    }
+
+    /// The components in which an edge stays, one for each way to do so.
+    pub fn inside(&self, edge: &Edge) -> impl Iterator<Item = usize> {
+        let staying = |(from, then)| (self.of(from) == self.of((edge.to, then))).then(|| self.of(from));
+        edge.steps(self.tiers).filter_map(staying)
+    }
+
+    /// Whether an edge stays in a component of the edges that stay in the domain.
+    fn stays(&self, edge: &Edge) -> bool {
+        edge.from().any(|from| self.same[from] == self.same[edge.to])
+    }
 }
 
 /// What is wrong with a graph.
@@ -59,23 +94,19 @@ impl<'a> Causes<'a> {
             .filter(|nesting| nesting.is_recursion() && waits_for_itself(graph, nesting))
             .map(|&nesting| Cause::Recursion(nesting))
             .collect();
-        let inside =
-            |edge: &Edge, component: &[usize]| edge.from().any(|from| component[from] == component[edge.to]);
-        let upward: BTreeSet<usize> = split
-            .edges
-            .iter()
-            .filter(|edge| edge.relation == Relation::Up && inside(edge, &components.all))
-            .map(|edge| components.all[edge.to])
-            .collect();
+        let up = split.edges.iter().filter(|edge| edge.relation == Relation::Up);
+        let upward: BTreeSet<usize> = up.flat_map(|edge| components.inside(edge)).collect();
         for (index, edge) in split.edges.iter().enumerate() {
             let cause = match edge.relation {
-                Relation::Same if raises_key(graph, edge) || !inside(edge, &components.same) => continue,
+                Relation::Same if raises_key(graph, edge) || !components.stays(edge) => continue,
                 Relation::Same if edge.from().any(|from| from == edge.to) => Cause::Instances(index),
                 Relation::Same => Cause::Cycle(index),
-                _ if !inside(edge, &components.all) => continue,
                 Relation::Up => continue,
-                Relation::Down if !upward.contains(&components.all[edge.to]) => continue,
-                Relation::Down | Relation::Other => Cause::Across(index),
+                Relation::Down if components.inside(edge).any(|number| upward.contains(&number)) => {
+                    Cause::Across(index)
+                }
+                Relation::Other if components.inside(edge).next().is_some() => Cause::Across(index),
+                Relation::Down | Relation::Other => continue,
             };
             list.push(cause);
         }
@@ -89,14 +120,14 @@ impl<'a> Causes<'a> {
 
     /// The witnesses worth reporting, smallest first, and how many causes are left unexplained.
     pub fn witnesses(&self) -> (Vec<Witness>, usize) {
-        let mut work = vec![WORK; self.split.out.len()];
+        let mut work = vec![WORK; self.components.count()];
         let mut unsearched = Vec::new();
         let mut found: Vec<(Cause, Witness)> = Vec::new();
         for &cause in &self.list {
             let witness = match cause {
                 Cause::Recursion(nesting) => Witness::of(self.graph, &[nesting]),
                 Cause::Instances(edge) | Cause::Cycle(edge) | Cause::Across(edge) => {
-                    let work = &mut work[self.components.all[self.split.edges[edge].to]];
+                    let work = &mut work[self.components.of((self.split.edges[edge].to, 0))];
                     if *work == 0 {
                         unsearched.push(edge);
                         continue;
@@ -130,15 +161,16 @@ impl<'a> Causes<'a> {
 
     /// The smallest witness through an edge: of certain nestings if there is one, else of possible ones too.
     fn smallest(&self, first: usize, across: bool, work: &mut usize) -> Option<Witness> {
-        let component = if across { &self.components.all } else { &self.components.same };
-        let number = component[self.split.edges[first].to];
-        let keep = |edge: &Edge| component[edge.to] == number && (across || edge.relation == Relation::Same);
-        let certain = |edge: &Edge| keep(edge) && !edge.possible;
-        let search = |keep: &dyn Fn(&Edge) -> bool, work: &mut usize| {
-            walk::smallest(self.graph, self.split, first, keep, work)
+        let components = self.components;
+        let tiers = if across { components.tiers } else { Tiers::ANY };
+        let keep = |from: Spot, edge: &Edge, to: Spot| match across {
+            true => components.of(from) == components.of(to),
+            false => edge.relation == Relation::Same && components.same[from.0] == components.same[to.0],
         };
-        let found = if self.split.edges[first].possible { None } else { search(&certain, work) };
-        found.or_else(|| search(&keep, work))
+        let certain = |from: Spot, edge: &Edge, to: Spot| !edge.possible && keep(from, edge, to);
+        let mut search = |keep: &Keep| walk::smallest(self.graph, self.split, tiers, first, keep, work);
+        let found = if self.split.edges[first].possible { None } else { search(&certain) };
+        found.or_else(|| search(&keep))
     }
 }
 

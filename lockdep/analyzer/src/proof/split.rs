@@ -14,7 +14,11 @@ use lockdep::order::Relation;
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
+use super::tiers::Tiers;
 use crate::graph::{Gate, Held, Instances, LockGraph, Nesting};
+
+/// A node of the split graph, and the tier of the owner of the lock that is waited for there.
+pub type Spot = (usize, usize);
 
 /// A nesting as an edge; it is one or more arcs of the split graph.
 #[derive(Clone, Debug)]
@@ -37,6 +41,12 @@ impl Edge {
     /// The nodes that it leaves.
     pub fn from(&self) -> impl Iterator<Item = usize> {
         self.from.iter().copied()
+    }
+
+    /// Where it leads from, and the tier in which it then arrives.
+    pub fn steps(&self, tiers: Tiers) -> impl Iterator<Item = (Spot, usize)> {
+        let spots = self.from().flat_map(move |from| (0..tiers.count()).map(move |tier| (from, tier)));
+        spots.flat_map(move |spot| tiers.after(spot.1, self.relation).map(move |then| (spot, then)))
     }
 
     /// Two nestings of one group differ only in kinds, and have one cause.
@@ -120,22 +130,25 @@ impl<'a> Split<'a> {
         Split { edges, out, gated }
     }
 
-    /// By node: its strongly connected component over the edges that `keep` keeps. Components are numbered such
+    /// By node and tier: its strongly connected component over the edges that `keep` keeps. Components are numbered such
     /// that every edge between two of them climbs.
     ///
     /// petgraph's `kosaraju_scc`, not its `tarjan_scc`: the latter recurses, and a chain of some ten thousand
     /// classes overflows the stack. Both give components in reverse topological order, the same on every run.
-    pub fn components(&self, keep: impl Fn(&Edge) -> bool) -> Vec<usize> {
-        let mut digraph = DiGraph::<(), ()>::with_capacity(self.out.len(), self.edges.len() * 2);
-        for _ in &self.out {
+    pub fn components(&self, tiers: Tiers, keep: impl Fn(&Edge) -> bool) -> Vec<usize> {
+        let count = tiers.count();
+        let mut digraph =
+            DiGraph::<(), ()>::with_capacity(self.out.len() * count, self.edges.len() * 2 * count);
+        for _ in 0..self.out.len() * count {
             digraph.add_node(());
         }
         for edge in self.edges.iter().filter(|edge| keep(edge)) {
-            for from in edge.from() {
-                digraph.add_edge(NodeIndex::new(from), NodeIndex::new(edge.to), ());
+            for ((from, tier), then) in edge.steps(tiers) {
+                let (from, to) = (from * count + tier, edge.to * count + then);
+                digraph.add_edge(NodeIndex::new(from), NodeIndex::new(to), ());
             }
         }
-        let mut component = vec![0; self.out.len()];
+        let mut component = vec![0; self.out.len() * count];
         for (number, nodes) in kosaraju_scc(&digraph).into_iter().rev().enumerate() {
             for node in nodes {
                 component[node.index()] = number;

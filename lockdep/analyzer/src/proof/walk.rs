@@ -2,7 +2,8 @@
 //!
 //! Whether domains exist for a closed walk depends on little: how often its owners are strangers (0, 1, more) and
 //! whether it goes up and down. So the search is breadth-first over (node, [`Turns`]), at most twelve states per
-//! node: exact, and linear in the graph however large the component is. Among the shortest walks the one with the
+//! node, and with a bounded hierarchy as many for each pair of tiers, that of the first owner and the present one: exact, and
+//! linear in the graph however large the component is. Among the shortest walks the one with the
 //! fewest domains wins, then the one with the shortest call chains. Called by `proof/causes.rs` only.
 //!
 //! # Which closed walks domains can carry out
@@ -16,13 +17,18 @@
 //!
 //! These are the cases of [`Turns::close`]. The converse holds too: a ring in one direction would make a domain
 //! control itself, and the ends of a path that never turns are equal or related.
+//!
+//! With *k* tiers at most, the walk has to return to the tier where it began, and every step has to fit the tiers
+//! (`proof/tiers.rs`). If it does, `Up` and `Down` follow the tiers, so no chain of the domains above is longer than *k*;
+//! if some domains fit, their tiers are such a walk.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use lockdep::order::Relation;
 
-use super::split::{Edge, Split};
+use super::split::{Edge, Split, Spot};
+use super::tiers::Tiers;
 use crate::graph::{LockGraph, Nesting};
 use crate::witness::Witness;
 
@@ -54,8 +60,11 @@ impl Turns {
     }
 }
 
-/// A node and how the walk came there.
-type State = (usize, Turns);
+/// Where the walk is, in which tier it began, and how it came there.
+type State = (Spot, usize, Turns);
+
+/// Whether the search takes an edge, from one spot to another.
+pub type Keep<'a> = dyn Fn(Spot, &Edge, Spot) -> bool + 'a;
 
 /// The state before (none: the walk's first step), and the edge from there.
 type Way = (Option<State>, usize);
@@ -78,11 +87,12 @@ const COMPARED: usize = 1024;
 pub fn smallest(
     graph: &LockGraph,
     split: &Split<'_>,
+    tiers: Tiers,
     first: usize,
-    keep: &dyn Fn(&Edge) -> bool,
+    keep: &Keep<'_>,
     work: &mut usize,
 ) -> Option<Witness> {
-    let (reached, ends) = search(split, first, keep, work)?;
+    let (reached, ends) = search(split, tiers, first, keep, work)?;
     // Owners depend on classes and relations only; of walks that differ in modes the best evidence is enough.
     let mut shapes: BTreeMap<Shape, (usize, Vec<Nesting>)> = BTreeMap::new();
     for walk in walks(split, &reached, &ends) {
@@ -109,18 +119,27 @@ pub fn smallest(
 /// Breadth first from `first` to the nearest states from which the walk closes.
 fn search(
     split: &Split<'_>,
+    tiers: Tiers,
     first: usize,
-    keep: &dyn Fn(&Edge) -> bool,
+    keep: &Keep<'_>,
     work: &mut usize,
 ) -> Option<(HashMap<State, Reached>, Vec<State>)> {
     let start = &split.edges[first];
     // Looked up only, never iterated: its order cannot show.
-    let mut reached = HashMap::new();
-    let mut level = vec![(start.to, Turns::default().after(start.relation))];
-    reached.insert(level[0], Reached { distance: 1, ways: vec![(None, first)] });
+    let mut reached: HashMap<State, Reached> = HashMap::new();
+    let mut level: Vec<State> = Vec::new();
     let mut distance = 1;
+    for (from, then) in start.steps(tiers).filter(|&(from, then)| keep(from, start, (start.to, then))) {
+        let state = ((start.to, then), from.1, Turns::default().after(start.relation));
+        reached.entry(state).or_insert_with(|| {
+            level.push(state);
+            Reached { distance, ways: vec![(None, first)] }
+        });
+    }
     while !level.is_empty() {
-        let closed = |&&(node, turns): &&State| turns.close() && start.from().any(|from| from == node);
+        let closed = |&&((node, tier), began, turns): &&State| {
+            tier == began && turns.close() && start.from().any(|from| from == node)
+        };
         let ends: Vec<State> = level.iter().filter(closed).copied().collect();
         if !ends.is_empty() {
             return Some((reached, ends));
@@ -128,19 +147,22 @@ fn search(
         distance += 1;
         let mut next = Vec::new();
         for &state in &level {
-            *work = work.saturating_sub(1 + split.out[state.0].len());
-            for &index in &split.out[state.0] {
+            let (spot, began, turns) = state;
+            *work = work.saturating_sub(1 + split.out[spot.0].len());
+            for &index in &split.out[spot.0] {
                 let edge = &split.edges[index];
-                if !keep(edge) {
-                    continue;
-                }
-                let to = (edge.to, state.1.after(edge.relation));
-                let entry = reached.entry(to).or_insert_with(|| {
-                    next.push(to);
-                    Reached { distance, ways: Vec::new() }
-                });
-                if entry.distance == distance {
-                    entry.ways.push((Some(state), index));
+                for then in tiers.after(spot.1, edge.relation) {
+                    if !keep(spot, edge, (edge.to, then)) {
+                        continue;
+                    }
+                    let to = ((edge.to, then), began, turns.after(edge.relation));
+                    let entry = reached.entry(to).or_insert_with(|| {
+                        next.push(to);
+                        Reached { distance, ways: Vec::new() }
+                    });
+                    if entry.distance == distance {
+                        entry.ways.push((Some(state), index));
+                    }
                 }
             }
         }

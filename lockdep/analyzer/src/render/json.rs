@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::num::NonZeroU8;
 
 use lockdep::order::Relation;
 use serde::{Serialize, Serializer};
@@ -30,6 +31,9 @@ struct Document<'a> {
     bodies: usize,
     /// Lowest first.
     roles: &'a [String],
+    /// How many tiers of domains there are at most; absent if there is no bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tiers: Option<NonZeroU8>,
     classes: Vec<Class<'a>>,
     acquisitions: Vec<Acquisition<'a>>,
     nestings: Vec<Edge<'a>>,
@@ -161,9 +165,11 @@ struct Cpu<'a> {
     wanted_instance: usize,
 }
 
-/// See `certificate.rs`: `directions` by layer, positions by class.
+/// See `certificate.rs`: `directions` by layer, positions by class and, if it rests on a bound of the tiers, by tier.
 #[derive(Serialize)]
 struct Certificate<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tiers: Option<NonZeroU8>,
     directions: &'a [Direction],
     positions: Vec<Place<'a>>,
     /// Where waiters with gates stand.
@@ -175,6 +181,8 @@ struct Certificate<'a> {
 struct GatedPlace<'a> {
     class: &'a str,
     recursive: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tier: Option<usize>,
     gates: Vec<Gate<'a>>,
     position: Position,
 }
@@ -182,6 +190,8 @@ struct GatedPlace<'a> {
 #[derive(Serialize)]
 struct Place<'a> {
     class: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tier: Option<usize>,
     non_recursive: Position,
     recursive: Position,
 }
@@ -199,6 +209,7 @@ pub fn render(judgement: &Judgement, w: &mut dyn fmt::Write) -> fmt::Result {
         verdict: outcome(&judgement.verdict),
         bodies: graph.bodies,
         roles: &graph.roles,
+        tiers: graph.tiers,
         classes: graph.classes.iter().map(class).collect(),
         acquisitions: (graph.acquisitions.iter())
             .map(|(class, span)| Acquisition { class: graph.name(*class), span })
@@ -313,9 +324,11 @@ fn certificate(judgement: &Judgement) -> Option<Certificate<'_>> {
         return None;
     };
     let positions = certificate.non_recursive.iter().zip(&certificate.recursive).enumerate();
+    let (tiers, of) = (certificate.tiers, certificate.nr_tiers());
     let positions = positions
-        .map(|(class, (&non_recursive, &recursive))| Place {
-            class: judgement.graph.name(class),
+        .map(|(number, (&non_recursive, &recursive))| Place {
+            class: judgement.graph.name(number / of),
+            tier: tiers.map(|_| number % of),
             non_recursive,
             recursive,
         })
@@ -323,8 +336,9 @@ fn certificate(judgement: &Judgement) -> Option<Certificate<'_>> {
     let gated = certificate.gated.iter().map(|entry| GatedPlace {
         class: judgement.graph.name(entry.class),
         recursive: entry.recursive,
+        tier: tiers.map(|_| entry.tier),
         gates: gates(&judgement.graph, "wanted", &entry.gates).collect(),
         position: entry.position,
     });
-    Some(Certificate { directions: &certificate.directions, positions, gated: gated.collect() })
+    Some(Certificate { tiers, directions: &certificate.directions, positions, gated: gated.collect() })
 }

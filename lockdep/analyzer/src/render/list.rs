@@ -1,4 +1,4 @@
-//! The graph in lines: one per class, one per nesting, and the number of assumptions.
+//! The graph in lines: one per class, one per nesting, the bound on tiers and the number of assumptions.
 //!
 //! Made to be committed and compared: a line changes only if what it says changes, so there are no sites in it. Not
 //! a judgement, and not read back by anything.
@@ -27,6 +27,9 @@ pub fn render(graph: &LockGraph, w: &mut dyn fmt::Write) -> fmt::Result {
             }
         }
         writeln!(w)?;
+    }
+    if let Some(tiers) = graph.tiers {
+        writeln!(w, "tiers: {tiers}")?;
     }
     for (nesting, evidence) in &graph.nestings {
         write!(

@@ -29,6 +29,14 @@ pub fn render(judgement: &Judgement, options: &Options, w: &mut dyn fmt::Write) 
     )?;
     classes(graph, w)?;
     nestings(graph, w)?;
+    if let Some(tiers) = graph.tiers {
+        let used = matches!(&judgement.decision, Decision::Proved(proof) if proof.tiers.is_some());
+        writeln!(
+            w,
+            "\ntiers of domains: {tiers} at most{}",
+            if used { ", on which the proof rests" } else { "" }
+        )?;
+    }
     let mut possible = false;
     for finding in judgement.findings.iter().filter(|finding| finding.code != Code::Assumption) {
         if finding.level == Level::Warning && !possible {

@@ -42,10 +42,10 @@ const TESTED: usize = 64;
 /// Tried partial merges, after which all owners are left apart.
 const TRIES: usize = 20_000;
 
-/// The fewest owners that fit, or none if no owners do: two stops may not be at the same lock, since two CPUs
-/// would hold it.
-pub fn fewest(walk: &[Stop]) -> Option<Owners> {
-    let problem = Problem::new(walk)?;
+/// The fewest owners that fit, of which no chain has more than `tiers`, or none if no owners do: two stops may not be at
+/// the same lock, since two CPUs would hold it.
+pub fn fewest(walk: &[Stop], tiers: usize) -> Option<Owners> {
+    let problem = Problem::new(walk, tiers)?;
     let apart: Vec<usize> = (0..problem.sets).collect();
     let mut tries = TRIES;
     let merged = (1..problem.sets)
@@ -60,6 +60,8 @@ struct Problem {
     /// By stop: its set, unless it is unowned.
     set_of: Vec<Option<usize>>,
     sets: usize,
+    /// The most owners in a chain of `controls`.
+    tiers: usize,
     /// (upper, lower).
     controls: BTreeSet<(usize, usize)>,
     /// Different and unrelated.
@@ -69,11 +71,12 @@ struct Problem {
 }
 
 impl Problem {
-    fn new(walk: &[Stop]) -> Option<Problem> {
+    fn new(walk: &[Stop], tiers: usize) -> Option<Problem> {
         let set_of = sets(walk);
         let sets = set_of.iter().flatten().max().map_or(0, |last| last + 1);
         let mut problem = Problem {
             sets,
+            tiers,
             controls: BTreeSet::new(),
             strangers: BTreeSet::new(),
             different: BTreeSet::new(),
@@ -129,7 +132,7 @@ impl Problem {
         None
     }
 
-    /// Whether names keep `controls` a strict order and strangers unrelated.
+    /// Whether names keep `controls` a strict order without long chains, and strangers unrelated.
     ///
     /// With every set apart this holds by construction for the walks that `proof/walk.rs` closes (the argument is
     /// there), so it is not tested for very long ones, where the test is quadratic.
@@ -163,6 +166,7 @@ impl Problem {
         };
         self.different.iter().all(|&(a, b)| names[a] != names[b])
             && order()
+            && below.keys().all(|&top| height(&below, top) <= self.tiers)
             && self.strangers.iter().all(unrelated)
     }
 
@@ -177,6 +181,11 @@ impl Problem {
         let controls = self.controls.iter().map(|&(a, b)| (renamed(a), renamed(b))).collect();
         Owners { of, controls, count: order.len() }
     }
+}
+
+/// How many owners the longest chain from `top` down has. There is no cycle, and few owners control more than two.
+fn height(below: &BTreeMap<usize, BTreeSet<usize>>, top: usize) -> usize {
+    1 + below.get(&top).into_iter().flatten().map(|&next| height(below, next)).max().unwrap_or(0)
 }
 
 /// Numbers the sets of stops that `Same` joins, around the end as well.
