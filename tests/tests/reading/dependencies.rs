@@ -235,33 +235,6 @@ fn types_that_two_crates_print_alike_are_two() {
     assert!(run.stdout.contains("[lock-order-cycle]: `cellars::KEY` and `house::DOOR`"), "{}", run.stdout);
 }
 
-/// A guard inside what another crate calls `Inner`, beside an `Inner` without one.
-#[test]
-fn a_guard_in_a_type_that_another_crate_prints_alike_is_held() {
-    let _dependency = Project::library(
-        "purses",
-        "use std::sync::{Mutex, MutexGuard};\n\
-         static COINS: Mutex<u32> = Mutex::new(0);\n\
-         pub struct Inner { pub coins: MutexGuard<'static, u32> }\n\
-         pub struct Purse { pub inner: Inner }\n\
-         impl Purse { pub fn open() -> Purse { Purse { inner: Inner { coins: COINS.lock().unwrap() } } } }\n",
-    );
-    let project = user_of(
-        "market",
-        "purses",
-        "use std::sync::Mutex;\n\
-         static STALL: Mutex<u32> = Mutex::new(0);\n\
-         pub struct Inner(u32);\n\
-         pub struct Buyer { inner: Inner, purse: purses::Purse }\n\
-         fn buyer() -> Buyer { Buyer { inner: Inner(1), purse: purses::Purse::open() } }\n\
-         pub fn buy() { let _buyer = buyer(); *STALL.lock().unwrap() += 1; }\n\
-         pub fn sell() { let _stall = STALL.lock().unwrap(); drop(purses::Purse::open()) }\n",
-    );
-    let run = project.analyze(&["--include-dep", "purses"]);
-    assert_eq!(run.code, Some(1), "{}{}", run.stdout, run.stderr);
-    assert!(run.stdout.contains("[lock-order-cycle]: `market::STALL` and `purses::COINS`"), "{}", run.stdout);
-}
-
 /// The last sender of a channel inside what another crate calls `Inner`, beside an `Inner` without one.
 #[test]
 fn a_sender_in_a_type_that_another_crate_prints_alike_goes_away_with_it() {
