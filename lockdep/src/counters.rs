@@ -38,6 +38,35 @@ pub struct Counters {
     pub refusals_dropped: u32,
 }
 
+impl Counters {
+    /// Each with its name.
+    pub(crate) fn named(self) -> [(&'static str, u32); 9] {
+        // Taken apart, so that a new counter is not forgotten.
+        let Counters {
+            checked,
+            reported,
+            unattributed,
+            reentered,
+            unsent,
+            overflowed,
+            classes_dropped,
+            nestings_dropped,
+            refusals_dropped,
+        } = self;
+        [
+            ("checked", checked),
+            ("reported", reported),
+            ("unattributed", unattributed),
+            ("reentered", reentered),
+            ("unsent", unsent),
+            ("overflowed", overflowed),
+            ("classes_dropped", classes_dropped),
+            ("nestings_dropped", nestings_dropped),
+            ("refusals_dropped", refusals_dropped),
+        ]
+    }
+}
+
 /// The counters now.
 pub fn counters() -> Counters {
     let (classes_dropped, nestings_dropped, refusals_dropped) = graph::dropped();

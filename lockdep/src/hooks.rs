@@ -70,6 +70,16 @@ pub fn downgrade(now: &Attempt, from: Mode) {
     }
 }
 
+/// The holder waits until it can go on in the mode of `now`, under everything else that is held.
+///
+/// # Panics
+/// As for [`acquire`].
+pub fn upgrade(now: &Attempt, from: Mode) {
+    if crate::CHECKED {
+        validator::changed(Hold::of(now), from, true);
+    }
+}
+
 /// Its memory goes away.
 pub fn ends(address: usize) {
     if crate::CHECKED {

@@ -14,7 +14,7 @@ use crate::held::Mode;
 use crate::order::Relation;
 use crate::visit::{Busy, alone};
 pub(crate) use export::Name;
-pub use export::{write_graph, write_text};
+pub use export::{write_graph, write_json, write_text};
 
 /// A nesting as first seen. Modes that make the same kind of edge (a reader of either sort holds, a writer or a fair
 /// reader wants) are one nesting, with the modes of its first sight.

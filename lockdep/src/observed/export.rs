@@ -5,6 +5,7 @@
 //! ([`Counters::nestings_dropped`](crate::Counters)) are not: whoever compares asks [`counters`] first.
 
 use core::fmt::{self, Write};
+use core::panic::Location;
 
 use crate::class::{Class, Flags};
 use crate::counters::{Counters, counters};
@@ -129,6 +130,46 @@ pub fn write_graph(w: &mut dyn Write) -> fmt::Result {
         write!(w, ", \"relation\": \"{}\", \"instances\": \"any\"}}", seen.relation.name())
     })?;
     w.write_str("\n  ]\n}\n")
+}
+
+fn site(w: &mut dyn Write, site: &Location<'static>) -> fmt::Result {
+    w.write_str("{\"file\": ")?;
+    string(w, site.file())?;
+    write!(w, ", \"line\": {}, \"column\": {}}}", site.line(), site.column())
+}
+
+/// Writes classes, nestings with their sites, and the counters as JSON (`lockdep-observed-1`), for programs of one's own.
+///
+/// # Errors
+/// As `w`, and where [`for_each`] is [`Busy`].
+pub fn write_json(w: &mut dyn Write) -> fmt::Result {
+    let nr_nestings = nr_nestings()?;
+    w.write_str("{\n  \"format\": \"lockdep-observed-1\",\n  \"classes\": [")?;
+    classes(|position, class| {
+        w.write_str(if position == 0 { "\n    {\"name\": " } else { ",\n    {\"name\": " })?;
+        string(w, Name(class))?;
+        match class.is_declared() {
+            true => write!(w, ", \"level\": {}}}", class.level.get()),
+            false => w.write_str(", \"level\": null}"),
+        }
+    })?;
+    w.write_str("\n  ],\n  \"nestings\": [")?;
+    nestings(nr_nestings, |position, seen| {
+        w.write_str(if position == 0 { "\n    {\"held\": " } else { ",\n    {\"held\": " })?;
+        string(w, Name(seen.held))?;
+        write!(w, ", \"held_as\": \"{}\", \"held_at\": ", seen.held_mode.name())?;
+        site(w, seen.sites.0)?;
+        w.write_str(", \"wanted\": ")?;
+        string(w, Name(seen.wanted))?;
+        write!(w, ", \"wanted_as\": \"{}\", \"wanted_at\": ", seen.wanted_mode.name())?;
+        site(w, seen.sites.1)?;
+        write!(w, ", \"relation\": \"{}\"}}", seen.relation.name())
+    })?;
+    w.write_str("\n  ],\n  \"counters\": {")?;
+    for (position, (name, count)) in counters().named().into_iter().enumerate() {
+        write!(w, "{}\"{name}\": {count}", if position == 0 { "" } else { ", " })?;
+    }
+    w.write_str("}\n}\n")
 }
 
 /// Writes classes, nestings with their sites, and the counters: one a line, for a console.

@@ -7,8 +7,8 @@ use std::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
 
 /// The ways to make a lock around `$inner`, each with its class.
 macro_rules! made {
-    ($lock:ident around $inner:ty $(, $raw:ident: $bound:path)?) => {
-        impl<$($raw: $bound,)? T> $lock<$($raw,)? T> {
+    ($lock:ident around $inner:ty $(, $raw:ident: $bound:path)*) => {
+        impl<$($raw: $bound,)* T> $lock<$($raw,)* T> {
             /// One of the class of those that are made here.
             #[track_caller]
             pub const fn new(value: T) -> Self {
@@ -20,20 +20,26 @@ macro_rules! made {
                 $lock { tracker: Tracker::named(name), inner: <$inner>::new(value) }
             }
 
+            /// One of the class of those that are made here with this key: a level of a tree, a partition.
+            #[track_caller]
+            pub fn keyed(key: u32, value: T) -> Self {
+                $lock { tracker: Tracker::here_keyed(key), inner: <$inner>::new(value) }
+            }
+
             /// One of the class of the locks around a `T`, wherever they are made.
             pub fn of_type(value: T) -> Self {
                 Self::named(std::any::type_name::<T>(), value)
             }
         }
 
-        impl<$($raw: $bound,)? T: Default> Default for $lock<$($raw,)? T> {
+        impl<$($raw: $bound,)* T: Default> Default for $lock<$($raw,)* T> {
             #[track_caller]
             fn default() -> Self {
                 $lock::new(T::default())
             }
         }
 
-        impl<$($raw: $bound,)? T> From<T> for $lock<$($raw,)? T> {
+        impl<$($raw: $bound,)* T> From<T> for $lock<$($raw,)* T> {
             #[track_caller]
             fn from(value: T) -> Self {
                 $lock::new(value)
@@ -46,30 +52,30 @@ pub(crate) use made;
 
 /// `Deref`, `Debug` and `Display` by the field `inner`; with `mut`, `DerefMut` too.
 macro_rules! guarded {
-    ($guard:ident $(, $raw:ident: $bound:path)?) => {
-        impl<$($raw: $bound,)? T: ?Sized> std::ops::Deref for $guard<'_, $($raw,)? T> {
+    ($guard:ident $(, $raw:ident: $bound:path)*) => {
+        impl<$($raw: $bound,)* T: ?Sized> std::ops::Deref for $guard<'_, $($raw,)* T> {
             type Target = T;
             fn deref(&self) -> &T {
                 &self.inner
             }
         }
 
-        impl<$($raw: $bound,)? T: ?Sized + std::fmt::Debug> std::fmt::Debug for $guard<'_, $($raw,)? T> {
+        impl<$($raw: $bound,)* T: ?Sized + std::fmt::Debug> std::fmt::Debug for $guard<'_, $($raw,)* T> {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 (**self).fmt(f)
             }
         }
 
-        impl<$($raw: $bound,)? T: ?Sized + std::fmt::Display> std::fmt::Display for $guard<'_, $($raw,)? T> {
+        impl<$($raw: $bound,)* T: ?Sized + std::fmt::Display> std::fmt::Display for $guard<'_, $($raw,)* T> {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 (**self).fmt(f)
             }
         }
     };
-    (mut $guard:ident $(, $raw:ident: $bound:path)?) => {
-        crate::guarded::guarded! { $guard $(, $raw: $bound)? }
+    (mut $guard:ident $(, $raw:ident: $bound:path)*) => {
+        crate::guarded::guarded! { $guard $(, $raw: $bound)* }
 
-        impl<$($raw: $bound,)? T: ?Sized> std::ops::DerefMut for $guard<'_, $($raw,)? T> {
+        impl<$($raw: $bound,)* T: ?Sized> std::ops::DerefMut for $guard<'_, $($raw,)* T> {
             fn deref_mut(&mut self) -> &mut T {
                 &mut self.inner
             }

@@ -7,7 +7,8 @@
 //! # Classes
 //!
 //! Locks made by one call of `new` in the source are one class, however many there are ([`Mutex::new`] is
-//! `#[track_caller]`); the class is called after the place. [`named`](Mutex::named) makes one class of all locks of one name,
+//! `#[track_caller]`); the class is called after the place. [`keyed`](Mutex::keyed) makes a class per key of such a place, for
+//! the levels of a tree; [`named`](Mutex::named) makes one class of all locks of one name,
 //! [`of_type`](Mutex::of_type) one of all locks around one type, for locks that a helper makes for others.
 //!
 //! # What is seen
@@ -44,6 +45,7 @@ mod condvar;
 mod guarded;
 mod lazy_lock;
 mod mutex;
+pub mod observed;
 mod once;
 mod once_lock;
 pub mod raw;

@@ -39,7 +39,20 @@ type ByContent = BTreeMap<(&'static str, u32, u32), &'static Class>;
 
 static CLASSES: Mutex<(ByContent, usize)> = Mutex::new((BTreeMap::new(), 0));
 
+/// The names of keyed classes, by file, line, column and key.
+type ByKey = BTreeMap<(&'static str, u32, u32, u32), &'static str>;
+
+static KEYED: Mutex<ByKey> = Mutex::new(BTreeMap::new());
+
 impl Origin {
+    /// One place with one key, which is a name: so an origin stays two words, whatever the lock.
+    pub(crate) fn keyed(site: &'static Location<'static>, key: u32) -> Origin {
+        let mut keyed = KEYED.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = (site.file(), site.line(), site.column(), key);
+        let name = keyed.entry(place).or_insert_with(|| Box::leak(format!("{site}[{key}]").into_boxed_str()));
+        Origin::Named(name)
+    }
+
     /// The class of locks from here. The first call of all makes the checker know threads.
     pub(crate) fn class(self) -> &'static Class {
         for slot in self.slots() {

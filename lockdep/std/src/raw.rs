@@ -3,6 +3,10 @@
 //! Name the raw lock once, `type Mutex<T> = lockdep_std::raw::Mutex<parking_lot::RawMutex, T>`, and the rest of the program
 //! stays as it is: like `lock_api`'s, these locks are not poisoned. For locks with a declared class there is `lockdep::Mutex`.
 
+mod reentrant;
+mod timed;
+mod upgrade;
+
 use std::fmt;
 use std::sync::TryLockError;
 
@@ -11,6 +15,8 @@ use lockdep::held::Mode;
 
 use crate::guarded::{guarded, made, show};
 use crate::track::{Acquired, Tracker};
+pub use reentrant::{ReentrantMutex, ReentrantMutexGuard};
+pub use upgrade::RwLockUpgradableReadGuard;
 
 /// [`lock_api::Mutex`], checked.
 pub struct Mutex<R, T: ?Sized> {
@@ -134,6 +140,14 @@ impl<R: RawRwLock, T: ?Sized> RwLock<R, T> {
 }
 
 impl<R: RawRwLockRecursive, T: ?Sized> RwLock<R, T> {
+    /// Reads if no writer holds it, passing writers that wait.
+    #[track_caller]
+    pub fn try_read_recursive(&self) -> Option<RwLockReadGuard<'_, R, T>> {
+        let trying = self.tracker.trying(Mode::SharedRecursive);
+        let inner = self.inner.try_read_recursive()?;
+        Some(RwLockReadGuard { _acquired: trying.succeeded(), inner })
+    }
+
     /// Waits until no writer holds it, passing writers that wait, then reads.
     ///
     /// # Panics
@@ -151,7 +165,7 @@ impl<'a, R: RawRwLockDowngrade, T: ?Sized> RwLockWriteGuard<'a, R, T> {
     #[track_caller]
     pub fn downgrade(writer: Self) -> RwLockReadGuard<'a, R, T> {
         let RwLockWriteGuard { mut acquired, inner } = writer;
-        acquired.downgrade(Mode::Shared);
+        acquired.change(Mode::Shared);
         RwLockReadGuard { _acquired: acquired, inner: lock_api::RwLockWriteGuard::downgrade(inner) }
     }
 }

@@ -112,7 +112,7 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     #[track_caller]
     pub fn downgrade(writer: RwLockWriteGuard<'a, T>) -> RwLockReadGuard<'a, T> {
         let RwLockWriteGuard { mut acquired, inner } = writer;
-        acquired.downgrade(Mode::Shared);
+        acquired.change(Mode::Shared);
         RwLockReadGuard { _acquired: acquired, inner: sync::RwLockWriteGuard::downgrade(inner) }
     }
 }

@@ -38,12 +38,17 @@ impl Tracker {
     }
 
     #[track_caller]
-    fn attempt(&self, mode: Mode) -> Attempt {
+    pub(crate) fn here_keyed(key: u32) -> Tracker {
+        Tracker(Origin::keyed(Location::caller(), key))
+    }
+
+    #[track_caller]
+    fn attempt(&self, mode: Mode, reentrant: bool) -> Attempt {
         let instance = Instance {
             class: self.0.class(),
             owner: OwnerId::NOBODY,
             key: None,
-            reentrant: false,
+            reentrant,
             address: std::ptr::from_ref(self).addr(),
         };
         Attempt { instance, mode, site: Location::caller() }
@@ -52,7 +57,15 @@ impl Tracker {
     /// Before waiting for it.
     #[track_caller]
     pub(crate) fn acquire(&self, mode: Mode) -> Acquired {
-        let attempt = self.attempt(mode);
+        let attempt = self.attempt(mode, false);
+        hooks::acquire(&attempt);
+        Acquired(attempt)
+    }
+
+    /// The same of a lock that lets its holder in again.
+    #[track_caller]
+    pub(crate) fn enter(&self, mode: Mode) -> Acquired {
+        let attempt = self.attempt(mode, true);
         hooks::acquire(&attempt);
         Acquired(attempt)
     }
@@ -60,13 +73,19 @@ impl Tracker {
     /// Before an attempt that does not wait.
     #[track_caller]
     pub(crate) fn trying(&self, mode: Mode) -> Trying {
-        Trying(self.attempt(mode))
+        Trying(self.attempt(mode, false))
+    }
+
+    /// The same of a lock that lets its holder in again.
+    #[track_caller]
+    pub(crate) fn trying_to_enter(&self, mode: Mode) -> Trying {
+        Trying(self.attempt(mode, true))
     }
 
     /// Where it could have been waited for, had it not been over already.
     #[track_caller]
     pub(crate) fn might_acquire(&self) {
-        hooks::might_acquire(&self.attempt(Mode::Exclusive));
+        hooks::might_acquire(&self.attempt(Mode::Exclusive, false));
     }
 
     /// Lets go of `acquired` while this is waited for, and acquires it again. A wait with a time limit ends in any
@@ -85,7 +104,7 @@ impl Tracker {
     /// Whoever waits for this is let go.
     #[track_caller]
     pub(crate) fn signals(&self) {
-        hooks::signals(&self.attempt(Mode::Exclusive));
+        hooks::signals(&self.attempt(Mode::Exclusive, false));
     }
 }
 
@@ -102,10 +121,18 @@ impl Acquired {
 
     /// The holder goes on in `mode` without waiting.
     #[track_caller]
-    pub(crate) fn downgrade(&mut self, mode: Mode) {
+    pub(crate) fn change(&mut self, mode: Mode) {
         let from = self.0.mode;
         self.0 = Attempt { mode, site: Location::caller(), ..self.0 };
         hooks::downgrade(&self.0, from);
+    }
+
+    /// The holder waits until it can go on in `mode`.
+    #[track_caller]
+    pub(crate) fn upgrade(&mut self, mode: Mode) {
+        let from = self.0.mode;
+        self.0 = Attempt { mode, site: Location::caller(), ..self.0 };
+        hooks::upgrade(&self.0, from);
     }
 }
 

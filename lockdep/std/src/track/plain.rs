@@ -23,6 +23,10 @@ impl Tracker {
         Tracker
     }
 
+    pub(crate) const fn here_keyed(_key: u32) -> Tracker {
+        Tracker
+    }
+
     pub(crate) const fn named(_name: &'static str) -> Tracker {
         Tracker
     }
@@ -30,6 +34,16 @@ impl Tracker {
     #[inline(always)]
     pub(crate) fn acquire(&self, _mode: Mode) -> Acquired {
         Acquired
+    }
+
+    #[inline(always)]
+    pub(crate) fn enter(&self, _mode: Mode) -> Acquired {
+        Acquired
+    }
+
+    #[inline(always)]
+    pub(crate) fn trying_to_enter(&self, _mode: Mode) -> Trying {
+        Trying
     }
 
     #[inline(always)]
@@ -59,5 +73,8 @@ impl Acquired {
     pub(crate) fn got_again(&self) {}
 
     #[inline(always)]
-    pub(crate) fn downgrade(&mut self, _mode: Mode) {}
+    pub(crate) fn change(&mut self, _mode: Mode) {}
+
+    #[inline(always)]
+    pub(crate) fn upgrade(&mut self, _mode: Mode) {}
 }

@@ -96,3 +96,44 @@ fn a_generic_place_is_one_place() {
     let by_held: BTreeMap<_, _> = nestings().into_iter().collect();
     assert!(by_held.iter().all(|(held, wanted)| held == wanted), "{by_held:?}");
 }
+
+#[test]
+fn a_key_makes_a_class_of_its_own() {
+    let desk = Desk::new();
+    let levels: Vec<_> = [0, 1, 0].map(|level| Mutex::keyed(level, ())).into();
+    {
+        let _upper = levels[0].lock().unwrap();
+        drop(levels[1].lock());
+    }
+    assert!(desk.codes().is_empty(), "two levels are two classes");
+    assert!(nestings()[0].1.ends_with("[1]"), "{:?}", nestings());
+    let _upper = levels[2].lock().unwrap();
+    drop(levels[0].lock());
+    assert_eq!(desk.codes(), ["unordered-instances"], "two of one level");
+    let _lower = levels[1].lock().unwrap();
+    drop(levels[0].lock());
+    assert_eq!(desk.codes(), ["lock-order-cycle"]);
+}
+
+#[test]
+fn what_was_observed_as_json() {
+    let desk = Desk::new();
+    let (pawn, knight) = (Mutex::named("pawn \"a\"", ()), RwLock::named("knight", ()));
+    let line = line!() + 1;
+    drop((pawn.lock(), knight.read()));
+    let json: serde_json::Value = serde_json::from_str(&lockdep_std::observed::to_json()).expect("JSON");
+    let nesting = &json["nestings"].as_array().expect("a list")[0];
+    assert_eq!(
+        (nesting["held"].as_str(), nesting["held_as"].as_str()),
+        (Some("pawn \"a\""), Some("exclusive"))
+    );
+    assert_eq!((nesting["wanted"].as_str(), nesting["wanted_as"].as_str()), (Some("knight"), Some("shared")));
+    let file = "lockdep/std/tests/front/classes.rs";
+    let at = serde_json::json!({ "file": file, "line": line, "column": 16 });
+    assert_eq!((&nesting["held_at"], nesting["relation"].as_str()), (&at, Some("Same")));
+    let names: Vec<_> =
+        json["classes"].as_array().expect("a list").iter().map(|class| &class["name"]).collect();
+    assert!(names.iter().any(|name| *name == "knight"), "{names:?}");
+    assert!(json["counters"]["checked"].is_u64() && json["format"] == "lockdep-observed-1");
+    assert!(desk.codes().is_empty());
+}

@@ -8,6 +8,8 @@ mod classes;
 mod once;
 #[cfg(all(not(lockdep_off), any(lockdep, debug_assertions)))]
 mod orders;
+#[cfg(all(not(lockdep_off), any(lockdep, debug_assertions)))]
+mod raw_modes;
 mod std_like;
 #[cfg(all(not(lockdep_off), any(lockdep, debug_assertions)))]
 mod threads;
