@@ -115,7 +115,7 @@ fn has_edges(wanted: &HeldLock) -> bool {
 pub(crate) fn unasked(state: &CpuState, wanted: &Hold, excused: u64) -> Option<Tail> {
     let standing = wanted.class.standing();
     let asked = state.contexts.asked(wanted.variant()) & !excused;
-    (standing.asks(asked) == 0).then(|| Tail::new(wanted, standing.column()))
+    (standing.asks(asked) == 0).then(|| Tail::new(wanted, standing))
 }
 
 /// Whether every edge is known and nothing about the wanted class was ever objected to: then what it is as a tail.
@@ -175,7 +175,7 @@ pub(crate) fn in_order(state: &CpuState, height: usize, wanted: &Hold) -> Option
     }
     let mut below = state.held.tails(height).iter().zip(state.held.classes(height));
     let deeper = below.all(|(tail, class)| tail.is_beside(wanted) && level.is_deeper_than(class.level));
-    (deeper && !waits || is_in_order(state, height, wanted)).then(|| Tail::new(wanted, standing.column()))
+    (deeper && !waits || is_in_order(state, height, wanted)).then(|| Tail::new(wanted, standing))
 }
 
 /// The same of locks of several owners or of no declared order, and of a class that waits.

@@ -105,8 +105,13 @@ impl Standing {
 
     /// The column of its exclusive holds in the table of known edges: twice the node.
     #[inline(always)]
-    pub(crate) fn column(self) -> u32 {
-        (self.0 >> 48) as u32
+    pub(crate) fn column(self) -> u64 {
+        self.0 >> 48
+    }
+
+    /// That of a class of which only the node is known.
+    pub(crate) fn at(node: u16) -> Standing {
+        Standing(u64::from(node) << 49)
     }
 
     /// What it asks of these.

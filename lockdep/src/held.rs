@@ -318,12 +318,13 @@ impl HeldStack {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::class::Standing;
 
     static PAWN: Class = Class::new("chess", "pawn", 8, 0);
 
     fn push(stack: &mut HeldStack, identity: &Identity, mode: Mode) -> bool {
         let hold = Hold::new(identity, &PAWN, mode, Location::caller());
-        stack.push(hold, Tail::new(&hold, 0), Aside::NONE)
+        stack.push(hold, Tail::new(&hold, Standing::at(0)), Aside::NONE)
     }
 
     #[test]

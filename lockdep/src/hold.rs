@@ -5,7 +5,7 @@
 
 use core::panic::Location;
 
-use crate::class::Class;
+use crate::class::{Class, Standing};
 use crate::held::{Instance, Mode};
 use crate::order::Rank;
 use crate::owner::{MAX_OWNERS, OwnerId};
@@ -13,13 +13,13 @@ use crate::report::Attempt;
 
 /// Keys of 48 bits; all ones for none.
 const NO_KEY: u64 = (1 << 48) - 1;
-/// Set when there is an owner.
-const OWNED: u32 = 1 << 31;
+/// Set in an owner's bits when there is one.
+const OWNED: u16 = 1 << 15;
 
 const _: () = assert!(MAX_OWNERS < 1 << 15, "an owner's number has 15 bits");
 
-/// Owner and instance key of a lock: 32 bits of key, one that says whether there is an owner, 15 of owner, 16 of key. So
-/// the owner is where a [`Tail`] has it. Aligned, so that the address has [`MODE`] and [`REENTRANT`] to spare.
+/// Owner and instance key of a lock: 48 bits of key, one that says whether there is an owner, 15 of owner. Aligned, so that the
+/// address has [`MODE`] and [`REENTRANT`] to spare.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(8))]
 pub(crate) struct Identity(u64);
@@ -33,25 +33,24 @@ impl Identity {
             None => NO_KEY,
         };
         let owned = if owner.get() == OwnerId::NOBODY.get() { 0 } else { OWNED };
-        let owner = owned | (owner.get() as u32) << 16;
-        Identity(key >> 16 << 32 | owner as u64 | key & 0xffff)
+        Identity(key << 16 | (owned | owner.get()) as u64)
     }
 
-    /// The owner, in its place.
+    /// The owner, where a [`Tail`] has it.
     #[inline(always)]
     fn owner(self) -> u32 {
-        self.0 as u32 & 0xffff_0000
+        (self.0 as u32) << 16
     }
 
     #[inline]
     fn key(self) -> Option<u64> {
-        Some(self.0 >> 32 << 16 | self.0 & 0xffff).filter(|&key| key != NO_KEY)
+        Some(self.0 >> 16).filter(|&key| key != NO_KEY)
     }
 }
 
 #[inline]
-fn owner_of(bits: u32) -> OwnerId {
-    OwnerId::from_raw(((bits & !OWNED) >> 16) as u16)
+fn owner_of(bits: u16) -> OwnerId {
+    OwnerId::from_raw(bits & !OWNED)
 }
 
 const MODE: usize = 0b011;
@@ -126,13 +125,13 @@ impl Hold {
     }
 
     pub(crate) fn owner(&self) -> OwnerId {
-        owner_of(self.identity.owner())
+        owner_of(self.identity.0 as u16)
     }
 
     /// Which edges from it to a context there can be: as a hold of its mode (2, 0) by an owner or nobody (1, 0).
     #[inline(always)]
     pub(crate) fn variant(&self) -> usize {
-        usize::from(self.mode().held_kind()) | (self.identity.owner() / OWNED) as usize
+        usize::from(self.mode().held_kind()) | (self.identity.owner() >> 31) as usize
     }
 
     /// As in [`Instance::rank`].
@@ -179,10 +178,12 @@ pub(crate) struct Tail(u32);
 impl Tail {
     pub(crate) const VACANT: Tail = Tail(0);
 
-    /// `column` is that of exclusive holds; without a node, one that no table has.
+    /// Of a class without a node, it has a column that no table has.
     #[inline(always)]
-    pub(crate) fn new(hold: &Hold, column: u32) -> Tail {
-        Tail(hold.identity.owner() | column | u32::from(hold.mode().held_kind() >> 1))
+    pub(crate) fn new(hold: &Hold, standing: Standing) -> Tail {
+        // Owner and column in one shift of the two words.
+        let exclusive = hold.identity.0 << 16 | standing.column();
+        Tail(exclusive as u32 | u32::from(hold.mode().held_kind() >> 1))
     }
 
     /// Its column if `wanted` is of the same owner; otherwise a column that no table has.
@@ -206,12 +207,41 @@ impl Tail {
     }
 
     pub(crate) fn owner(self) -> OwnerId {
-        owner_of(self.0)
+        owner_of((self.0 >> 16) as u16)
     }
 
     /// The same in another mode.
     #[must_use]
     pub(crate) fn with(self, mode: Mode) -> Tail {
         Tail(self.0 & !1 | u32::from(mode.held_kind() >> 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static PAWN: Class = Class::undeclared("pawn");
+
+    #[test]
+    fn what_is_packed_comes_out_again() {
+        for (owner, key) in [
+            (OwnerId::NOBODY, None),
+            (OwnerId::from_raw(256), Some(0)),
+            (OwnerId::from_raw(1), Some(NO_KEY - 2)),
+        ] {
+            let identity = Identity::new(owner, key);
+            for mode in Mode::ALL {
+                let hold = Hold::new(&identity, &PAWN, mode, Location::caller()).reentrant(true);
+                let attempt = hold.kept().hold().attempt();
+                let instance = attempt.instance;
+                assert_eq!((instance.owner, instance.key, instance.reentrant), (owner, key, true));
+                assert_eq!((attempt.mode, instance.address), (mode, core::ptr::from_ref(&identity).addr()));
+                let tail = Tail::new(&hold, Standing::at(511));
+                assert_eq!((tail.owner(), tail.node(), tail.is_beside(&hold)), (owner, 511, true));
+                let other = Identity::new(OwnerId::from_raw(owner.get() + 1), key);
+                assert!(!tail.is_beside(&Hold::new(&other, &PAWN, mode, Location::caller())));
+            }
+        }
     }
 }

@@ -31,10 +31,6 @@ pub(crate) fn entry(state: &Visit, hold: &Hold, nest: usize) -> HeldLock {
     HeldLock { instance, mode, site, nest, since: 0, node, depth: state.contexts.depth() }
 }
 
-fn column(entry: &HeldLock) -> u32 {
-    u32::from(entry.node) * 2
-}
-
 fn record(visit: &mut Visit, hold: Hold, tail: Tail, nest: usize) -> Stay {
     let aside = Aside { nest, since: times::now(), depth: visit.contexts.depth() };
     if !visit.held.push(hold, tail, aside) {
@@ -100,7 +96,7 @@ pub(crate) fn acquire_nested(wanted: Hold, nest: usize) -> Stay {
     let Some(mut visit) = visit() else { return visit::nowhere() };
     visit.count();
     let entry = entry(&visit, &wanted, nest);
-    let tail = Tail::new(&wanted, column(&entry));
+    let tail = Tail::new(&wanted, Standing::at(entry.node));
     if check::passes(&visit, &entry) {
         return record(&mut visit, wanted, tail, nest);
     }
@@ -141,7 +137,7 @@ pub(crate) fn tried(got: Hold) -> Stay {
 fn tried_slowly(got: Hold) -> Stay {
     let Some(mut visit) = visit() else { return visit::nowhere() };
     let entry = entry(&visit, &got, 0);
-    let stay = record(&mut visit, got, Tail::new(&got, column(&entry)), 0);
+    let stay = record(&mut visit, got, Tail::new(&got, Standing::at(entry.node)), 0);
     let open = visit.contexts.open();
     if open != 0
         && let fault @ Some(_) = check::interruptible(&entry, open, got.site, visit.undisturbed())
@@ -214,7 +210,7 @@ pub(crate) fn changed(lock: Hold, from: Mode, waits: bool) {
         let Some(own) = visit.held.remove(is) else { return };
         times::held(&own);
         let fault = check::examine(&visit, &entry);
-        record(&mut visit, lock, Tail::new(&lock, column(&entry)), own.nest);
+        record(&mut visit, lock, Tail::new(&lock, Standing::at(entry.node)), own.nest);
         return report(visit, fault);
     }
     if let Some(before) = visit.held.start(times::now(), is) {
