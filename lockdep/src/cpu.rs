@@ -241,7 +241,8 @@ impl<T> PerCpu<T> {
 impl<T> Stay<T> {
     /// If nobody is inside and the word is what it was, makes it this; false if not.
     ///
-    /// No pin is needed for what is in the word alone: an interrupt between the two puts the word back before it ends.
+    /// No pin is needed for what is in the word alone: an interrupt between the two puts it back before it ends, but for the
+    /// epoch (`word.rs`), which may then step back to where it was: what was acquired meanwhile has ended with the interrupt.
     #[inline(always)]
     pub(crate) fn turn(&self, next: impl FnOnce(u64) -> u64) -> bool {
         // It was not `BUSY` then, so equality says both.
