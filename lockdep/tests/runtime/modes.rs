@@ -230,3 +230,41 @@ fn a_guard_of_which_the_record_was_taken_away_releases_no_other_lock() {
     drop(after);
     assert_eq!(desk.codes(), [Code::NotHeld]);
 }
+
+/// Locks acquired and released in random order, times taken now and then: what is held is what a list says.
+#[test]
+fn what_is_held_is_what_was_acquired_and_not_released() {
+    checked!();
+    let desk = Desk::new();
+    let mut seed = 1_u64;
+    let mut dice = |bound: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % bound
+    };
+    let locks: Vec<_> = (0..12).map(|_| Plain::<Pawn>::new(0)).collect();
+    let mut held = Vec::new();
+    for _ in 0..4_000 {
+        match dice(8) {
+            0..4 => {
+                // A try, since any order will do here.
+                let lock = dice(locks.len());
+                held.extend(locks[lock].try_lock().map(|guard| (lock, guard)));
+            }
+            4 | 5 => drop(held.pop()),
+            6 if !held.is_empty() => drop(held.remove(dice(held.len()))),
+            _ if dice(10) == 0 => lockdep::times::start(|| 1).expect("a task"),
+            _ => lockdep::times::stop().expect("a task"),
+        }
+        let lock = dice(locks.len());
+        match held.iter().any(|&(other, _)| other == lock) {
+            true => locks[lock].assert_held(),
+            false => locks[lock].assert_not_held(),
+        }
+        assert_eq!(desk.codes(), [], "after {} held", held.len());
+    }
+    lockdep::times::stop().expect("a task");
+    lockdep::times::clear();
+    drop(held);
+    lockdep::assert_none_held();
+    assert_eq!(desk.codes(), []);
+}
