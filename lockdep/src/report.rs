@@ -1,8 +1,8 @@
 //! What the checker says: data first, text second, and where it goes.
 //!
-//! A [`Report`] names both locks with owner, mode and site, and leads to a [`Schedule`] that ends in the deadlock. Its `Display` is the plain console text; a kernel
-//! that wants another form reads the fields. The [`Sink`] is one function that the kernel chooses. Nothing here
-//! decides whether to report.
+//! A [`Report`] names both locks with owner, mode and site, and leads to a [`Schedule`] that ends in the deadlock. Its
+//! `Display` is the plain console text; a kernel that wants another form reads the fields. The [`Sink`] is one function
+//! that the kernel chooses. Nothing here decides whether to report.
 
 mod code;
 mod display;

@@ -178,20 +178,22 @@ fn rows(node: u16, mode: Mode) -> Option<&'static Rows> {
     Some(&TABLE.get(usize::from(node))?[usize::from(mode != Mode::Exclusive)])
 }
 
+/// How long it is since then, if times were taken then and are now.
+fn span(since: u64) -> Option<u64> {
+    now().checked_sub(since).filter(|_| since != 0)
+}
+
 /// A wait that began then is over.
 pub(crate) fn waited(class: &Class, mode: Mode, since: u64) {
-    let (now, rows) = (now(), class.node().and_then(|node| rows(node, mode)));
-    if let (Some(rows), Some(span)) = (rows, now.checked_sub(since)) {
+    let rows = class.node().and_then(|node| rows(node, mode));
+    if let (Some(rows), Some(span)) = (rows, span(since)) {
         rows.waits.add(span);
     }
 }
 
 /// A hold is over, if it was timed.
 pub(crate) fn held(lock: &HeldLock) {
-    let (since, now) = (lock.since, now());
-    if since != 0
-        && let (Some(rows), Some(span)) = (rows(lock.node, lock.mode), now.checked_sub(since))
-    {
+    if let (Some(rows), Some(span)) = (rows(lock.node, lock.mode), span(lock.since)) {
         rows.holds.add(span);
     }
 }

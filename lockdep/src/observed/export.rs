@@ -1,8 +1,9 @@
-//! What was observed, written out: as the analyzer's graph file, and as text for a console.
+//! What was observed, written out: as the analyzer's graph file, as JSON with sites, and as text for a console.
 //!
 //! To any `core::fmt::Write`, without a heap and with no table locked while writing, so the writer may be a checked lock's
-//! console. A handler that interrupted the checker gets an error and writes nothing ([`Busy`]). Nestings that are seen meanwhile may or may not be in it; those without sites
-//! ([`Counters::nestings_dropped`](crate::Counters)) are not: whoever compares asks [`counters`] first.
+//! console. A handler that interrupted the checker gets an error and writes nothing ([`Busy`]). Nestings that are seen
+//! meanwhile may or may not be in it; those without sites ([`Counters::nestings_dropped`](crate::Counters)) are not: whoever
+//! compares asks [`counters`] first.
 
 use core::fmt::{self, Write};
 use core::panic::Location;
@@ -95,8 +96,8 @@ fn wanted_as(mode: Mode) -> &'static str {
     }
 }
 
-/// Writes the graph file (`lockdep-graph-1`) that `cargo lockdep` reads: classes, nestings and the bound of the tiers, no sites. Whether a class's
-/// locks have owners is left open, since the relation of each nesting was seen.
+/// Writes the graph file (`lockdep-graph-1`) that `cargo lockdep` reads: classes, nestings and the bound of the tiers, no
+/// sites. Whether a class's locks have owners is left open, since the relation of each nesting was seen.
 ///
 /// # Errors
 /// As `w`, and where [`for_each`] is [`Busy`].
