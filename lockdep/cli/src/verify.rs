@@ -41,6 +41,7 @@ pub fn verify(verify: &Verify, shell: &Shell) -> Result<u8, Failure> {
     }
 }
 
-fn read(path: &Path) -> Result<String, ReadError> {
+/// The text of a file that was named.
+pub fn read(path: &Path) -> Result<String, ReadError> {
     std::fs::read_to_string(path).map_err(|error| ReadError { path: path.to_owned(), error })
 }
