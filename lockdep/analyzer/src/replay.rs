@@ -44,7 +44,15 @@ pub enum ReplayError {
         /// How many the graph allows.
         tiers: u8,
     },
-    /// The owners of a CPU's locks do not stand to each other as the nesting says, or there is none where one has to be.
+    /// A lock of nobody has an owner.
+    #[error("CPU {cpu} makes a nesting of `{class}`, whose locks belong to nobody, and gives it an owner")]
+    Nobodys {
+        /// Which CPU.
+        cpu: usize,
+        /// The class.
+        class: String,
+    },
+    /// The owners of a CPU's locks do not stand to each other as the nesting says.
     #[error("CPU {cpu} makes a nesting of `{nesting}`, and its owners are `{owners}`")]
     Owners {
         /// Which CPU.
@@ -224,10 +232,13 @@ fn fits(graph: &LockGraph, witness: &Witness) -> Result<(), ReplayError> {
             (Some(held), Some(wanted)) if controls[held][wanted] => Relation::Down,
             _ => Relation::Other,
         };
-        let nobodys = [(step.nesting.held, step.held_owner), (step.nesting.wanted, step.wanted_owner)];
-        let misplaced = nobodys.iter().any(|(class, owner)| graph.is_unowned(*class) && owner.is_some());
+        let locks = [(step.nesting.held, step.held_owner), (step.nesting.wanted, step.wanted_owner)];
+        let of_nobody = locks.into_iter().find(|(class, owner)| graph.is_unowned(*class) && owner.is_some());
+        if let Some((class, _)) = of_nobody {
+            return Err(ReplayError::Nobodys { cpu, class: graph.name(class).to_owned() });
+        }
         let (nesting, owners) = (graph.relation(&step.nesting).name(), owners.name());
-        if nesting != owners || misplaced {
+        if nesting != owners {
             return Err(ReplayError::Owners { cpu, nesting, owners });
         }
     }

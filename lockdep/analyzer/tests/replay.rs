@@ -198,6 +198,16 @@ fn each_refusal_says_why() {
     assert!(replay(&graph, &witness).is_ok(), "nobody minds domains that do nothing");
     let deep = replay(&few, &witness).expect_err("a refusal").to_string();
     assert_eq!(deep, "3 domains control each other in a chain, and the graph allows 2");
+    let pages = notation::graph(
+        "class page, unowned\n class clock, unowned\n page E -> clock E  Same\n clock E -> page E  Same",
+    );
+    let mut witness = only(&pages);
+    witness.domains = vec!["A".to_owned()];
+    for step in &mut witness.cpus {
+        (step.held_owner, step.wanted_owner) = (Some(0), Some(0));
+    }
+    let nobodys = ReplayError::Nobodys { cpu: 0, class: "page".to_owned() };
+    assert_eq!(replay(&pages, &witness), Err(nobodys));
     // Three CPUs of which the first waits for the third.
     let three = notation::graph(
         "class pawn\n class rook\n class king\n pawn E -> rook E  Same\n rook E -> king E  Same\n king E -> pawn E  Same",

@@ -323,6 +323,7 @@ fn described(name: &'static str, format: Format) -> PossibleValue {
             "The lock graph, a line for each class and nesting: made to be committed and compared"
         }
         Format::Sequence => "Each deadlock as a picture in text: what the CPUs hold, and how they block",
+        Format::Svg => "The same pictures as an SVG document, for light and dark surroundings",
         Format::Smt => "Whether a deadlock exists, as a question for an SMT solver such as z3",
     })
 }

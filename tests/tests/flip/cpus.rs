@@ -69,9 +69,11 @@ fn main() {
         let request = ScanRequest { scan: Scan::Clean, bitmap, pages: 8 };
         match cpu.operation.as_str() {
             "scan" => Box::new(move || {
-                drop(log_dirty::scan(machine, subject, caller, &request, CopyMode::UnderLock, u32::MAX, false));
+                let _ = log_dirty::scan(machine, subject, caller, &request, CopyMode::UnderLock, u32::MAX, false);
             }),
-            "disable" => Box::new(move || drop(log_dirty::disable(machine, subject, caller, u32::MAX, false))),
+            "disable" => Box::new(move || {
+                let _ = log_dirty::disable(machine, subject, caller, u32::MAX, false);
+            }),
             other => panic!("no operation {other}"),
         }
     };
