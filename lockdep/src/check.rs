@@ -18,61 +18,18 @@
 
 use crate::class::{Flags, Standing};
 use crate::context::{self, Mask};
-use crate::cpu::Fresh;
+use crate::cpu::Undisturbed;
 use crate::graph::{self, Edge, MAX_CLASSES, Row};
-use crate::held::{HeldLock, HeldStack, Mode};
+use crate::held::{HeldLock, Instance, Mode};
 use crate::hold::{Hold, Tail};
 use crate::observed::Observed;
 use crate::order::{Discipline, Rank, Relation, permits};
 use crate::owner::{self, OwnerId};
 use crate::report::{Code, Matter};
+use crate::state::CpuState;
 use crate::sync::{AtomicBool, AtomicU8, Ordering, fence};
+use crate::visit::{Visit, alone};
 use crate::wait::Wait;
-
-/// What the checker knows of one CPU.
-pub(crate) struct CpuState {
-    pub(crate) held: HeldStack,
-    pub(crate) contexts: context::Contexts,
-    /// The domain this CPU works for; only `bias-current` reads it.
-    pub(crate) current: OwnerId,
-}
-
-impl Fresh for CpuState {
-    const FRESH: CpuState =
-        CpuState { held: HeldStack::EMPTY, contexts: context::Contexts::NONE, current: OwnerId::NOBODY };
-}
-
-impl CpuState {
-    /// The height of the stack, and whether anything stands aside: that no handler runs and no nest lock is named is
-    /// what a short look goes by. This travels with the pin.
-    pub(crate) fn word(&self) -> u32 {
-        let aside = self.contexts.depth() != 0 || self.held.is_nested();
-        self.held.height() as u32 | if aside { ASIDE } else { 0 }
-    }
-
-    /// The visit that ended with this word goes on.
-    pub(crate) fn resume(&mut self, word: u32) {
-        self.held.resume((word & !ASIDE) as usize, word & ASIDE == 0);
-    }
-
-    /// What is held in the innermost context.
-    pub(crate) fn held_here(&self) -> impl DoubleEndedIterator<Item = HeldLock> {
-        let depth = self.contexts.depth();
-        self.held.iter().filter(move |held| held.depth == depth)
-    }
-
-    /// What waiting is borne here, and the lock that sets the limit.
-    pub(crate) fn bears(&self) -> (Wait, Option<HeldLock>) {
-        let own = self.contexts.innermost().map_or(Wait::Sleep, |running| running.bears);
-        self.held_here().fold((own, None), |(bears, limit), held| match held.instance.class.inner {
-            Wait::Unchecked => (bears, limit),
-            inner if inner < bears => (inner, Some(held)),
-            _ => (bears, limit),
-        })
-    }
-}
-
-const ASIDE: u32 = 1 << 16;
 
 /// Index into [`Discipline::ALL`].
 static DISCIPLINE: AtomicU8 = AtomicU8::new(0);
@@ -88,11 +45,12 @@ pub fn discipline() -> &'static Discipline {
 /// Puts another discipline in force, on all CPUs. Meant for boot and for tests.
 ///
 /// # Errors
-/// Gives `name` back when no discipline is called so.
+/// Gives `name` back when no discipline is called so, or [`Busy`](crate::Busy) applies here.
 pub fn set_discipline(name: &str) -> Result<(), &str> {
     let index = Discipline::ALL.iter().position(|discipline| discipline.name == name).ok_or(name)?;
+    let alone = alone().map_err(|_| name)?;
     if DISCIPLINE.swap(index as u8, Ordering::Relaxed) != index as u8 {
-        graph::ask_all(Standing::ORDER);
+        graph::ask_all(Standing::ORDER, alone.undisturbed());
     }
     Ok(())
 }
@@ -247,10 +205,7 @@ pub(crate) fn passes(state: &CpuState, wanted: &HeldLock) -> bool {
             return false;
         }
         let relation = owner::relation(below.owner, above.owner);
-        if below.class.is_declared()
-            && class.is_declared()
-            && !permits(rule, below.rank(state.current), above.rank(state.current), relation)
-        {
+        if is_refused(rule, state.current, below, above, relation) {
             return false;
         }
         if learning && edge(&held, wanted, relation).is_some_and(|edge| !graph::knows(edge)) {
@@ -273,7 +228,8 @@ pub(crate) type Fault = (Code, Matter);
 /// Learns what is new about the acquisition of `wanted` and says what is wrong with it.
 #[cold]
 #[inline(never)]
-pub(crate) fn examine(state: &CpuState, wanted: &HeldLock) -> Option<Fault> {
+pub(crate) fn examine(state: &Visit, wanted: &HeldLock) -> Option<Fault> {
+    let alone = state.undisturbed();
     let attempt = wanted.attempt();
     let (bears, limit) = state.bears();
     let mut fault = (wanted.instance.class.outer > bears)
@@ -290,9 +246,10 @@ pub(crate) fn examine(state: &CpuState, wanted: &HeldLock) -> Option<Fault> {
     note(declared(state, wanted));
     if learning() {
         if let Some(running) = state.contexts.innermost() {
-            note(learn(out_of_context(running.slot, wanted), running.site, wanted, (None, Some(wanted))));
+            let edge = out_of_context(running.slot, wanted);
+            note(learn(edge, running.site, wanted, (None, Some(wanted)), alone));
         }
-        note(interruptible(wanted, state.contexts.open(), wanted.site));
+        note(interruptible(wanted, state.contexts.open(), wanted.site, alone));
     }
     let nest_lock = |held: &HeldLock| held.instance.address == wanted.nest;
     if wanted.nest != 0 && !state.held.iter().any(|held| nest_lock(&held)) {
@@ -307,8 +264,14 @@ pub(crate) fn examine(state: &CpuState, wanted: &HeldLock) -> Option<Fault> {
             for held in state.held_here().filter(|held| !own(held)) {
                 if (held.node == wanted.node) == same_class {
                     let relation = owner::relation(held.instance.owner, wanted.instance.owner);
-                    if let Some(edge) = edge(&held, wanted, relation) {
-                        note(learn(edge, held.site, wanted, (Some(&held), Some(wanted))));
+                    let refused =
+                        is_refused(discipline(), state.current, &held.instance, &wanted.instance, relation);
+                    match edge(&held, wanted, relation) {
+                        Some(edge) if refused => graph::note(edge, (held.site, wanted.site), alone),
+                        Some(edge) => {
+                            note(learn(edge, held.site, wanted, (Some(&held), Some(wanted)), alone))
+                        }
+                        None => {}
                     }
                 }
                 if excused && nest_lock(&held) {
@@ -318,6 +281,18 @@ pub(crate) fn examine(state: &CpuState, wanted: &HeldLock) -> Option<Fault> {
         }
     }
     fault
+}
+
+/// Whether the declared order has both and refuses the second under the first.
+fn is_refused(
+    rule: &Discipline,
+    current: OwnerId,
+    below: &Instance,
+    above: &Instance,
+    relation: Relation,
+) -> bool {
+    let both = below.class.is_declared() && above.class.is_declared();
+    both && !permits(rule, below.rank(current), above.rank(current), relation)
 }
 
 /// The youngest held lock under which the declared order refuses `wanted`.
@@ -333,7 +308,7 @@ fn declared(state: &CpuState, wanted: &HeldLock) -> Option<Fault> {
         if both && (rule.is_biased() || !permits(rule, keyless(below), keyless(above), relation)) {
             wanted.instance.class.ask(Standing::ORDER);
         }
-        if same || both && !permits(rule, below, above, relation) {
+        if same || is_refused(rule, state.current, &held.instance, &wanted.instance, relation) {
             let code = if same { Code::Recursion } else { Code::OrderViolation };
             let effective = (rule.effective(below), rule.effective(above));
             let wanted = wanted.attempt();
@@ -348,6 +323,7 @@ pub(crate) fn interruptible(
     lock: &HeldLock,
     open: Mask,
     since: &'static core::panic::Location<'static>,
+    alone: Undisturbed<'_>,
 ) -> Option<Fault> {
     if !learning() || !has_edges(lock) {
         return None;
@@ -356,21 +332,23 @@ pub(crate) fn interruptible(
     let variant = lock.variant();
     context::members(open).fold(None, |fault, slot| {
         let edge = into_context(lock, slot);
-        let found = if graph::knows(edge) { None } else { learn(edge, lock.site, &at, (Some(lock), None)) };
+        let found =
+            if graph::knows(edge) { None } else { learn(edge, lock.site, &at, (Some(lock), None), alone) };
         lock.instance.class.answer(Standing::contexts(1 << slot, variant));
         fault.or(found)
     })
 }
 
 /// Learns that whoever waits for `awaited`, which is let go here, waits for what is held here.
-pub(crate) fn let_go(state: &CpuState, awaited: &HeldLock) -> Option<Fault> {
+pub(crate) fn let_go(state: &Visit, awaited: &HeldLock) -> Option<Fault> {
     let held = state.held_here().filter(|held| learning() && has_edges(held));
     held.fold(None, |fault, held| {
         let relation = owner::relation(awaited.instance.owner, held.instance.owner);
         let edge = edge(awaited, &held, relation).filter(|&edge| !graph::knows(edge));
         // The declared order is not asked here, so a known edge does not speak for it.
         held.instance.class.ask(Standing::ORDER);
-        let found = edge.and_then(|edge| learn(edge, awaited.site, &held, (Some(awaited), Some(&held))));
+        let ends = (Some(awaited), Some(&held));
+        let found = edge.and_then(|edge| learn(edge, awaited.site, &held, ends, state.undisturbed()));
         fault.or(found)
     })
 }
@@ -381,9 +359,10 @@ fn learn(
     first: &'static core::panic::Location<'static>,
     second: &HeldLock,
     (held, wanted): (Option<&HeldLock>, Option<&HeldLock>),
+    alone: Undisturbed<'_>,
 ) -> Option<Fault> {
     let sites = (first, second.site);
-    let (chain, closing): (_, Observed) = graph::learn(edge, sites)?;
+    let (chain, closing): (_, Observed) = graph::learn(edge, sites, alone)?;
     let through_context = closing.held.is_context()
         || closing.wanted.is_context()
         || chain.iter().any(|link| link.held.is_context() || link.wanted.is_context());

@@ -11,6 +11,7 @@ use core::panic::Location;
 use lock_api::Mutex;
 
 use crate::class::{Class, Flags, Standing};
+use crate::cpu::Undisturbed;
 use crate::graph;
 use crate::spin::RawSpin;
 use crate::sync::{AtomicU8, AtomicU16, Ordering};
@@ -53,7 +54,7 @@ impl Context {
     /// before counts as held with the context disabled. The other calls imply it.
     pub fn declare(&'static self) {
         if crate::CHECKED {
-            self.slot();
+            validator::declare_context(self);
         }
     }
 
@@ -97,18 +98,18 @@ impl Context {
     }
 
     /// Its place in the tables below, or `None` when [`MAX_CONTEXTS`] others have one.
-    pub(crate) fn slot(&'static self) -> Option<usize> {
+    pub(crate) fn slot(&'static self, alone: Undisturbed<'_>) -> Option<usize> {
         let slot = match self.slot.load(Ordering::Acquire) {
-            UNDECLARED => self.take_slot(),
+            UNDECLARED => self.take_slot(alone),
             slot => slot,
         };
         (usize::from(slot) < MAX_CONTEXTS).then_some(slot.into())
     }
 
     #[cold]
-    fn take_slot(&'static self) -> u8 {
-        let above = self.masked_by.and_then(Context::slot);
-        let node = graph::node(&self.class);
+    fn take_slot(&'static self, alone: Undisturbed<'_>) -> u8 {
+        let above = self.masked_by.and_then(|above| above.slot(alone));
+        let node = graph::node(&self.class, alone);
         let mut taken = TAKEN.lock();
         let slot = self.slot.load(Ordering::Relaxed);
         if slot != UNDECLARED {
@@ -123,7 +124,7 @@ impl Context {
                 let slot = *taken;
                 *taken += 1;
                 DECLARED.fetch_or(1 << slot, Ordering::Release);
-                graph::ask_all(Standing::contexts_of_all(1 << slot));
+                graph::ask_all(Standing::contexts_of_all(1 << slot), alone);
                 slot
             }
             _ => {

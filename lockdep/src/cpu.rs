@@ -2,7 +2,8 @@
 //!
 //! A kernel installs one function that answers "which CPU am I on" ([`install`]); a hosted program answers with a
 //! number per thread. State of a CPU is reached only with a `Pin`, the proof that the answer was asked and that
-//! nobody else is inside the same CPU's state. This file knows nothing of locks.
+//! nobody else is inside the same CPU's state; tables of the checker that have a lock are reached only with an
+//! `Undisturbed`, the proof that nobody on this CPU spins on it meanwhile. This file knows nothing of the locks it serves.
 #![expect(
     unsafe_code,
     reason = "a function pointer in an atomic, state per CPU without a lock, lock_api's thread ids"
@@ -17,7 +18,7 @@ use core::sync::atomic::{AtomicPtr, compiler_fence};
 
 use lock_api::GetThreadId;
 
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::{AtomicBool, AtomicU32, Ordering};
 
 /// How many CPUs (or threads that stand for CPUs) can be told apart at once.
 pub const MAX_CPUS: usize = 64;
@@ -28,7 +29,39 @@ pub type CpuId = usize;
 /// What is answered when nobody knows.
 const NO_CPU: CpuId = CpuId::MAX;
 
-static HOOK: AtomicPtr<()> = AtomicPtr::new((|| NO_CPU) as fn() -> CpuId as *mut ());
+static HOOK: Hook<fn() -> CpuId> = Hook::new(|| NO_CPU);
+
+/// What a [`Hook`] can hold: a function pointer.
+pub(crate) trait Function: Copy {}
+
+impl<R> Function for fn() -> R {}
+impl<A, R> Function for fn(&A) -> R {}
+
+/// A function that the kernel chooses, in an atomic: read by any context at any time, without a lock.
+pub(crate) struct Hook<F>(AtomicPtr<()>, PhantomData<F>);
+
+impl<F: Function> Hook<F> {
+    pub(crate) const fn new(function: F) -> Self {
+        Hook(AtomicPtr::new(Self::address(function)), PhantomData)
+    }
+
+    const fn address(function: F) -> *mut () {
+        const { assert!(size_of::<F>() == size_of::<*mut ()>(), "function and data pointers of one size") };
+        // SAFETY: 1. `F` is a function pointer (`Function` has no other types), and of the size of a data pointer.
+        unsafe { mem::transmute_copy(&function) }
+    }
+
+    pub(crate) fn set(&self, function: F) {
+        self.0.store(Self::address(function), Ordering::Release);
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self) -> F {
+        let function = self.0.load(Ordering::Acquire);
+        // SAFETY: 1. the only values ever stored come from `address`, that is, from an `F`. 2. The sizes are equal, as there.
+        unsafe { mem::transmute_copy(&function) }
+    }
+}
 
 /// Tells the checker how to find the current CPU.
 ///
@@ -40,7 +73,7 @@ static HOOK: AtomicPtr<()> = AtomicPtr::new((|| NO_CPU) as fn() -> CpuId as *mut
 /// and the checker reaches its own state, on the strength of these numbers. Numbers from [`MAX_CPUS`] on are
 /// counted and not checked. 4. it is called while nobody holds a checked lock, or with the same function again.
 pub unsafe fn install(current: fn() -> CpuId) {
-    HOOK.store(current as *mut (), Ordering::Release);
+    HOOK.set(current);
 }
 
 /// The current CPU, or `None` before [`install`].
@@ -50,10 +83,7 @@ pub fn current() -> Option<CpuId> {
 
 #[inline(always)]
 fn ask() -> CpuId {
-    let hook = HOOK.load(Ordering::Acquire);
-    // SAFETY: 1. the only values ever stored are of type `fn() -> CpuId` (see `HOOK` and `install`). 2. function pointers
-    // and data pointers have one size on every target that Rust's `fn` to pointer casts support.
-    let current = unsafe { mem::transmute::<*mut (), fn() -> CpuId>(hook) };
+    let current = HOOK.get();
     current()
 }
 
@@ -93,6 +123,40 @@ pub(crate) struct Pin<'a, T> {
     slot: &'a Slot<T>,
     /// A pin belongs to the context that made it.
     stays: PhantomData<*mut ()>,
+}
+
+/// Proof that no handler on this CPU gets into the checker: one that came there would spin on a lock of the checker's own
+/// that its CPU holds. Whoever takes such a lock asks for this.
+#[derive(Clone, Copy)]
+pub(crate) struct Undisturbed<'a>(PhantomData<(&'a (), *mut ())>);
+
+#[cfg(all(loom, test))]
+impl Undisturbed<'static> {
+    /// A model has no handlers.
+    pub(crate) const BY_MODEL: Self = Undisturbed(PhantomData);
+}
+
+static TURN: AtomicBool = AtomicBool::new(false);
+
+/// The turn of a context whose CPU is unknown. Events on such a CPU do not get into the checker; that others who come
+/// without one do not, either, is what this sees to.
+pub(crate) struct Turn(PhantomData<*mut ()>);
+
+impl Turn {
+    /// `None` while it is another's, who may be interrupted by this context.
+    pub(crate) fn take() -> Option<Turn> {
+        (!TURN.swap(true, Ordering::Acquire)).then_some(Turn(PhantomData))
+    }
+
+    pub(crate) fn undisturbed(&self) -> Undisturbed<'_> {
+        Undisturbed(PhantomData)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        TURN.store(false, Ordering::Release);
+    }
 }
 
 /// Where a context is from the acquisition of a lock to its release.
@@ -183,6 +247,11 @@ impl<T> Pin<'static, T> {
 }
 
 impl<T> Pin<'_, T> {
+    #[inline(always)]
+    pub(crate) fn undisturbed(&self) -> Undisturbed<'_> {
+        Undisturbed(PhantomData)
+    }
+
     /// Counts on this CPU alone, so that no line is shared.
     #[inline(always)]
     pub(crate) fn count(&self, more: u32) {
@@ -234,10 +303,10 @@ unsafe impl GetThreadId for CpuThread {
     }
 }
 
-/// Installs a hook that asks `current`, for the models.
-#[cfg(all(loom, test))]
-pub(crate) fn install_for_models(current: fn() -> CpuId) {
-    // SAFETY: 1. a model numbers its threads, each differently. 2. It has no interrupts. 3. A number passes on when
-    // its thread has been joined, or with a new execution.
+/// Installs a hook that asks `current`, for the models and the tests of this crate.
+#[cfg(test)]
+pub(crate) fn install_for_tests(current: fn() -> CpuId) {
+    // SAFETY: 1. a model numbers its threads, each differently; of the other tests one uses numbers. 2. They have no
+    // interrupts. 3. A number passes on when its thread has been joined, or with a new execution.
     unsafe { install(current) };
 }

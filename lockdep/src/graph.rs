@@ -4,7 +4,9 @@
 //! A nesting that is known costs its CPU one relaxed load ([`row`]) from a dense table that is written only when
 //! something new is seen. A new one takes the graph's own spin lock, is judged (`graph/walk.rs`) and then either
 //! joins the graph or is *refused*: refused edges are known, so that each is reported once, but are not part of the
-//! graph. Hence the graph satisfies the criterion at all times, and every deadlock that can be built from what was
+//! graph. Nor is a nesting that the declared order refused ([`note`]): it was reported, and what is in order beside it is not to
+//! blame (Linux and WITNESS keep a dependency that they reported out, too). It stays unknown, since the same edge can be in
+//! order between other instances. Hence the graph satisfies the criterion at all times, and every deadlock that can be built from what was
 //! seen has an edge that was reported. This file decides nothing about declared orders (`order.rs`), and only
 //! `validator.rs` and `observed.rs` call it.
 //!
@@ -14,9 +16,10 @@
 //! half. The only other thing published through the bits is an objection (`Standing::ORDER`): the class asks before the edge
 //! that it is about is known (Release), and is looked at after the edge (a fence in `check.rs`).
 //!
-//! The lock is taken with the CPU's state pinned, so an interrupt on this CPU that comes here is turned away before it
-//! could spin on a lock that its own CPU holds (`cpu.rs`).
+//! The lock is taken by [`learned`] alone, which wants an [`Undisturbed`]: an interrupt on this CPU that comes here is turned
+//! away before it could spin on a lock that its own CPU holds (`cpu.rs`).
 
+mod chain;
 #[cfg(all(loom, test))]
 mod models;
 mod rank;
@@ -25,16 +28,18 @@ mod walk;
 use core::cell::Cell;
 use core::panic::Location;
 
-use lock_api::Mutex;
+use lock_api::{Mutex, MutexGuard};
 
 use crate::bits::Bits;
 use crate::class::{Class, Flags, Standing};
+use crate::cpu::Undisturbed;
 use crate::held::Mode;
 use crate::observed::Observed;
 use crate::order::Relation;
-use crate::report::{MAX_CHAIN, Table};
+use crate::report::Table;
 use crate::spin::RawSpin;
 use crate::sync::{AtomicU8, AtomicU32, Ordering};
+pub use chain::Chain;
 use rank::Ranks;
 
 /// How many classes are told apart; nestings of further ones are not learned, and counted.
@@ -103,6 +108,8 @@ struct Learned {
     per_cpu: Bits,
     nestings: [Kept; MAX_NESTINGS],
     nr_nestings: usize,
+    /// How many of them were only noted at first.
+    nr_noted: usize,
     refused: [(u16, u16, u16); MAX_REFUSED],
     nr_refused: usize,
     /// What a class asks at first.
@@ -133,11 +140,17 @@ static LEARNED: Mutex<RawSpin, Learned> = Mutex::new(Learned {
         sites: SITES,
     }; MAX_NESTINGS],
     nr_nestings: 0,
+    nr_noted: 0,
     refused: [(0, 0, 0); MAX_REFUSED],
     nr_refused: 0,
     asks: 0,
     scratch: [const { Cell::new(0) }; 2 * MAX_CLASSES],
 });
+
+/// The one way to what the lock protects.
+fn learned(_alone: Undisturbed<'_>) -> MutexGuard<'_, RawSpin, Learned> {
+    LEARNED.lock()
+}
 
 static CLASSES_DROPPED: AtomicU32 = AtomicU32::new(0);
 static NESTINGS_DROPPED: AtomicU32 = AtomicU32::new(0);
@@ -145,43 +158,15 @@ static REFUSALS_DROPPED: AtomicU32 = AtomicU32::new(0);
 /// One bit per [`Table`]: full, and not said yet (low), said (high).
 static FULL: AtomicU8 = AtomicU8::new(0);
 
-/// The earlier nestings of a closed walk, in its order from the new edge's head to its tail.
-#[derive(Clone, Copy, Debug)]
-pub struct Chain {
-    links: [Option<Observed>; MAX_CHAIN],
-    used: usize,
-    /// Links beyond [`MAX_CHAIN`], and links whose sites were not kept.
-    pub hidden: usize,
-}
-
-impl Chain {
-    pub(crate) const EMPTY: Chain = Chain { links: [None; MAX_CHAIN], used: 0, hidden: 0 };
-
-    fn push(&mut self, link: Option<Observed>) {
-        match (self.links.get_mut(self.used), link) {
-            (Some(free), Some(link)) => {
-                *free = Some(link);
-                self.used += 1;
-            }
-            _ => self.hidden += 1,
-        }
-    }
-
-    /// The links that are shown.
-    pub fn iter(&self) -> impl Iterator<Item = &Observed> {
-        self.links.iter().flatten()
-    }
-}
-
 /// The node of a class, or `None` when there are [`MAX_CLASSES`] others.
-pub(crate) fn node(class: &'static Class) -> Option<u16> {
-    let node = class.node().unwrap_or_else(|| register(class));
+pub(crate) fn node(class: &'static Class, alone: Undisturbed<'_>) -> Option<u16> {
+    let node = class.node().unwrap_or_else(|| register(class, alone));
     (usize::from(node) < MAX_CLASSES).then_some(node)
 }
 
 #[cold]
-fn register(class: &'static Class) -> u16 {
-    let mut learned = LEARNED.lock();
+fn register(class: &'static Class, alone: Undisturbed<'_>) -> u16 {
+    let mut learned = learned(alone);
     if let Some(node) = class.node() {
         return node;
     }
@@ -220,8 +205,8 @@ pub(crate) fn knows(edge: Edge) -> bool {
 }
 
 /// From now on every class asks this, those that are yet to come too.
-pub(crate) fn ask_all(more: u64) {
-    let mut learned = LEARNED.lock();
+pub(crate) fn ask_all(more: u64, alone: Undisturbed<'_>) {
+    let mut learned = learned(alone);
     learned.asks |= more;
     learned.classes.iter().flatten().for_each(|class| class.ask(more));
 }
@@ -231,8 +216,9 @@ pub(crate) fn ask_all(more: u64) {
 pub(crate) fn learn(
     edge: Edge,
     sites: (&'static Location<'static>, &'static Location<'static>),
+    alone: Undisturbed<'_>,
 ) -> Option<(Chain, Observed)> {
-    let mut learned = LEARNED.lock();
+    let mut learned = learned(alone);
     if knows(edge) {
         return None;
     }
@@ -255,13 +241,35 @@ pub(crate) fn learn(
     closed.zip(learned.observed(&Kept { edge, sites }))
 }
 
+/// Keeps what happened and was reported for another reason than the graph's, which it does not join.
+#[cold]
+pub(crate) fn note(
+    edge: Edge,
+    sites: (&'static Location<'static>, &'static Location<'static>),
+    alone: Undisturbed<'_>,
+) {
+    let mut learned = learned(alone);
+    if !knows(edge) && learned.find(edge).is_none() {
+        learned.keep(Kept { edge, sites });
+        learned.nr_noted += 1;
+    }
+}
+
 impl Learned {
+    fn find(&self, edge: Edge) -> Option<usize> {
+        let is_it =
+            |kept: &Kept| (kept.edge.from, kept.edge.to, kept.edge.bit()) == (edge.from, edge.to, edge.bit());
+        self.nestings[..self.nr_nestings].iter().position(is_it)
+    }
+
     fn keep(&mut self, kept: Kept) {
-        let used = self.nr_nestings;
+        // What was noted has joined now. The search is for those who have something noted.
+        let noted = if self.nr_noted == 0 { None } else { self.find(kept.edge) };
+        let used = noted.unwrap_or(self.nr_nestings);
         match self.nestings.get_mut(used) {
             Some(free) => {
                 *free = kept;
-                self.nr_nestings += 1;
+                self.nr_nestings += usize::from(noted.is_none());
             }
             None => {
                 NESTINGS_DROPPED.fetch_add(1, Ordering::Relaxed);
@@ -317,13 +325,13 @@ impl Learned {
 }
 
 /// The class with this node.
-pub(crate) fn class(node: usize) -> Option<&'static Class> {
-    LEARNED.lock().classes.get(node).copied().flatten()
+pub(crate) fn class(node: usize, alone: Undisturbed<'_>) -> Option<&'static Class> {
+    learned(alone).classes.get(node).copied().flatten()
 }
 
 /// The nesting seen at this position in time, of those that were kept.
-pub(crate) fn nesting(position: usize) -> Option<Observed> {
-    let learned = LEARNED.lock();
+pub(crate) fn nesting(position: usize, alone: Undisturbed<'_>) -> Option<Observed> {
+    let learned = learned(alone);
     learned.nestings[..learned.nr_nestings].get(position).and_then(|kept| learned.observed(kept))
 }
 
@@ -352,8 +360,8 @@ pub(crate) fn newly_full() -> Option<Table> {
 }
 
 /// Forgets every edge. Classes keep their nodes.
-pub(crate) fn clear() {
-    let mut learned = LEARNED.lock();
+pub(crate) fn clear(alone: Undisturbed<'_>) {
+    let mut learned = learned(alone);
     let classes = learned.nr_classes;
     for row in &KNOWN[..classes] {
         row[..2 * classes].iter().for_each(|cell| cell.store(0, Ordering::Relaxed));
@@ -364,5 +372,13 @@ pub(crate) fn clear() {
     }
     learned.ranks.clear(classes);
     learned.nr_nestings = 0;
+    learned.nr_noted = 0;
     learned.nr_refused = 0;
+}
+
+/// Runs `handler` while the lock is held.
+#[cfg(test)]
+pub(crate) fn interrupted(alone: Undisturbed<'_>, handler: impl FnOnce()) {
+    let _learned = learned(alone);
+    handler();
 }

@@ -6,11 +6,12 @@
 //! go, [`ends`] before the memory goes away. An address is a multiple of 8: within eight bytes there is one lock. With
 //! checking off every hook is empty.
 
-use crate::check::{self, CpuState};
+use crate::check;
 use crate::cpu::Fresh;
 use crate::held::Mode;
 use crate::hold::Hold;
 use crate::report::{Attempt, Code, Matter};
+use crate::state::CpuState;
 use crate::validator;
 use crate::visit::visit;
 

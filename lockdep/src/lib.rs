@@ -50,6 +50,7 @@ mod lock;
 mod map;
 mod role;
 mod spin;
+mod state;
 mod sync;
 mod track;
 mod validator;
@@ -70,6 +71,7 @@ pub use report::{Report, set_sink};
 pub use role::InRole;
 pub use track::CHECKED;
 pub use validator::{Counters, counters, forget, set_current};
+pub use visit::Busy;
 
 /// What macro output names. Not for users; it may change in any version.
 #[doc(hidden)]

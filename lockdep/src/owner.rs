@@ -2,8 +2,10 @@
 //!
 //! One table for the whole system, because a lock of one domain may be nested with a lock of any other. The
 //! relation is kept a strict partial order and transitively closed: [`add_control`] refuses a cycle with an
-//! error, and likewise a chain longer than a bound that was set ([`limit_tiers`]). It may grow while locks are held and
-//! shrinks only when an owner goes away, which its own locks must not outlive. This file knows nothing of locks; a kernel may use the relation for its own permissions.
+//! error, and likewise a chain longer than a bound that was set ([`limit_tiers`]). It may grow while locks are held
+//! and shrinks only when an owner goes away, which its own locks must not outlive. Asking takes no lock. Registering,
+//! dropping and [`add_control`] take turns on one, and are not for handlers that can interrupt another of these calls on
+//! their CPU. This file knows nothing of locks; a kernel may use the relation for its own permissions.
 
 use core::fmt;
 

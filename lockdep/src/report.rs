@@ -9,15 +9,12 @@ mod display;
 
 use core::panic::Location;
 
-use lock_api::Mutex;
-
-use crate::cpu::CpuId;
+use crate::cpu::{CpuId, Hook};
 pub use crate::graph::Chain;
 use crate::held::{HeldLock, Instance, Mode};
 use crate::observed::Observed;
 use crate::order::{Discipline, Relation};
 use crate::owner::OwnerId;
-use crate::spin::RawSpin;
 use crate::wait::Wait;
 pub use code::{Assertion, Code, Table};
 
@@ -138,15 +135,15 @@ pub fn panic_sink(report: &Report) {
     panic!("{report}");
 }
 
-static SINK: Mutex<RawSpin, Sink> = Mutex::new(panic_sink);
+/// No lock: a handler may report while what it interrupted does.
+static SINK: Hook<Sink> = Hook::new(panic_sink);
 
 /// Sends reports to `sink` from now on.
 pub fn set_sink(sink: Sink) {
-    *SINK.lock() = sink;
+    SINK.set(sink);
 }
 
 pub(crate) fn send(report: &Report) {
-    // Copied out first: the sink may panic or set another sink.
-    let sink = *SINK.lock();
+    let sink = SINK.get();
     sink(report);
 }

@@ -8,7 +8,7 @@
 use core::hint::cold_path;
 use core::panic::Location;
 
-use crate::check::{self, CpuState, Fault, discipline};
+use crate::check::{self, Fault, discipline};
 use crate::class::Standing;
 use crate::context::{Context, Running};
 use crate::cpu::{Fresh, Pin};
@@ -17,6 +17,7 @@ use crate::held::{Aside, HeldLock, Mode};
 use crate::hold::{Hold, Tail};
 use crate::owner::{self, OwnerId};
 use crate::report::{self, Assertion, Attempt, Code, Matter, Report};
+use crate::state::CpuState;
 use crate::sync::{AtomicBool, AtomicU32, Ordering};
 use crate::visit::{self, REENTERED, Stay, UNATTRIBUTED, Visit, visit};
 use crate::wait::Wait;
@@ -102,9 +103,9 @@ pub(crate) fn report(visit: Visit, fault: Option<Fault>) {
 }
 
 /// `hold` as it would be recorded now, under this nest lock.
-pub(crate) fn entry(state: &CpuState, hold: &Hold, nest: usize) -> HeldLock {
+pub(crate) fn entry(state: &Visit, hold: &Hold, nest: usize) -> HeldLock {
     let Attempt { instance, mode, site } = hold.attempt();
-    let node = graph::node(hold.class).unwrap_or(graph::MAX_CLASSES as u16);
+    let node = graph::node(hold.class, state.undisturbed()).unwrap_or(graph::MAX_CLASSES as u16);
     HeldLock { instance, mode, site, nest, node, depth: state.contexts.depth() }
 }
 
@@ -198,7 +199,7 @@ fn tried_slowly(got: Hold) -> Stay {
     let stay = record(&mut visit, got, Tail::new(&got, column(&entry)), 0);
     let open = visit.contexts.open();
     if open != 0
-        && let fault @ Some(_) = check::interruptible(&entry, open, got.site)
+        && let fault @ Some(_) = check::interruptible(&entry, open, got.site, visit.undisturbed())
     {
         report(visit, fault);
     }
@@ -275,9 +276,25 @@ pub(crate) fn ends(instance: usize) {
     }
 }
 
+/// A visit for an event of `context`, if that has a slot.
+fn at(context: &'static Context) -> Option<(usize, Visit)> {
+    let visit = visit()?;
+    let slot = context.slot(visit.undisturbed())?;
+    Some((slot, visit))
+}
+
+/// The kernel has it, also where no CPU is known yet.
+pub(crate) fn declare_context(context: &'static Context) {
+    match visit::alone() {
+        Ok(alone) => _ = context.slot(alone.undisturbed()),
+        // A handler; its context declares itself with its next event.
+        Err(visit::Busy) => _ = REENTERED.fetch_add(1, Ordering::Relaxed),
+    }
+}
+
 /// A handler begins.
 pub(crate) fn enter_context(context: &'static Context, bears: Wait, site: &'static Location<'static>) {
-    let (Some(slot), Some(mut visit)) = (context.slot(), visit()) else { return };
+    let Some((slot, mut visit)) = at(context) else { return };
     if !visit.contexts.enter(Running { slot: slot as u8, bears, site }) {
         OVERFLOWED.fetch_add(1, Ordering::Relaxed);
     }
@@ -285,7 +302,7 @@ pub(crate) fn enter_context(context: &'static Context, bears: Wait, site: &'stat
 
 /// A handler ends.
 pub(crate) fn exit_context(context: &'static Context, site: &'static Location<'static>) {
-    let (Some(slot), Some(mut visit)) = (context.slot(), visit()) else { return };
+    let Some((slot, mut visit)) = at(context) else { return };
     let depth = visit.contexts.depth();
     let kept = visit.held.remove(|held| held.depth == depth && depth != 0);
     let kept = kept.map(|held| (Code::HeldAtContextExit, Matter::Lock(held.attempt())));
@@ -305,19 +322,19 @@ fn unbalanced(context: &'static Context, site: &'static Location<'static>) -> Fa
 
 /// A context cannot interrupt from here on.
 pub(crate) fn disable_context(context: &'static Context) {
-    if let (Some(slot), Some(mut visit)) = (context.slot(), visit()) {
+    if let Some((slot, mut visit)) = at(context) {
         visit.contexts.disable(slot);
     }
 }
 
 /// It can again: whatever is held is now held with it enabled.
 pub(crate) fn enable_context(context: &'static Context, site: &'static Location<'static>) {
-    let (Some(slot), Some(mut visit)) = (context.slot(), visit()) else { return };
+    let Some((slot, mut visit)) = at(context) else { return };
     let before = visit.contexts.open();
     let mut fault = (!visit.contexts.enable(slot)).then(|| unbalanced(context, site));
     let opened = visit.contexts.open() & !before;
     for held in visit.held.iter() {
-        fault = fault.or(check::interruptible(&held, opened, site));
+        fault = fault.or(check::interruptible(&held, opened, site, visit.undisturbed()));
     }
     if fault.is_some() {
         report(visit, fault);
@@ -368,7 +385,7 @@ pub(crate) fn entered(code: Code, matter: Matter, founded: bool) {
 pub fn forget() {
     if let Some(mut visit) = visit() {
         *visit = CpuState::FRESH;
-        graph::clear();
+        graph::clear(visit.undisturbed());
     }
     owner::forget_tiers();
 }

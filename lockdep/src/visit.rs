@@ -1,14 +1,16 @@
 //! Ways into the state of this CPU: short looks that go by one word, and visits for everything else.
 //!
 //! Between two of them the height of the stack, and whether anything stands aside in it, is a word that travels with the
-//! pin (`cpu.rs`); a visit unpacks it and packs it again. `validator.rs` alone comes here. Nothing here judges.
+//! pin (`cpu.rs`); a visit unpacks it and packs it again. `validator.rs` comes here with events, and whoever reads or sets
+//! something for all CPUs to be [`alone`]. Nothing here judges.
 
+use core::fmt;
 use core::ops::{Deref, DerefMut};
 
-use crate::check::CpuState;
-use crate::cpu::{self, CpuId, NoPin, PerCpu, Pin, Slot};
+use crate::cpu::{self, CpuId, NoPin, PerCpu, Pin, Slot, Turn, Undisturbed};
 use crate::held::MAX_HELD;
 use crate::hold::{Hold, Tail};
+use crate::state::CpuState;
 use crate::sync::{AtomicU32, Ordering};
 
 static CPUS: PerCpu<CpuState> = PerCpu::new();
@@ -59,6 +61,10 @@ impl Visit {
         self.pin.count(self.held.height() as u32);
     }
 
+    pub(crate) fn undisturbed(&self) -> Undisturbed<'_> {
+        self.pin.undisturbed()
+    }
+
     /// For the release of what is recorded now.
     pub(crate) fn stay(&self) -> Stay {
         self.pin.stay()
@@ -73,17 +79,14 @@ impl Drop for Visit {
 
 /// The way in for everything but the short looks; what could not be checked is counted.
 pub(crate) fn visit() -> Option<Visit> {
-    match CPUS.pin() {
-        Ok((cpu, mut pin)) => {
-            let word = pin.word;
-            pin.resume(word);
-            Some(Visit { cpu, pin })
-        }
-        Err(missed) => {
-            note_missed(missed);
-            None
-        }
-    }
+    enter().map_err(note_missed).ok()
+}
+
+fn enter() -> Result<Visit, NoPin> {
+    let (cpu, mut pin) = CPUS.pin()?;
+    let word = pin.word;
+    pin.resume(word);
+    Ok(Visit { cpu, pin })
 }
 
 #[cold]
@@ -93,6 +96,51 @@ fn note_missed(missed: NoPin) {
         NoPin::Busy => &REENTERED,
     };
     counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// This context interrupted the checker on its CPU, so it must not wait for the checker's tables; or its CPU is unknown, and
+/// another of unknown CPU is at them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Busy;
+
+impl fmt::Display for Busy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("called from what interrupted the checker; call it from a task")
+    }
+}
+
+impl core::error::Error for Busy {}
+
+impl From<Busy> for fmt::Error {
+    fn from(Busy: Busy) -> fmt::Error {
+        fmt::Error
+    }
+}
+
+/// The way to the tables of the checker, for what is no event.
+pub(crate) enum Alone {
+    /// On a known CPU.
+    Here(Visit),
+    /// On an unknown one.
+    Elsewhere(Turn),
+}
+
+impl Alone {
+    pub(crate) fn undisturbed(&self) -> Undisturbed<'_> {
+        match self {
+            Alone::Here(visit) => visit.undisturbed(),
+            Alone::Elsewhere(turn) => turn.undisturbed(),
+        }
+    }
+}
+
+/// Not an event, so nothing is counted.
+pub(crate) fn alone() -> Result<Alone, Busy> {
+    match enter() {
+        Ok(visit) => Ok(Alone::Here(visit)),
+        Err(NoPin::Unattributed) => Turn::take().map(Alone::Elsewhere).ok_or(Busy),
+        Err(NoPin::Busy) => Err(Busy),
+    }
 }
 
 /// A pin of a CPU that has room for one more and nothing aside: for the short looks.

@@ -1,7 +1,8 @@
 //! Input grammar → model, one file per macro; every function gathers all errors before it gives up.
 //!
 //! The rules that a declaration must obey are the model's (`model.rs`). Here is what the files below share:
-//! how an order is named in an attribute, and how helper attributes are found and removed.
+//! how an order is named in an attribute, how helper attributes are found and removed, and what is wrong with an item of
+//! another kind.
 
 pub mod contract;
 pub mod lock;
@@ -12,7 +13,7 @@ pub mod owner;
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Field, Item, Path, Token};
+use syn::{Attribute, Field, Item, Path, Token, TraitItemFn};
 
 use crate::diagnostics::{self, Diagnostics};
 use crate::model::table::ClassRef;
@@ -104,6 +105,30 @@ fn no_arguments(arguments: TokenStream, macro_name: &str, diagnostics: &mut Diag
         let message = format!("`#[{macro_name}]` takes no arguments");
         diagnostics.push(syn::Error::new_spanned(arguments, message));
     }
+}
+
+/// Reports that `#[macro_name]` stands on something else than a function with a body, which it needs because of `reason`; the
+/// declaration if it is a function without one.
+fn no_function(
+    item: TokenStream,
+    macro_name: &str,
+    reason: &str,
+    error: syn::Error,
+    diagnostics: &mut Diagnostics,
+) -> Option<TraitItemFn> {
+    if let Ok(declaration) = syn::parse2::<TraitItemFn>(item.clone()) {
+        let message = format!("`#[{macro_name}]` belongs on a function with a body: {reason}");
+        diagnostics.report(declaration.sig.ident.span(), message);
+        return Some(declaration);
+    }
+    match syn::parse2::<Item>(item) {
+        Ok(other) => {
+            let (kind, span) = kind_of(&other);
+            diagnostics.report(span, format!("`#[{macro_name}]` belongs on a function, not on {kind}"));
+        }
+        Err(_) => diagnostics.push(error),
+    }
+    None
 }
 
 /// What kind of item it is, for "not on …", and the token that says so.

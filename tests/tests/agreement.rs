@@ -34,7 +34,8 @@ fn observed() -> BTreeMap<Nesting, String> {
         let (held_mode, wanted_mode) = (mode(nesting.held_mode), mode(nesting.wanted_mode));
         let key = [&held, held_mode, &wanted, wanted_mode, nesting.relation.name()].map(str::to_owned);
         seen.insert(key, format!("{}, then {}", nesting.sites.0, nesting.sites.1));
-    });
+    })
+    .expect("no handler");
     seen
 }
 

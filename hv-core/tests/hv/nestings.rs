@@ -51,6 +51,7 @@ fn nestings_are_the_known_ones() {
             let (held, wanted) = (name(found.held_mode), name(found.wanted_mode));
             seen.insert((found.held.name, held, found.wanted.name, wanted, found.relation));
         }
-    });
+    })
+    .expect("no handler");
     assert_eq!(seen, known);
 }

@@ -36,6 +36,8 @@ const MAX_RESULT: usize = 128;
 pub struct Coarse {
     /// Paths of locks of these classes.
     classes: BTreeSet<ClassId>,
+    /// Paths of locks of these classes that code made here takes.
+    elsewhere: BTreeSet<ClassId>,
     /// Calls of parameters, by their arguments.
     arguments: bool,
     /// Calls of parameters, by their way.
@@ -50,6 +52,7 @@ impl Coarse {
     /// Gives up what `earlier` gave up.
     pub fn widen(&mut self, earlier: &Coarse) {
         self.classes.extend(&earlier.classes);
+        self.elsewhere.extend(&earlier.elsewhere);
         self.arguments |= earlier.arguments;
         self.ways |= earlier.ways;
         self.result |= earlier.result;
@@ -95,6 +98,7 @@ impl Summary {
     pub fn limit(&mut self, span: &Span, declared: usize) {
         self.limit_codes(span);
         self.limit_paths(declared);
+        self.limit_elsewhere();
         self.limit_calls();
         self.limit_writes();
         self.limit_stores(span);
@@ -152,6 +156,20 @@ impl Summary {
         self.pairs.retain(|(class, ..), _| !coarse.classes.contains(class));
     }
 
+    fn limit_elsewhere(&mut self) {
+        let mut paths: BTreeMap<ClassId, usize> = BTreeMap::new();
+        self.elsewhere.keys().for_each(|taken| *paths.entry(taken.lock.class).or_default() += 1);
+        let many = paths.into_iter().filter(|(_, count)| *count > MAX_PATHS).map(|(class, _)| class);
+        self.coarse.elsewhere.extend(many);
+        let is_coarse = |taken: &Acquire| self.coarse.elsewhere.contains(&taken.lock.class);
+        let known: Vec<_> = self.elsewhere.extract_if(.., |taken, _| is_coarse(taken)).collect();
+        for (taken, span) in known {
+            let mut taken = Acquire::clone(&taken);
+            taken.lock.path = taken.lock.path.forgotten();
+            self.elsewhere.entry(taken.into()).or_insert(span);
+        }
+    }
+
     fn limit_codes(&mut self, span: &Span) {
         let from_code = |held: &&HeldLock| matches!(held, HeldLock::FromCode(_));
         let held =
@@ -180,7 +198,26 @@ impl Summary {
         self.coarse.ways |= self.calls.len() > MAX_CALLS;
         if self.coarse.ways {
             self.merge_calls(|call| call.code.steps.truncate(1));
+            self.merge_callees();
         }
+    }
+
+    /// Takes calls of one code with equally many arguments for one, of all that any of them may be. One that may be
+    /// nothing that is known stays apart, since that is noted.
+    fn merge_callees(&mut self) {
+        let of = |call: &CodeCall| (call.code.clone(), call.args.len(), call.others.is_empty());
+        let mut merged: BTreeMap<_, CodeCall> = BTreeMap::new();
+        for call in self.calls.keys() {
+            let all = merged.entry(of(call)).or_insert_with(|| call.clone());
+            all.called |= call.called;
+            all.outside |= call.outside;
+            all.others.extend(&call.others);
+        }
+        for all in merged.values_mut() {
+            all.others.sort_unstable();
+            all.others.dedup();
+        }
+        self.merge_calls(|call| call.clone_from(&merged[&of(call)]));
     }
 
     fn merge_calls(&mut self, change: impl Fn(&mut CodeCall)) {
@@ -197,5 +234,48 @@ impl Summary {
                 self.add_write(&place);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Wanted;
+    use crate::path::{Root, Step};
+
+    fn parameter(field: u32) -> Path {
+        Path::from(Root::Param(1)).then(Step::Field(field))
+    }
+
+    #[test]
+    fn calls_of_one_code_are_one_however_many_it_may_be() {
+        let mut summary = Summary::default();
+        let call = |field, others: Vec<usize>| {
+            let code = parameter(0).then(Step::Field(field));
+            CodeCall { code, args: vec![Value::Unknown], called: false, others, outside: false }
+        };
+        for other in 0..MAX_CALLS {
+            summary.add_call(call(other as u32, vec![other, 99]), BTreeMap::new(), &Chain::default());
+        }
+        summary.add_call(call(0, Vec::new()), BTreeMap::new(), &Chain::default());
+        summary.limit(&Span::default(), 0);
+        let others: Vec<usize> = (0..MAX_CALLS).chain([99]).collect();
+        let whole = |others| CodeCall { code: parameter(0), ..call(0, others) };
+        // What is nobody that is known is noted where it is called, and must not hide behind the others.
+        let expected = [whole(Vec::new()), whole(others)];
+        assert!(summary.calls.keys().eq(&expected), "{:?}", summary.calls.keys());
+    }
+
+    #[test]
+    fn locks_that_code_made_here_takes_are_told_apart_within_bounds() {
+        let taken = |class, path| Acquire { lock: Lock { class, path }, wanted: Wanted::Exclusive };
+        let mut summary = Summary::default();
+        for field in 0..=MAX_PATHS as u32 {
+            summary.elsewhere.insert(taken(7, parameter(field)).into(), Span::default());
+        }
+        summary.elsewhere.insert(taken(8, parameter(0)).into(), Span::default());
+        summary.limit(&Span::default(), 0);
+        let expected = [taken(7, Path::unknown()), taken(8, parameter(0))];
+        assert!(summary.elsewhere.keys().map(|taken| &**taken).eq(&expected), "{:?}", summary.elsewhere);
     }
 }

@@ -27,6 +27,7 @@ loom::thread_local! {
     static CPU: Cell<usize> = Cell::new(0);
 }
 
+const ALONE: Undisturbed<'static> = Undisturbed::BY_MODEL;
 static CLASSES: [Class; 3] = [const { Class::undeclared("a class of a model") }; 3];
 const A: u16 = 0;
 const B: u16 = 1;
@@ -37,7 +38,7 @@ fn explore(model: impl Fn() + Sync + Send + 'static) {
     // The graph is one for the process, and `cargo test` runs models at the same time.
     static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    cpu::install_for_models(|| CPU.with(Cell::get));
+    cpu::install_for_tests(|| CPU.with(Cell::get));
     let runs = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&runs);
     loom::model(move || {
@@ -58,7 +59,7 @@ fn start() {
     validator::forget();
     LEARNED.lock().nr_classes = 0;
     for class in &CLASSES {
-        node(class);
+        node(class, ALONE);
     }
     validator::counters();
     newly_full();
@@ -87,7 +88,7 @@ fn exclusive(from: u16, to: u16) -> Edge {
 /// Learns a nesting; whether it was refused, and so reported.
 fn want(from: u16, to: u16) -> bool {
     let here = Location::caller();
-    learn(exclusive(from, to), (here, here)).is_some()
+    learn(exclusive(from, to), (here, here), ALONE).is_some()
 }
 
 /// How many of the nestings were reported, each being brought by a CPU of its own.
@@ -192,9 +193,9 @@ fn one_class_gets_one_node() {
     explore(|| {
         // Touches its index, see `sync.rs`.
         let _ = std::format!("{FRESH:?}");
-        let nodes = cpus(vec![Box::new(|| node(&FRESH)), Box::new(|| node(&FRESH))]);
+        let nodes = cpus(vec![Box::new(|| node(&FRESH, ALONE)), Box::new(|| node(&FRESH, ALONE))]);
         assert!(nodes[0].is_some() && nodes[0] == nodes[1], "{nodes:?}");
-        assert_eq!(nodes[0], node(&FRESH));
+        assert_eq!(nodes[0], node(&FRESH, ALONE));
     });
 }
 

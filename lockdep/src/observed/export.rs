@@ -1,7 +1,7 @@
 //! What was observed, written out: as the analyzer's graph file, and as text for a console.
 //!
 //! To any `core::fmt::Write`, without a heap and with no table locked while writing, so the writer may be a checked lock's
-//! console. Nestings that are seen meanwhile may or may not be in it; those without sites
+//! console. A handler that interrupted the checker gets an error and writes nothing ([`Busy`]). Nestings that are seen meanwhile may or may not be in it; those without sites
 //! ([`Counters::nestings_dropped`](crate::Counters)) are not: whoever compares asks [`counters`] first.
 
 use core::fmt::{self, Write};
@@ -9,22 +9,37 @@ use core::fmt::{self, Write};
 use crate::class::{Class, Flags};
 use crate::graph;
 use crate::held::Mode;
-use crate::observed::Observed;
+use crate::observed::{Observed, for_each, nesting};
 use crate::owner;
 use crate::validator::{Counters, counters};
+use crate::visit::{Busy, alone};
 
-/// The classes in use, in the order of their first use.
-fn classes() -> impl Iterator<Item = &'static Class> {
-    (0..).map_while(graph::class)
+/// Calls `each` with the classes in use, in the order of their first use, and with their position in it.
+fn classes(mut each: impl FnMut(usize, &'static Class) -> fmt::Result) -> fmt::Result {
+    let class = |position| Ok::<_, Busy>(graph::class(position, alone()?.undisturbed()));
+    let mut position = 0;
+    while let Some(class) = class(position)? {
+        each(position, class)?;
+        position += 1;
+    }
+    Ok(())
 }
 
 /// How many nestings there are. Their classes are in use already.
-fn nr_nestings() -> usize {
-    (0..).take_while(|&position| graph::nesting(position).is_some()).count()
+fn nr_nestings() -> Result<usize, Busy> {
+    let mut number = 0;
+    for_each(|_| number += 1)?;
+    Ok(number)
 }
 
-fn nestings(number: usize) -> impl Iterator<Item = Observed> {
-    (0..number).map_while(graph::nesting)
+/// Calls `each` with the first `number` nestings, and with their position.
+fn nestings(number: usize, mut each: impl FnMut(usize, &Observed) -> fmt::Result) -> fmt::Result {
+    for position in 0..number {
+        // None if they were forgotten meanwhile.
+        let Some(seen) = nesting(position)? else { break };
+        each(position, &seen)?;
+    }
+    Ok(())
 }
 
 /// The name of a class, unlike that of any other: of two classes of one name the younger is `name#2` (as in Linux).
@@ -37,9 +52,13 @@ impl fmt::Display for Name {
             write!(f, "{}::", class.order)?;
         }
         f.write_str(class.name)?;
-        let elders = classes().take_while(|elder| !core::ptr::eq(*elder, class));
-        let namesakes = elders.filter(|elder| (elder.order, elder.name) == (class.order, class.name)).count();
-        if namesakes == 0 { Ok(()) } else { write!(f, "#{}", namesakes + 1) }
+        let (mut elders, mut is_elder) = (0, true);
+        classes(|_, other| {
+            is_elder &= !core::ptr::eq(other, class);
+            elders += usize::from(is_elder && (other.order, other.name) == (class.order, class.name));
+            Ok(())
+        })?;
+        if elders == 0 { Ok(()) } else { write!(f, "#{}", elders + 1) }
     }
 }
 
@@ -79,16 +98,16 @@ fn wanted_as(mode: Mode) -> &'static str {
 /// locks have owners is left open, since the relation of each nesting was seen.
 ///
 /// # Errors
-/// As `w`.
+/// As `w`, and where [`for_each`] is [`Busy`].
 pub fn write_graph(w: &mut dyn Write) -> fmt::Result {
     // Before the classes, so that every nesting's are listed.
-    let nr_nestings = nr_nestings();
+    let nr_nestings = nr_nestings()?;
     w.write_str("{\n  \"format\": \"lockdep-graph-1\",")?;
     if let Some(tiers) = owner::tiers() {
         write!(w, "\n  \"tiers\": {tiers},")?;
     }
     w.write_str("\n  \"classes\": [")?;
-    for (position, class) in classes().enumerate() {
+    classes(|position, class| {
         w.write_str(if position == 0 { "\n    {\"name\": " } else { ",\n    {\"name\": " })?;
         string(w, Name(class))?;
         w.write_str(", \"level\": ")?;
@@ -98,36 +117,34 @@ pub fn write_graph(w: &mut dyn Write) -> fmt::Result {
         }
         let (recursive, ordered) =
             (class.flags.contains(Flags::RECURSIVE), class.flags.contains(Flags::ORDERED));
-        write!(w, ", \"recursive\": {recursive}, \"ordered\": {ordered}, \"ownership\": \"unknown\"}}")?;
-    }
+        write!(w, ", \"recursive\": {recursive}, \"ordered\": {ordered}, \"ownership\": \"unknown\"}}")
+    })?;
     w.write_str("\n  ],\n  \"nestings\": [")?;
-    for (position, seen) in nestings(nr_nestings).enumerate() {
+    nestings(nr_nestings, |position, seen| {
         w.write_str(if position == 0 { "\n    {\"held\": " } else { ",\n    {\"held\": " })?;
         string(w, Name(seen.held))?;
         write!(w, ", \"held_as\": \"{}\", \"wanted\": ", held_as(seen.held_mode))?;
         string(w, Name(seen.wanted))?;
         write!(w, ", \"wanted_as\": \"{}\"", wanted_as(seen.wanted_mode))?;
-        write!(w, ", \"relation\": \"{}\", \"instances\": \"any\"}}", seen.relation.name())?;
-    }
+        write!(w, ", \"relation\": \"{}\", \"instances\": \"any\"}}", seen.relation.name())
+    })?;
     w.write_str("\n  ]\n}\n")
 }
 
 /// Writes classes, nestings with their sites, and the counters: one a line, for a console.
 ///
 /// # Errors
-/// As `w`.
+/// As `w`, and where [`for_each`] is [`Busy`].
 pub fn write_text(w: &mut dyn Write) -> fmt::Result {
-    let nr_nestings = nr_nestings();
-    for class in classes() {
+    let nr_nestings = nr_nestings()?;
+    classes(|_, class| {
         write!(w, "class {}", Name(class))?;
         if class.is_declared() {
             write!(w, " = {}", class.level.get())?;
         }
-        w.write_char('\n')?;
-    }
-    for seen in nestings(nr_nestings) {
-        writeln!(w, "{seen}")?;
-    }
+        w.write_char('\n')
+    })?;
+    nestings(nr_nestings, |_, seen| writeln!(w, "{seen}"))?;
     // Taken apart, so that a new counter is not forgotten.
     let Counters {
         checked,

@@ -5,7 +5,7 @@ use std::sync::{self, LockResult, TryLockResult};
 
 use lockdep::held::Mode;
 
-use crate::guarded::{guarded, map, try_map};
+use crate::guarded::{guarded, made, map, show, try_map};
 use crate::track::{Acquired, Tracker};
 
 /// [`std::sync::Mutex`], checked.
@@ -23,22 +23,6 @@ pub struct MutexGuard<'a, T: ?Sized> {
 }
 
 impl<T> Mutex<T> {
-    /// A mutex of the class of those that are made here.
-    #[track_caller]
-    pub const fn new(value: T) -> Mutex<T> {
-        Mutex { tracker: Tracker::here(), inner: sync::Mutex::new(value) }
-    }
-
-    /// A mutex of the class of the locks of this name.
-    pub const fn named(name: &'static str, value: T) -> Mutex<T> {
-        Mutex { tracker: Tracker::named(name), inner: sync::Mutex::new(value) }
-    }
-
-    /// A mutex of the class of the locks around a `T`, wherever they are made.
-    pub fn of_type(value: T) -> Mutex<T> {
-        Mutex { tracker: Tracker::of_type::<T>(), inner: sync::Mutex::new(value) }
-    }
-
     /// What it protects.
     ///
     /// # Errors
@@ -91,24 +75,11 @@ impl<T: ?Sized> Mutex<T> {
     }
 }
 
-impl<T: Default> Default for Mutex<T> {
-    #[track_caller]
-    fn default() -> Mutex<T> {
-        Mutex::new(T::default())
-    }
-}
-
-impl<T> From<T> for Mutex<T> {
-    #[track_caller]
-    fn from(value: T) -> Mutex<T> {
-        Mutex::new(value)
-    }
-}
-
 impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
+        show(f, "Mutex", self.try_lock(), Some(self.is_poisoned()))
     }
 }
 
+made! { Mutex around sync::Mutex<T> }
 guarded! { mut MutexGuard }

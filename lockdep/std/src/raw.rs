@@ -4,11 +4,12 @@
 //! stays as it is: like `lock_api`'s, these locks are not poisoned. For locks with a declared class there is `lockdep::Mutex`.
 
 use std::fmt;
+use std::sync::TryLockError;
 
 use lock_api::{RawMutex, RawRwLock, RawRwLockDowngrade, RawRwLockRecursive};
 use lockdep::held::Mode;
 
-use crate::guarded::guarded;
+use crate::guarded::{guarded, made, show};
 use crate::track::{Acquired, Tracker};
 
 /// [`lock_api::Mutex`], checked.
@@ -46,22 +47,6 @@ pub struct RwLockWriteGuard<'a, R: RawRwLock, T: ?Sized> {
 }
 
 impl<R: RawMutex, T> Mutex<R, T> {
-    /// A mutex of the class of those that are made here.
-    #[track_caller]
-    pub const fn new(value: T) -> Self {
-        Mutex { tracker: Tracker::here(), inner: lock_api::Mutex::new(value) }
-    }
-
-    /// A mutex of the class of the locks of this name.
-    pub const fn named(name: &'static str, value: T) -> Self {
-        Mutex { tracker: Tracker::named(name), inner: lock_api::Mutex::new(value) }
-    }
-
-    /// A mutex of the class of the locks around a `T`, wherever they are made.
-    pub fn of_type(value: T) -> Self {
-        Mutex { tracker: Tracker::of_type::<T>(), inner: lock_api::Mutex::new(value) }
-    }
-
     /// What it protects.
     pub fn into_inner(self) -> T {
         self.inner.into_inner()
@@ -98,22 +83,6 @@ impl<R: RawMutex, T: ?Sized> Mutex<R, T> {
 }
 
 impl<R: RawRwLock, T> RwLock<R, T> {
-    /// A lock of the class of those that are made here.
-    #[track_caller]
-    pub const fn new(value: T) -> Self {
-        RwLock { tracker: Tracker::here(), inner: lock_api::RwLock::new(value) }
-    }
-
-    /// A lock of the class of the locks of this name.
-    pub const fn named(name: &'static str, value: T) -> Self {
-        RwLock { tracker: Tracker::named(name), inner: lock_api::RwLock::new(value) }
-    }
-
-    /// A lock of the class of the locks around a `T`, wherever they are made.
-    pub fn of_type(value: T) -> Self {
-        RwLock { tracker: Tracker::of_type::<T>(), inner: lock_api::RwLock::new(value) }
-    }
-
     /// What it protects.
     pub fn into_inner(self) -> T {
         self.inner.into_inner()
@@ -183,32 +152,20 @@ impl<'a, R: RawRwLockDowngrade, T: ?Sized> RwLockWriteGuard<'a, R, T> {
     }
 }
 
-impl<R: RawMutex, T: Default> Default for Mutex<R, T> {
-    #[track_caller]
-    fn default() -> Self {
-        Mutex::new(T::default())
-    }
-}
-
-impl<R: RawRwLock, T: Default> Default for RwLock<R, T> {
-    #[track_caller]
-    fn default() -> Self {
-        RwLock::new(T::default())
-    }
-}
-
 impl<R: RawMutex, T: ?Sized + fmt::Debug> fmt::Debug for Mutex<R, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
+        show(f, "Mutex", self.try_lock().ok_or(TryLockError::WouldBlock), None)
     }
 }
 
 impl<R: RawRwLock, T: ?Sized + fmt::Debug> fmt::Debug for RwLock<R, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
+        show(f, "RwLock", self.try_read().ok_or(TryLockError::WouldBlock), None)
     }
 }
 
+made! { Mutex around lock_api::Mutex<R, T>, R: RawMutex }
+made! { RwLock around lock_api::RwLock<R, T>, R: RawRwLock }
 guarded! { mut MutexGuard, R: RawMutex }
 guarded! { RwLockReadGuard, R: RawRwLock }
 guarded! { mut RwLockWriteGuard, R: RawRwLock }

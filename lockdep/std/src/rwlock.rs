@@ -5,7 +5,7 @@ use std::sync::{self, LockResult, TryLockResult};
 
 use lockdep::held::Mode;
 
-use crate::guarded::{guarded, map, try_map};
+use crate::guarded::{guarded, made, map, show, try_map};
 use crate::track::{Acquired, Tracker};
 
 /// [`std::sync::RwLock`], checked. Readers are fair: they may have to wait for a writer that waits.
@@ -30,22 +30,6 @@ pub struct RwLockWriteGuard<'a, T: ?Sized> {
 }
 
 impl<T> RwLock<T> {
-    /// A lock of the class of those that are made here.
-    #[track_caller]
-    pub const fn new(value: T) -> RwLock<T> {
-        RwLock { tracker: Tracker::here(), inner: sync::RwLock::new(value) }
-    }
-
-    /// A lock of the class of the locks of this name.
-    pub const fn named(name: &'static str, value: T) -> RwLock<T> {
-        RwLock { tracker: Tracker::named(name), inner: sync::RwLock::new(value) }
-    }
-
-    /// A lock of the class of the locks around a `T`, wherever they are made.
-    pub fn of_type(value: T) -> RwLock<T> {
-        RwLock { tracker: Tracker::of_type::<T>(), inner: sync::RwLock::new(value) }
-    }
-
     /// What it protects.
     ///
     /// # Errors
@@ -131,25 +115,12 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     }
 }
 
-impl<T: Default> Default for RwLock<T> {
-    #[track_caller]
-    fn default() -> RwLock<T> {
-        RwLock::new(T::default())
-    }
-}
-
-impl<T> From<T> for RwLock<T> {
-    #[track_caller]
-    fn from(value: T) -> RwLock<T> {
-        RwLock::new(value)
-    }
-}
-
 impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.inner.fmt(f)
+        show(f, "RwLock", self.try_read(), Some(self.is_poisoned()))
     }
 }
 
+made! { RwLock around sync::RwLock<T> }
 guarded! { RwLockReadGuard }
 guarded! { mut RwLockWriteGuard }

@@ -4,10 +4,9 @@
 //! entry is written by `expand/contract.rs`.
 
 use proc_macro2::TokenStream;
-use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::{Expr, Ident, Item, ItemFn, Token, TraitItemFn};
+use syn::{Expr, Ident, ItemFn, Token};
 
 use crate::diagnostics::{self, Diagnostics};
 use crate::model::contract::{Contract, ContractItem, Demand};
@@ -42,7 +41,8 @@ pub fn contract(
     let function = match syn::parse2::<ItemFn>(item.clone()) {
         Ok(function) => function,
         Err(error) => {
-            wrong_item(contract, &item, error, diagnostics);
+            let reason = "the locks are looked at on entry";
+            super::no_function(item.clone(), contract.name(), reason, error, diagnostics);
             return ContractItem::Inert(item);
         }
     };
@@ -83,22 +83,4 @@ fn demands(contract: Contract, arguments: TokenStream) -> syn::Result<Vec<Demand
         }
     };
     arguments.into_iter().map(demand).collect()
-}
-
-/// Reports what is not a function with a body.
-fn wrong_item(contract: Contract, item: &TokenStream, error: syn::Error, diagnostics: &mut Diagnostics) {
-    let name = contract.name();
-    if let Ok(declaration) = syn::parse2::<TraitItemFn>(item.clone()) {
-        let message =
-            format!("`#[{name}]` belongs on a function with a body: the locks are looked at on entry");
-        diagnostics.report(declaration.sig.ident.span(), message);
-        return;
-    }
-    match syn::parse2::<Item>(item.into_token_stream()) {
-        Ok(other) => {
-            let (kind, span) = super::kind_of(&other);
-            diagnostics.report(span, format!("`#[{name}]` belongs on a function, not on {kind}"));
-        }
-        Err(_) => diagnostics.push(error),
-    }
 }

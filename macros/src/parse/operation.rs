@@ -6,7 +6,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
 use syn::parse::{ParseStream, Parser};
-use syn::{Attribute, FnArg, Item, ItemFn, Pat, Path, Signature, TraitItemFn};
+use syn::{Attribute, FnArg, ItemFn, Pat, Path, Signature};
 
 use super::OrderArgument;
 use crate::diagnostics::Diagnostics;
@@ -64,22 +64,15 @@ pub fn operation(
     OperationItem::Function(Box::new(function), parameters)
 }
 
-/// Reports what is not a function with a body, and gives it back without roles.
+/// Reports what is not a function with a body; what is left of it without the marks.
 fn wrong_item(item: TokenStream, error: syn::Error, diagnostics: &mut Diagnostics) -> TokenStream {
-    if let Ok(mut declaration) = syn::parse2::<TraitItemFn>(item.clone()) {
-        take_marks(&mut declaration.sig);
-        let message = "`#[operation]` belongs on a function with a body: the check is made on entry";
-        diagnostics.report(declaration.sig.ident.span(), message);
-        return declaration.into_token_stream();
-    }
-    match syn::parse2::<Item>(item.clone()) {
-        Ok(other) => {
-            let (kind, span) = super::kind_of(&other);
-            diagnostics.report(span, format!("`#[operation]` belongs on a function, not on {kind}"));
+    match super::no_function(item.clone(), "operation", "the check is made on entry", error, diagnostics) {
+        Some(mut declaration) => {
+            take_marks(&mut declaration.sig);
+            declaration.into_token_stream()
         }
-        Err(_) => diagnostics.push(error),
+        None => item,
     }
-    item
 }
 
 /// Removes the `#[role]`s of all parameters; for each parameter that has any, its name and its marks.

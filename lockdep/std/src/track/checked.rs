@@ -1,6 +1,5 @@
 //! The tracker of a checked build: where a lock comes from, and the calls into `lockdep`'s hooks.
 
-use std::any;
 use std::panic::Location;
 
 use lockdep::OwnerId;
@@ -36,10 +35,6 @@ impl Tracker {
 
     pub(crate) const fn named(name: &'static str) -> Tracker {
         Tracker(Origin::Named(name))
-    }
-
-    pub(crate) fn of_type<T: ?Sized>() -> Tracker {
-        Tracker(Origin::Named(any::type_name::<T>()))
     }
 
     #[track_caller]

@@ -27,10 +27,6 @@ impl Tracker {
         Tracker
     }
 
-    pub(crate) const fn of_type<T: ?Sized>() -> Tracker {
-        Tracker
-    }
-
     #[inline(always)]
     pub(crate) fn acquire(&self, _mode: Mode) -> Acquired {
         Acquired

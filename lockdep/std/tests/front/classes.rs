@@ -13,7 +13,10 @@ static QUEEN: Mutex<u32> = Mutex::named("queen", 2);
 /// The names of the classes that nested so far.
 fn nestings() -> Vec<(String, String)> {
     let mut seen = Vec::new();
-    observed::for_each(|nesting| seen.push((nesting.held.name.to_owned(), nesting.wanted.name.to_owned())));
+    let each = |nesting: &observed::Observed| {
+        seen.push((nesting.held.name.to_owned(), nesting.wanted.name.to_owned()))
+    };
+    observed::for_each(each).expect("no handler");
     seen
 }
 

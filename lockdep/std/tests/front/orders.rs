@@ -180,3 +180,32 @@ fn a_wait_lets_go_and_comes_back() {
     drop(gate.0.lock());
     assert!(desk.codes().is_empty());
 }
+
+/// Shown as data, it waits for a lock.
+struct Waits<'a>(&'a Mutex<u32>);
+
+impl std::fmt::Debug for Waits<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0.lock().unwrap())
+    }
+}
+
+#[test]
+fn what_is_shown_is_held_meanwhile() {
+    fn shown(outer: &impl std::fmt::Debug, other_way: impl FnOnce()) {
+        let desk = Desk::new();
+        assert!(format!("{outer:?}").contains("data: 7"), "{outer:?}");
+        assert!(desk.codes().is_empty());
+        other_way();
+        assert_eq!(desk.codes(), ["lock-order-cycle"], "{outer:?}");
+    }
+    let inner = Mutex::new(7);
+    let mutex = Mutex::new(Waits(&inner));
+    shown(&mutex, || drop((inner.lock(), mutex.lock())));
+    let rwlock = RwLock::new(Waits(&inner));
+    shown(&rwlock, || drop((inner.lock(), rwlock.write())));
+    let mutex = raw::Mutex::<parking_lot::RawMutex, _>::new(Waits(&inner));
+    shown(&mutex, || drop((inner.lock(), mutex.lock())));
+    let rwlock = raw::RwLock::<parking_lot::RawRwLock, _>::new(Waits(&inner));
+    shown(&rwlock, || drop((inner.lock(), rwlock.write())));
+}

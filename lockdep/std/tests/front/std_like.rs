@@ -119,3 +119,23 @@ fn off_means_gone() {
         assert!(locks.all(|(ours, theirs)| *ours <= theirs.next_multiple_of(8) + 16), "{ours:?}");
     }
 }
+
+#[test]
+fn locks_look_the_same() {
+    let desk = Desk::new();
+    let (ours, theirs) = (Mutex::new(1), std::sync::Mutex::new(1));
+    assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
+    let held = ours.lock();
+    assert_eq!(format!("{ours:?}"), "Mutex { data: <locked>, poisoned: false, .. }");
+    drop(held);
+    let (ours, theirs) = (RwLock::new("a"), std::sync::RwLock::new("a"));
+    panics(|| {
+        let _guards = (ours.write(), theirs.write());
+        panic!("while they are written");
+    });
+    assert_eq!(format!("{ours:#?}"), format!("{theirs:#?}"));
+    type Raw = parking_lot::RawMutex;
+    let (ours, theirs) = (lockdep_std::raw::Mutex::<Raw, _>::new(1), parking_lot::Mutex::new(1));
+    assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
+    drop(desk);
+}
