@@ -5,12 +5,11 @@
 //! is held: if what the lock protects leads back to the object that the lock is in, other than by what it owns. Asked when
 //! the graph is made.
 
-use std::collections::BTreeSet;
-
 use crate::context::Context;
 use crate::home::{Home, Key};
 use crate::index::Name;
 use crate::mir::ir::Ty;
+use crate::seen::Seen;
 use crate::stored::is_sole;
 use crate::summary::{ClassId, ClosedNesting, Ways};
 
@@ -24,7 +23,7 @@ impl Context<'_> {
     fn leads_back(&self, class: ClassId) -> bool {
         let Some((Key::Home(home), _)) = self.placed_key(class) else { return false };
         let Home::Field(name, variant, position) = self.placed.home(home) else { return false };
-        let mut search = Search { context: self, to: &name, seen: BTreeSet::new() };
+        let mut search = Search { context: self, to: &name, seen: Default::default() };
         let mut fields = self.index.fields_of(&name);
         fields.any(|field| {
             let here = field.position == position && field.variant == variant;
@@ -36,8 +35,8 @@ impl Context<'_> {
 struct Search<'c, 'a> {
     context: &'c Context<'a>,
     to: &'c Name,
-    /// Types with how they are had.
-    seen: BTreeSet<(String, bool)>,
+    /// Those that only their owner has, and those that others may have, too.
+    seen: [Seen; 2],
 }
 
 impl Search<'_, '_> {
@@ -50,7 +49,7 @@ impl Search<'_, '_> {
                 if name == *self.to {
                     return shared;
                 }
-                if !self.seen.insert((format!("{name:?}{ty}"), shared)) {
+                if !self.seen[usize::from(shared)].insert(krate, ty) {
                     return false;
                 }
                 let inside = shared || (self.context.is_pointer(krate, ty) && !is_sole(path));
@@ -58,7 +57,7 @@ impl Search<'_, '_> {
                     || args.iter().any(|arg| self.visit(krate, arg, inside))
             }
             Ty::Dyn(_) => {
-                self.seen.insert((ty.to_string(), shared))
+                self.seen[usize::from(shared)].insert(krate, ty)
                     && self
                         .context
                         .objects_of(ty)

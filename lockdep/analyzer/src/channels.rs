@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::index::{BodyId, Name, element, pointee};
 use crate::mir::ir::{Place, Projection, Ty};
 use crate::model::Side;
+use crate::seen::Seen;
 
 /// A body, constants included: the crate and the definition path.
 type Scope<'a> = (usize, &'a str);
@@ -108,7 +109,7 @@ impl<'a> Channels<'a> {
             return found.clone();
         }
         let mut found = BTreeSet::new();
-        self.collect(context, (krate, ty), side, &mut BTreeSet::new(), &mut found);
+        self.collect(context, (krate, ty), side, &mut Seen::default(), &mut found);
         self.known_within.borrow_mut().entry(at).or_default().insert(ty.clone(), found.clone());
         found
     }
@@ -118,13 +119,13 @@ impl<'a> Channels<'a> {
         context: &Context<'a>,
         (krate, ty): (usize, &Ty),
         side: Side,
-        seen: &mut BTreeSet<(usize, Ty)>,
+        seen: &mut Seen,
         found: &mut BTreeSet<ChannelId>,
     ) {
         let mut parts: Vec<(usize, &Ty, Where<'a>)> = Vec::new();
         match ty {
             Ty::Path(path, args) => {
-                if !seen.insert((krate, ty.clone())) {
+                if !seen.insert(krate, ty) {
                     return;
                 }
                 if is_ours(context, krate, path) {

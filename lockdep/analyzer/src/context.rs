@@ -21,6 +21,7 @@ use crate::locks::Placed;
 use crate::mir::ir::{Callee, Ty};
 use crate::model::Models;
 use crate::roots::Roots;
+use crate::seen::Seen;
 use crate::sources::Sources;
 use crate::summary::{Acquire, ClassId, Note, Summary};
 use crate::thread_local::ThreadLocals;
@@ -296,47 +297,43 @@ impl<'a> Context<'a> {
     /// Whether the end of a value of the type may leave content of it undestroyed, and with it a guard.
     pub fn keeps_content(&self, krate: usize, ty: &Ty) -> bool {
         let manual = |part: &Ty| matches!(part, Ty::Path(path, _) if KEEPING.contains(&last(path)));
-        let mut seen: BTreeSet<(usize, Ty)> = BTreeSet::new();
-        let mut pending = vec![(krate, ty.clone())];
-        while let Some((krate, ty)) = pending.pop() {
-            if !self.holds_guard(krate, &ty) || !seen.insert((krate, ty.clone())) {
-                continue;
-            }
-            let mut fields = Vec::new();
-            let found = ty.any(&mut |part| {
-                if let Ty::Path(path, _) = part {
-                    fields
-                        .extend(self.index.fields(krate, path).map(|field| (field.krate, field.ty.clone())));
-                }
-                manual(part)
-            });
-            if found {
-                return true;
-            }
-            pending.extend(fields);
-        }
-        false
+        let mut found = false;
+        self.walk_fields(vec![(krate, ty.clone())], &mut |krate, ty| {
+            let holds = !found && self.holds_guard(krate, ty);
+            found |= holds && ty.any(&mut |part| manual(part));
+            holds
+        });
+        found
     }
 
     /// The classes of locks for which some owner's type has a place, directly or behind its fields.
     pub fn classes_inside_owners(&self) -> BTreeSet<ClassId> {
         let mut found = BTreeSet::new();
-        let mut seen: BTreeSet<(usize, Ty)> = BTreeSet::new();
-        let mut pending: Vec<(usize, Ty)> = self.index.fields_of_owners().cloned().collect();
-        while let Some((krate, ty)) = pending.pop() {
-            if !seen.insert((krate, ty.clone())) {
-                continue;
-            }
-            ty.any(&mut |inner| {
-                found.extend(self.class(inner));
-                if let Ty::Path(path, _) = inner {
-                    pending
-                        .extend(self.index.fields(krate, path).map(|field| (field.krate, field.ty.clone())));
-                }
+        self.walk_fields(self.index.fields_of_owners().cloned().collect(), &mut |_, ty| {
+            ty.any(&mut |part| {
+                found.extend(self.class(part));
                 false
             });
-        }
+            true
+        });
         found
+    }
+
+    /// Visits types and those of the fields of what they spell out, each with the crate that prints it; not beyond those for
+    /// which `visit` says no.
+    fn walk_fields(&self, mut pending: Vec<(usize, Ty)>, visit: &mut dyn FnMut(usize, &Ty) -> bool) {
+        let mut seen = Seen::default();
+        while let Some((krate, ty)) = pending.pop() {
+            if seen.insert(krate, &ty) && visit(krate, &ty) {
+                ty.any(&mut |part| {
+                    if let Ty::Path(path, _) = part {
+                        let fields = self.index.fields(krate, path);
+                        pending.extend(fields.map(|field| (field.krate, field.ty.clone())));
+                    }
+                    false
+                });
+            }
+        }
     }
 
     /// A body as a person would name it.

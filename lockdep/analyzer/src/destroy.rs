@@ -9,8 +9,6 @@ mod owned;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use rustc_hash::FxHashSet;
-
 use crate::asleep;
 use crate::callers::owns_arguments;
 use crate::context::Context;
@@ -21,6 +19,7 @@ use crate::mir::ir::{Place, Span, Terminator, Ty};
 use crate::path::{Path, Step, Value};
 use crate::place::slot_of;
 use crate::resolve::is_code_trait;
+use crate::seen::Seen;
 use crate::state::State;
 use crate::summary::Note;
 
@@ -85,7 +84,7 @@ impl Context<'_> {
         }
         let mut search = Search {
             context: self,
-            seen: FxHashSet::default(),
+            seen: Seen::default(),
             possible: false,
             unfinished: false,
             lent: false,
@@ -102,8 +101,7 @@ impl Context<'_> {
 
 struct Search<'c, 'a> {
     context: &'c Context<'a>,
-    /// By the crate that prints the type.
-    seen: FxHashSet<(usize, Ty)>,
+    seen: Seen,
     /// What is visited may be something else.
     possible: bool,
     /// What is visited is in a future.
@@ -129,7 +127,7 @@ impl Search<'_, '_> {
                     self.callers(ty);
                     self.hidden(ty);
                 }
-                if is_weak(index.is_ours(krate, path), path) || !self.seen.insert((krate, ty.clone())) {
+                if is_weak(index.is_ours(krate, path), path) || !self.seen.insert(krate, ty) {
                     return;
                 }
                 let lent = self.lent;
@@ -169,7 +167,7 @@ impl Search<'_, '_> {
             }
             Ty::Slice(inner) | Ty::Array(inner, _) => self.visit(krate, inner, below(Step::Index)),
             Ty::Dyn(bounds) => match self.context.objects_of(ty) {
-                Some(types) if self.seen.insert((krate, ty.clone())) => {
+                Some(types) if self.seen.insert(krate, ty) => {
                     self.callers(ty);
                     let before = self.possible;
                     self.possible |= types.len() > 1;
@@ -184,7 +182,7 @@ impl Search<'_, '_> {
                     self.found.push(Destruction::Dynamic(bounds.to_string()));
                 }
             },
-            Ty::Closure(text) if self.seen.insert((krate, ty.clone())) => {
+            Ty::Closure(text) if self.seen.insert(krate, ty) => {
                 for closure in self.context.index.codes_of_type(krate, text) {
                     self.captured(krate, closure, at.clone());
                 }

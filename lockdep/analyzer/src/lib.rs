@@ -71,6 +71,7 @@ mod parts;
 mod place;
 mod resolve;
 mod roots;
+mod seen;
 mod shared;
 mod sources;
 mod state;

@@ -14,6 +14,7 @@ use crate::index::last;
 use crate::mir::ir::{Place, Ty};
 use crate::path::{Path, Step, Value};
 use crate::place::slot_of;
+use crate::seen::Seen;
 use crate::state::State;
 use crate::summary::HeldLock;
 
@@ -86,10 +87,10 @@ impl Context<'_> {
     /// Whether what is behind a reference of this type keeps the guards that it has: it is shared, and neither is there
     /// a cell to take one out of, nor can the guards be had twice. Guards that own their lock sometimes can.
     pub(crate) fn only_reads(&self, krate: usize, ty: &Ty) -> bool {
-        matches!(ty, Ty::Ref(false, inner) if self.keeps_guards(krate, inner, &mut BTreeSet::new()))
+        matches!(ty, Ty::Ref(false, inner) if self.keeps_guards(krate, inner, &mut Seen::default()))
     }
 
-    fn keeps_guards(&self, krate: usize, ty: &Ty, seen: &mut BTreeSet<(usize, Ty)>) -> bool {
+    fn keeps_guards(&self, krate: usize, ty: &Ty, seen: &mut Seen) -> bool {
         if let Ty::Path(path, _) = ty
             && self.is_guard(krate, ty)
         {
@@ -106,7 +107,7 @@ impl Context<'_> {
                 let fields: Vec<_> = self.index.fields(krate, path).collect();
                 (plain || !fields.is_empty())
                     && args.iter().all(|ty| self.keeps_guards(krate, ty, seen))
-                    && (!seen.insert((krate, ty.clone()))
+                    && (!seen.insert(krate, ty)
                         || fields.iter().all(|field| self.keeps_guards(field.krate, &field.ty, seen)))
             }
             _ => false,

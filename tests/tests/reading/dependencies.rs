@@ -234,3 +234,33 @@ fn types_that_two_crates_print_alike_are_two() {
     assert_eq!(run.code, Some(1), "{}{}", run.stdout, run.stderr);
     assert!(run.stdout.contains("[lock-order-cycle]: `cellars::KEY` and `house::DOOR`"), "{}", run.stdout);
 }
+
+/// The last sender of a channel inside what another crate calls `Inner`, beside an `Inner` without one.
+#[test]
+fn a_sender_in_a_type_that_another_crate_prints_alike_goes_away_with_it() {
+    let _dependency = Project::library(
+        "pumps",
+        "use std::sync::mpsc::Sender;\n\
+         pub struct Inner { pub sender: Sender<u32> }\n\
+         pub struct Pump { pub inner: Inner }\n\
+         impl Pump { pub fn new(sender: Sender<u32>) -> Pump { Pump { inner: Inner { sender } } } }\n",
+    );
+    let project = user_of(
+        "waterworks",
+        "pumps",
+        "use std::sync::{Mutex, mpsc::channel};\n\
+         static GATE: Mutex<u32> = Mutex::new(0);\n\
+         pub struct Inner(u32);\n\
+         pub struct Plant { inner: Inner, pump: pumps::Pump }\n\
+         pub fn drain() {\n\
+             let (sender, receiver) = channel();\n\
+             let plant = Plant { inner: Inner(1), pump: pumps::Pump::new(sender) };\n\
+             std::thread::spawn(move || { drop(GATE.lock().unwrap()); drop(plant) });\n\
+             let _gate = GATE.lock().unwrap();\n\
+             while receiver.recv().is_ok() {}\n\
+         }\n",
+    );
+    let run = project.analyze(&["--include-dep", "pumps"]);
+    assert_eq!(run.code, Some(1), "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("waterworks::GATE"), "{}", run.stdout);
+}
