@@ -210,15 +210,7 @@ fn fits(graph: &LockGraph, witness: &Witness) -> Result<(), ReplayError> {
     if let Some(domain) = (0..count).find(|&domain| controls[domain][domain]) {
         return Err(ReplayError::ControlsItself(witness.domains[domain].clone()));
     }
-    // By length: who controls somebody controls all below.
-    let mut order: Vec<usize> = (0..count).collect();
-    order.sort_by_key(|&domain| controls[domain].iter().filter(|&&below| below).count());
-    let mut heights = vec![1; count];
-    for upper in order {
-        let below = (0..count).filter(|&lower| controls[upper][lower]).map(|lower| heights[lower]);
-        heights[upper] = 1 + below.max().unwrap_or(0);
-    }
-    let domains = heights.into_iter().max().unwrap_or(0);
+    let domains = witness.tiers();
     if let Some(tiers) = graph.tiers.filter(|tiers| usize::from(tiers.get()) < domains) {
         return Err(ReplayError::Deep { domains, tiers: tiers.get() });
     }

@@ -136,7 +136,9 @@ proptest! {
             prop_assert_eq!(further, 0);
             for witness in witnesses {
                 prop_assert_eq!(referee::check(&graph, &witness), Ok(()), "{:?}", witness);
-                prop_assert!(depth::tiers(&hierarchy(&witness)) <= tiers(&graph), "{:?}", witness);
+                let deep = depth::tiers(&hierarchy(&witness));
+                prop_assert!(deep <= tiers(&graph), "{:?}", witness);
+                prop_assert_eq!(deep, witness.tiers());
             }
         }
     }
