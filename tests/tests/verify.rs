@@ -70,12 +70,22 @@ fn a_proof_that_rests_on_a_bound_says_so() {
         "verified: no circular wait among 4 nestings of 4 classes, with 2 tiers of domains at most\n";
     assert_eq!(verify(&certificate, &graph), (Some(0), verified.to_owned(), String::new()));
 
-    let (_, none, deeper) = analyze("tests/fixtures", "any-tiers");
-    assert!(!none.exists());
+    let (_, missing, deeper) = analyze("tests/fixtures", "any-tiers");
+    assert!(!missing.exists());
     let (code, _, stderr) = verify(&certificate, &deeper);
     let refused =
         "error: not verified: certificate for 2 tiers of domains, and the graph may have any number\n";
     assert_eq!((code, stderr.as_str()), (Some(1), refused));
+    let searched = |domains: &str| {
+        let mut command = cargo_lockdep();
+        command.arg("verify").args([&certificate, &graph]).args(["--domains", domains]);
+        let output = command.output().expect("the command starts");
+        (output.status.code(), String::from_utf8(output.stdout).expect("UTF-8"))
+    };
+    let none = format!("{verified}searched: none in 10 hierarchies of up to 3 domains\n");
+    assert_eq!(searched("3"), (Some(0), none));
+    assert_eq!(searched("6"), (Some(2), String::new()));
+
     let settings = file("tiers.toml");
     let told = |option: &str, value: &Path| {
         let mut command = cargo_lockdep();

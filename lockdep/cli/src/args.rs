@@ -300,6 +300,9 @@ pub struct Verify {
     /// What `analyze --graph` wrote
     #[arg(value_hint = ValueHint::FilePath)]
     pub graph: PathBuf,
+    /// Also search every hierarchy of up to so many domains for a circular wait among explicit locks
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub domains: Option<u8>,
 }
 
 /// `cargo lockdep replay WITNESS GRAPH`.
