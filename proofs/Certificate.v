@@ -12,20 +12,35 @@ Import ListNotations.
 Inductive direction := Nowhere | Upwards | Downwards.
 Record position := { layer : nat; rank : nat }.
 Record certificate := {
-  directions : list direction; non_recursive : list position; recursive_reads : list position }.
+  bound : option nat; directions : list direction;
+  non_recursive : list position; recursive_reads : list position }.
 
 Definition origin := {| layer := 0; rank := 0 |}.
-Definition at_n (t : certificate) (c : nat) := nth c (non_recursive t) origin.
-Definition at_r (t : certificate) (c : nat) := nth c (recursive_reads t) origin.
 Definition direction_of (t : certificate) (i : nat) := nth i (directions t) Nowhere.
 
+(** How many tiers are told apart. *)
+Definition nr_tiers (t : certificate) := match bound t with Some k => k | None => 1 end.
+
+(** Where the nodes of a class stand, for a tier of the owner. *)
+Definition at_n (t : certificate) (c i : nat) := nth (c * nr_tiers t + i) (non_recursive t) origin.
+Definition at_r (t : certificate) (c i : nat) := nth (c * nr_tiers t + i) (recursive_reads t) origin.
+
 (** The node of the split graph at which an acquisition arrives. *)
-Definition node (t : certificate) (c : nat) (k : wanted_as) : position :=
-  match k with WantSharedRecursive => at_r t c | _ => at_n t c end.
+Definition node (t : certificate) (c i : nat) (k : wanted_as) : position :=
+  match k with WantSharedRecursive => at_r t c i | _ => at_n t c i end.
 
 (** The nodes that a holder blocks: a reader blocks those who want N only. *)
-Definition blocked (t : certificate) (c : nat) (m : held_as) : list position :=
-  match m with HeldShared => [at_n t c] | HeldExclusive => [at_n t c; at_r t c] end.
+Definition blocked (t : certificate) (c i : nat) (m : held_as) : list position :=
+  match m with HeldShared => [at_n t c i] | HeldExclusive => [at_n t c i; at_r t c i] end.
+
+(** Whether owners in two tiers can stand to each other as a relation says. *)
+Definition meet (t : certificate) (r : relation) (i j : nat) : bool :=
+  match bound t, r with
+  | None, _ | _, Other => true
+  | _, Same => i =? j
+  | _, Up => i <? j
+  | _, Down => j <? i
+  end.
 
 Definition climbs (g : graph) (t : certificate) (n : nesting) (from to : position) : bool :=
   if negb (layer from =? layer to) then layer from <? layer to
@@ -46,11 +61,22 @@ Definition waits_for_itself (g : graph) (n : nesting) : bool :=
 
 Definition covers (g : graph) (t : certificate) (n : nesting) : bool :=
   if is_recursion n then negb (waits_for_itself g n)
-  else forallb (fun from => climbs g t n from (node t (wanted n) (wantedAs n))) (blocked t (held n) (heldAs n)).
+  else forallb (fun '(i, j) => negb (meet t (relation_of g n) i j) ||
+         forallb (fun from => climbs g t n from (node t (wanted n) j (wantedAs n))) (blocked t (held n) i (heldAs n)))
+       (list_prod (seq 0 (nr_tiers t)) (seq 0 (nr_tiers t))).
+
+(** A certificate for so many tiers is none where there may be more. *)
+Definition bound_holds (g : graph) (t : certificate) : bool :=
+  match bound t, tiers g with
+  | None, _ => true
+  | Some k, Some most => (0 <? k) && (most <=? k)
+  | Some _, None => false
+  end.
 
 Definition check (g : graph) (t : certificate) : bool :=
-  (length (non_recursive t) =? length (classes g)) &&
-  (length (recursive_reads t) =? length (classes g)) &&
+  bound_holds g t &&
+  (length (non_recursive t) =? length (classes g) * nr_tiers t) &&
+  (length (recursive_reads t) =? length (classes g) * nr_tiers t) &&
   forallb (fun n => (held n <? length (classes g)) && (wanted n <? length (classes g)) && covers g t n) (nestings g).
 
 (** * A strict order has no finite set in which every element has a greater one *)
@@ -77,11 +103,16 @@ Variable cpu : Type.
 Variables (g : graph) (t : certificate).
 Hypothesis accepted : check g t = true.
 
+(** The tier of an owner; of nobody, any. *)
+Variable tier : option domain -> nat.
+Hypothesis tier_known : forall o, tier o < nr_tiers t.
+Hypothesis tiers_meet : forall r a b, stands domain controls r a b -> meet t r (tier a) (tier b) = true.
+
 Notation lock := (lock domain).
 
 (** Somebody waits for a lock in a certain way. *)
 Definition waiter := (lock * wanted_as)%type.
-Definition place (w : waiter) : position := node t (kind (fst w)) (snd w).
+Definition place (w : waiter) : position := node t (kind (fst w)) (tier (owner (fst w))) (snd w).
 
 (** One domain above another in the direction of a layer. *)
 Definition further (d : direction) (a b : option domain) : Prop :=
@@ -124,8 +155,8 @@ Proof.
 Qed.
 
 (** A holder that blocks a waiter blocks the waiter's node. *)
-Lemma blocked_node : forall c m k, blocks m k -> In (node t c k) (blocked t c m).
-Proof. intros c [] [] [H|H]; simpl; auto; discriminate || now destruct H. Qed.
+Lemma blocked_node : forall c i m k, blocks m k -> In (node t c i k) (blocked t c i m).
+Proof. intros c i [] [] [H|H]; simpl; auto; discriminate || now destruct H. Qed.
 
 Lemma covered : forall n, In n (nestings g) -> covers g t n = true.
 Proof.
@@ -139,9 +170,12 @@ Lemma climbing : forall n h m w k k',
 Proof.
   intros n h m w k k' D not_recursion B. destruct D as [listed Eh Ew <- <- owners _ keyed].
   apply covered in listed. unfold covers in listed. rewrite not_recursion, forallb_forall in listed.
-  apply (blocked_node (held n)) in B. apply listed in B. rewrite Eh, Ew in B.
+  specialize (listed (tier (owner h), tier (owner w))). cbn beta iota in listed.
+  rewrite (tiers_meet _ _ _ owners) in listed. cbn [negb orb] in listed. rewrite forallb_forall in listed.
+  apply (blocked_node (held n) (tier (owner h))) in B.
+  apply listed in B; [|apply in_prod; apply in_seq; split; auto using Nat.le_0_l]. rewrite Eh, Ew in B.
   unfold before, place, climbs in *. simpl.
-  set (from := node t (kind h) k') in *. set (to := node t (kind w) (wantedAs n)) in *.
+  set (from := node t (kind h) _ k') in *. set (to := node t (kind w) _ (wantedAs n)) in *.
   destruct (Nat.eqb_spec (layer from) (layer to)) as [E|E]; simpl in B; [|apply Nat.ltb_lt in B; now left].
   right. split; [exact E|].
   destruct (relation_of g n) eqn:R; simpl in owners.
@@ -160,7 +194,7 @@ Hypothesis reachable : state_of domain controls cpu g s.
 Lemma no_self_wait : forall b l m k, holds s b l m -> wants s b l k ->
   (exists c m', holds s c l m' /\ blocks m' k) -> False.
 Proof.
-  destruct reachable as [complete exclusive reentry]. intros b l m k H W (c & m' & H' & B).
+  destruct reachable as [complete exclusive reentry _]. intros b l m k H W (c & m' & H' & B).
   (* Some mode in which [b] itself holds the lock blocks what it wants. *)
   assert (exists own, holds s b l own /\ blocks own k) as (own & O & BO).
   { destruct m' eqn:M; [exists HeldExclusive; split; [|now left]; now rewrite (exclusive c b l m H' H) in H'|].
@@ -179,7 +213,7 @@ Qed.
 Lemma holder_is_after : forall b l m k w k', holds s b l m -> blocks m k -> wants s b w k' ->
   (exists c m', holds s c w m' /\ blocks m' k') -> before (l, k) (w, k').
 Proof.
-  intros b l m k w k' H B W blocker. destruct reachable as [complete _ _].
+  intros b l m k w k' H B W blocker. destruct reachable as [complete _ _ _].
   destruct (complete b l m w k' H W) as (n & D). destruct (is_recursion n) eqn:R.
   - exfalso. pose proof (d_one _ _ _ _ _ _ _ _ D R) as <-. eapply no_self_wait; eassumption.
   - eapply climbing; eassumption.
@@ -225,6 +259,25 @@ Proof. intros a rest C. eapply no_deadlock, circular_wait_is_deadlocked, C. Qed.
 
 End Soundness.
 
+(** Where the check accepts a bound, the graph is about a hierarchy that has such tiers. *)
+Lemma tiers_exist : forall domain (controls : domain -> domain -> Prop) cpu g t (s : state domain cpu),
+  check g t = true -> state_of domain controls cpu g s -> exists tier : option domain -> nat,
+    (forall o, tier o < nr_tiers t) /\
+    (forall r a b, stands domain controls r a b -> meet t r (tier a) (tier b) = true).
+Proof.
+  intros domain controls cpu g t s ok [_ _ _ bounded]. unfold check in ok. apply andb_prop in ok as [ok _].
+  apply andb_prop in ok as [ok _]. apply andb_prop in ok as [ok _]. unfold bound_holds, nr_tiers, meet in *.
+  destruct (bound t) as [k|]; [|exists (fun _ => 0); auto].
+  destruct (tiers g) as [most|]; [|discriminate]. apply andb_prop in ok as [some enough].
+  apply Nat.ltb_lt in some. apply Nat.leb_le in enough. destruct (bounded most eq_refl) as (f & low & up).
+  exists (fun o => match o with Some d => f d | None => 0 end). split.
+  - intros [d|]; [specialize (low d); lia|exact some].
+  - intros [] [a|] [b|] S; simpl in S; try contradiction; try discriminate; auto.
+    + injection S as ->. apply Nat.eqb_refl.
+    + now apply Nat.ltb_lt, up.
+    + now apply Nat.ltb_lt, up.
+Qed.
+
 (** The theorem with everything that it depends on in view. *)
 Theorem certificate_excludes_deadlock :
   forall (g : graph) (t : certificate), check g t = true ->
@@ -232,7 +285,8 @@ Theorem certificate_excludes_deadlock :
   forall (cpu : Type) (s : state domain cpu), state_of domain controls cpu g s ->
   (forall set, ~ deadlocked s set) /\ (forall a rest, ~ circular_wait s a rest).
 Proof.
-  intros g t ok domain controls order cpu s reachable. split.
-  - now apply (no_deadlock domain controls order cpu g t ok).
-  - now apply (no_circular_wait domain controls order cpu g t ok).
+  intros g t ok domain controls order cpu s reachable.
+  destruct (tiers_exist domain controls cpu g t s ok reachable) as (tier & known & meets). split.
+  - now apply (no_deadlock domain controls order cpu g t ok tier known meets).
+  - now apply (no_circular_wait domain controls order cpu g t ok tier known meets).
 Qed.

@@ -13,9 +13,7 @@ Definition above (a b : domains) : Prop := fst a = fst b /\ (snd b < snd a)%Z.
 
 Lemma above_order : strict_order domains above.
 Proof.
-  split; unfold above.
-  - intros d [_ H]. lia.
-  - intros a b c [E H] [E' H']. split; [congruence|lia].
+  split; unfold above; [intros d [_ H]|intros a b c [E H] [E' H']; split; [congruence|]]; lia.
 Qed.
 
 (** Two different owners, neither of which controls the other. *)
@@ -32,6 +30,7 @@ Definition has_deadlock (g : graph) : Prop :=
 Section World.
 
 Variable g : graph.
+Hypothesis unbounded : tiers g = None.
 Variable up : Z.
 
 Definition chains (w : list nesting) : nat :=
@@ -44,45 +43,35 @@ Proof. induction a as [|n a IH]; simpl; intros b; [reflexivity|]. rewrite IH. de
 Lemma height_app : forall a b, height (a ++ b) = (height a + height b)%Z.
 Proof. induction a as [|n a IH]; simpl; intros b; [reflexivity|]. rewrite IH. destruct (relation_of g n); lia. Qed.
 
-Definition owner_at (n : nesting) (before : list nesting) : option domains :=
-  if unowned (class_of g (held n)) then None else Some (chains before, height before).
+Definition owner_at (n : nesting) (c : nat) (h : Z) : option domains :=
+  if unowned (class_of g (held n)) then None else Some (c, h).
 
 Definition fits (n : nesting) (a b : option domains) : Prop :=
   stands domains above (relation_of g n) a b /\ (relation_of g n = Other -> strangers a b).
 
-(** A step to the next lock of the walk. *)
-Lemma fits_step : forall n n' before, (0 < up)%Z -> is_recursion n = false -> wanted n = held n' ->
-  fits n (owner_at n before) (owner_at n' (before ++ [n])).
+(** Where the next lock's owner has to be. *)
+Definition leads (n : nesting) (c : nat) (h : Z) (c' : nat) (h' : Z) : Prop :=
+  match relation_of g n with
+  | Same => c = c' /\ h = h'
+  | Up => c' = c /\ (h < h')%Z
+  | Down => c = c' /\ (h' < h)%Z
+  | Other => c <> c'
+  end.
+
+Lemma fits_next : forall n n' c h c' h', is_recursion n = false -> wanted n = held n' -> leads n c h c' h' ->
+  fits n (owner_at n c h) (owner_at n' c' h').
 Proof.
-  intros n n' before U R E. unfold fits, owner_at. rewrite chains_app, height_app. simpl.
-  unfold relation_of. rewrite R, E. unfold stands, strangers, above.
+  intros n n' c h c' h' R E. unfold leads, fits, owner_at, relation_of. rewrite R, E. unfold strangers, above.
   destruct (unowned (class_of g (held n))), (unowned (class_of g (held n'))); simpl;
     try (split; [reflexivity || exact I|intros; discriminate || (split; [discriminate|exact I])]).
-  destruct (between n); simpl; split; try (intros; discriminate); try exact I; try (split; simpl; lia).
-  - f_equal. f_equal; lia.
-  - intros _. split; [intros X; injection X; lia|split; intros [X _]; simpl in X; lia].
+  destruct (between n); simpl; unfold above; simpl; intros L; split; try (intros; discriminate); auto.
+  - destruct L as [-> ->]. reflexivity.
+  - intros _. split; [congruence|split; intros [X _]; congruence].
 Qed.
 
 (** When the last step leads back to the first lock. *)
 Definition closes (z : nesting) (before : list nesting) : Prop :=
-  match relation_of g z with
-  | Same => chains before = 0 /\ height before = 0%Z /\ is_keyed g z = false
-  | Up => False
-  | Down => chains before = 0 /\ (0 < height before)%Z
-  | Other => 0 < chains before
-  end.
-
-Lemma fits_back : forall z n0 before, is_recursion z = false -> wanted z = held n0 -> closes z before ->
-  fits z (owner_at z before) (owner_at n0 []).
-Proof.
-  intros z n0 before R E C. unfold fits, closes, owner_at in *. revert C. unfold relation_of. rewrite R, E.
-  unfold stands, strangers, above. simpl.
-  destruct (unowned (class_of g (held z))), (unowned (class_of g (held n0))); simpl; intros C;
-    try (split; [reflexivity || exact I|intros; discriminate || (split; [discriminate|exact I])]).
-  destruct (between z); simpl; split; try (intros; discriminate); try exact I; try tauto.
-  - destruct C as (-> & -> & _). reflexivity.
-  - intros _. split; [intros X; injection X; lia|split; intros [X _]; simpl in X; lia].
-Qed.
+  leads z (chains before) (height before) 0 0%Z /\ (relation_of g z = Same -> is_keyed g z = false).
 
 Variables (ns pre : list nesting) (z : nesting) (b : nat).
 Hypothesis listed : forall n, In n ns -> In n (nestings g) /\ is_recursion n = false.
@@ -96,7 +85,8 @@ Definition len := length way.
 Definition at_ i := nth i way z.
 Definition next i := if S i =? len then 0 else S i.
 Definition lock_at i : lock domains :=
-  {| kind := held (at_ i); owner := owner_at (at_ i) (firstn i way); key := i; name := i |}.
+  {| kind := held (at_ i); key := i; name := i;
+     owner := owner_at (at_ i) (chains (firstn i way)) (height (firstn i way)) |}.
 
 Definition the_state : state domains nat :=
   {| holds := fun c l m => c < len /\ l = lock_at c /\ m = heldAs (at_ c);
@@ -110,12 +100,12 @@ Lemma next_links : forall c, c < len ->
   In (at_ c) (nestings g) /\ is_recursion (at_ c) = false.
 Proof.
   intros c L. pose proof at_least_two. unfold next.
-  assert (In (at_ c) ns) by (eapply walk_in; [exact closed|now apply nth_In]).
-  destruct (listed _ H0). destruct (walk_nth ns z _ _ _ closed c L) as (_ & I2 & I3).
-  destruct (walk_nth ns z _ _ _ closed 0 ltac:(fold way len; lia)) as (I1 & _ & _).
-  fold way len in *. destruct (Nat.eqb_spec (S c) len) as [E|E].
-  - repeat split; auto; [lia|]. unfold at_. rewrite (I3 E). now apply I1.
-  - repeat split; auto; [lia|]. apply I2. lia.
+  assert (In (at_ c) ns) as I by (eapply walk_in; [exact closed|now apply nth_In]).
+  destruct (listed _ I). destruct (Nat.eqb_spec (S c) len) as [E|E]; repeat split; auto; try lia; unfold at_, way.
+  - destruct (walk_nth ns z _ _ _ closed 0) as [J _]; [fold way len; lia|].
+    rewrite (proj2 (walk_nth ns z _ _ _ closed c L) E). exact J.
+  - destruct (walk_nth ns z _ _ _ closed (S c)) as [J _]; [fold way len; lia|]. simpl in J.
+    now rewrite Nat.sub_0_r in J.
 Qed.
 
 Lemma firstn_next : forall c, S c < len -> firstn (S c) way = firstn c way ++ [at_ c].
@@ -131,17 +121,14 @@ Proof.
   intros c L. destruct (next_links c L) as (_ & K & I & R). apply link in K as [K _].
   assert (fits (at_ c) (owner (lock_at c)) (owner (lock_at (next c))) /\
           (is_keyed g (at_ c) = true -> relation_of g (at_ c) = Same -> c < next c)) as [[F F'] O].
-  { change (owner (lock_at c)) with (owner_at (at_ c) (firstn c way)).
-    unfold next in *. destruct (Nat.eqb_spec (S c) len) as [E|E].
-    - change (owner (lock_at 0)) with (owner_at (at_ 0) []).
-      assert (c = length pre) as C by (unfold len, way in E; rewrite app_length in E; simpl in E; lia).
+  { unfold next in *. destruct (Nat.eqb_spec (S c) len) as [E|E]; unfold lock_at; cbn [owner].
+    - assert (c = length pre) as C by (unfold len, way in E; rewrite app_length in E; simpl in E; lia).
       assert (at_ c = z) as Z by (unfold at_, way; rewrite C, app_nth2, Nat.sub_diag by lia; reflexivity).
       assert (firstn c way = pre) as P
         by (unfold way; rewrite C, firstn_app, Nat.sub_diag, firstn_all, app_nil_r; reflexivity).
-      rewrite P, Z in *. split; [now apply fits_back|]. intros Y S. unfold closes in closing. rewrite S in closing.
-      destruct closing as (_ & _ & N). congruence.
-    - change (owner (lock_at (S c))) with (owner_at (at_ (S c)) (firstn (S c) way)).
-      rewrite firstn_next by lia. split; [now apply fits_step|lia]. }
+      rewrite P, Z in *. destruct closing as [Z0 N]. split; [now apply fits_next|]. intros Y S. now rewrite N in Y.
+    - rewrite firstn_next by lia. split; [|lia]. apply fits_next; auto. unfold leads. rewrite chains_app, height_app.
+      simpl. destruct (relation_of g (at_ c)); lia. }
   split; [|exact F']. split; simpl; auto. intros X. congruence.
 Qed.
 
@@ -152,6 +139,7 @@ Proof.
   - intros c d l m (_ & -> & _) (_ & E & _). now injection E.
   - intros c l k _ (L & -> & _) (_ & E & _). injection E as _ _ E _. unfold next in E.
     destruct (Nat.eqb_spec (S c) len); lia.
+  - congruence.
   - intros E. apply (f_equal (@length nat)) in E. rewrite seq_length in E. simpl in E. lia.
   - intros c C. apply in_seq in C. destruct (next_links c ltac:(lia)) as (L & K & _). apply link in K as [_ K].
     exists (next c). split; [apply in_seq; lia|].

@@ -15,26 +15,40 @@ Definition exclusively (h w : nat) (r : relation) :=
 
 (** p2m is 0, paging is 1: dirty marking nests them in one domain, the copy goes up. *)
 Definition log_dirty :=
-  {| classes := [plain; plain]; nestings := [exclusively 0 1 Same; exclusively 1 0 Up] |}.
+  {| tiers := None; classes := [plain; plain]; nestings := [exclusively 0 1 Same; exclusively 1 0 Up] |}.
 
 Definition log_dirty_certificate :=
   let places := [{| layer := 0; rank := 0 |}; {| layer := 0; rank := 1 |}] in
-  {| directions := [Upwards]; non_recursive := places; recursive_reads := places |}.
+  {| bound := None; directions := [Upwards]; non_recursive := places; recursive_reads := places |}.
 
 Example log_dirty_is_covered : check log_dirty log_dirty_certificate = true.
 Proof. reflexivity. Qed.
 
 (** The same places with the wrong direction. *)
 Example wrong_direction_is_refused :
-  check log_dirty {| directions := [Downwards];
+  check log_dirty {| bound := None; directions := [Downwards];
                      non_recursive := non_recursive log_dirty_certificate;
                      recursive_reads := recursive_reads log_dirty_certificate |} = false.
+Proof. reflexivity. Qed.
+
+(** * Two steps up, and back by way of a lock of nobody: where there are two tiers *)
+
+Definition around (most : option nat) :=
+  {| tiers := most; classes := [plain; plain; plain; {| recursive := false; ordered := false; unowned := true |}];
+     nestings := [exclusively 0 1 Up; exclusively 1 2 Up; exclusively 2 3 Other; exclusively 3 0 Other] |}.
+
+Definition around_certificate :=
+  let places := map (fun l => {| layer := l; rank := 0 |}) [3; 3; 0; 4; 0; 1; 2; 2] in
+  {| bound := Some 2; directions := []; non_recursive := places; recursive_reads := places |}.
+
+Example two_tiers_are_covered_and_no_more :
+  map (fun most => check (around most) around_certificate) [Some 1; Some 2; Some 3; None] = [true; true; false; false].
 Proof. reflexivity. Qed.
 
 (** * Both ways in one domain *)
 
 Definition both_ways :=
-  {| classes := [plain; plain]; nestings := [exclusively 0 1 Same; exclusively 1 0 Same] |}.
+  {| tiers := None; classes := [plain; plain]; nestings := [exclusively 0 1 Same; exclusively 1 0 Same] |}.
 
 Definition nobody_controls (_ _ : unit) := False.
 
@@ -52,6 +66,7 @@ Proof.
       [exists (exclusively 1 0 Same) | exists (exclusively 0 1 Same)]; split; simpl; auto; discriminate.
   - intros [] [] l m [-> _] [E _]; auto; discriminate.
   - intros [] l k R [-> _] [E _]; discriminate.
+  - discriminate.
 Qed.
 
 Example and_then_it_deadlocks : circular_wait stuck_state false [true].

@@ -23,7 +23,8 @@ Record nesting := {
   held : nat; wanted : nat; between : relation;
   heldAs : held_as; wantedAs : wanted_as; which : instances }.
 
-Record graph := { classes : list class; nestings : list nesting }.
+(** [tiers] is how many domains a chain of [controls] has at most, if that is bounded. *)
+Record graph := { tiers : option nat; classes : list class; nestings : list nesting }.
 
 Definition no_class := {| recursive := false; ordered := false; unowned := false |}.
 Definition class_of (g : graph) (c : nat) := nth c (classes g) no_class.
@@ -102,7 +103,10 @@ Record state_of (g : graph) (s : state) : Prop := {
   s_exclusive : forall a b l m, holds s a l HeldExclusive -> holds s b l m -> a = b;
   (** A recursive lock lets its exclusive holder in, who therefore does not wait. *)
   s_reentry : forall c l k,
-    recursive (class_of g (kind l)) = true -> holds s c l HeldExclusive -> ~ wants s c l k }.
+    recursive (class_of g (kind l)) = true -> holds s c l HeldExclusive -> ~ wants s c l k;
+  (** In a bounded hierarchy every domain has a tier, and who controls another a higher one. *)
+  s_tiers : forall k, tiers g = Some k -> exists tier : domain -> nat,
+    (forall d, tier d < k) /\ (forall a b, controls a b -> tier b < tier a) }.
 
 (** [a] waits for [b]; they may be one. *)
 Definition waits_for (s : state) (a b : cpu) : Prop :=

@@ -31,13 +31,8 @@ Qed.
 
 Lemma reach_trans : forall arcs u v w, reach arcs u v = true -> reach arcs v w = true -> reach arcs u w = true.
 Proof.
-  induction arcs as [|[a b] arcs IH]; simpl; intros u v w H K.
-  - apply Nat.eqb_eq in H as ->. exact K.
-  - apply orb_prop in H as [H|H]; apply orb_prop in K as [K|K]; apply orb_true_iff.
-    + left. eauto.
-    + right. apply andb_prop in K as [K K']. apply andb_true_iff. eauto.
-    + right. apply andb_prop in H as [H H']. apply andb_true_iff. eauto.
-    + right. apply andb_prop in H as [H H']. apply andb_prop in K as [K K']. apply andb_true_iff. eauto.
+  induction arcs as [|[a b] arcs IH]; simpl; intros u v w; [now intros ->%Nat.eqb_eq|].
+  rewrite !orb_true_iff, !andb_true_iff. intros [H|[H H']] [K|[K K']]; eauto 6.
 Qed.
 
 (** * A set of numbers as a number, so that sets can be compared *)
@@ -64,25 +59,12 @@ Qed.
 (** The number of those that lead to a node: it rises along arcs, and stays the same on a circle only. *)
 Definition ancestry (arcs : list arc) (nodes : list nat) (v : nat) := code (fun u => reach arcs u v) nodes.
 
-Lemma ancestry_climbs : forall arcs nodes u v, In v nodes -> reach arcs u v = true ->
-  ancestry arcs nodes u < ancestry arcs nodes v \/
-  ancestry arcs nodes u = ancestry arcs nodes v /\ reach arcs v u = true.
-Proof.
-  intros arcs nodes u v at_v way. unfold ancestry.
-  assert (code (fun x => reach arcs x u) nodes <= code (fun x => reach arcs x v) nodes)
-    by (apply code_mono; intros; eapply reach_trans; eassumption).
-  destruct (Nat.eq_dec (code (fun x => reach arcs x u) nodes) (code (fun x => reach arcs x v) nodes)) as [E|E].
-  - right. split; [exact E|]. rewrite (code_inj _ _ _ E v at_v). apply reach_refl.
-  - left. lia.
-Qed.
+Lemma ancestry_mono : forall arcs nodes u v, reach arcs u v = true -> ancestry arcs nodes u <= ancestry arcs nodes v.
+Proof. intros arcs nodes u v way. apply code_mono. intros x _ K. eapply reach_trans; eassumption. Qed.
 
-Lemma ancestry_same : forall arcs nodes u v, In u nodes -> In v nodes ->
-  ancestry arcs nodes u = ancestry arcs nodes v -> reach arcs u v = true /\ reach arcs v u = true.
-Proof.
-  intros arcs nodes u v at_u at_v E. unfold ancestry in E. split.
-  - rewrite <- (code_inj _ _ _ E u at_u). apply reach_refl.
-  - rewrite (code_inj _ _ _ E v at_v). apply reach_refl.
-Qed.
+Lemma ancestry_same : forall arcs nodes u v, In u nodes -> ancestry arcs nodes u = ancestry arcs nodes v ->
+  reach arcs u v = true.
+Proof. intros arcs nodes u v at_u E. rewrite <- (code_inj _ _ _ E u at_u). apply reach_refl. Qed.
 
 (** * The split graph and its walks *)
 
@@ -102,56 +84,47 @@ Proof.
   - intros (n & at_n & H & ->). exists n. split; [exact at_n|]. now apply (in_map (fun a => (a, to_node n))).
 Qed.
 
-Inductive walk (ns : list nesting) : nat -> list nesting -> nat -> Prop :=
-| stay : forall v, walk ns v [] v
-| go : forall n rest a v, In n ns -> In a (from_nodes n) -> walk ns (to_node n) rest v -> walk ns a (n :: rest) v.
+Fixpoint walk (ns : list nesting) (u : nat) (w : list nesting) (v : nat) : Prop :=
+  match w with
+  | [] => u = v
+  | n :: rest => In n ns /\ In u (from_nodes n) /\ walk ns (to_node n) rest v
+  end.
 
-Lemma walk_app : forall ns u w v w' x, walk ns u w v -> walk ns v w' x -> walk ns u (w ++ w') x.
-Proof. intros ns u w v w' x H K. induction H; simpl; [exact K|]. constructor; auto. Qed.
-
-Lemma walk_in : forall ns u w v n, walk ns u w v -> In n w -> In n ns.
-Proof. intros ns u w v n H. induction H; simpl; intros K; [destruct K|]. destruct K as [<-|K]; auto. Qed.
-
-Lemma walk_mono : forall ns ms u w v, (forall n, In n ns -> In n ms) -> walk ns u w v -> walk ms u w v.
-Proof. intros ns ms u w v sub H. induction H; constructor; auto. Qed.
-
-Lemma walk_split : forall ns w u w' v, walk ns u (w ++ w') v -> exists x, walk ns u w x /\ walk ns x w' v.
+Lemma walk_app : forall ns w w' u v, walk ns u (w ++ w') v <-> exists x, walk ns u w x /\ walk ns x w' v.
 Proof.
-  intros ns w. induction w as [|n w IH]; simpl; intros u w' v H.
-  - exists u. split; [constructor|exact H].
-  - inversion H as [|? ? ? ? at_n at_u K]; subst. destruct (IH _ _ _ K) as (x & K1 & K2). exists x. split;
-    [|exact K2].
-    now constructor.
+  intros ns w w'. induction w as [|n w IH]; simpl; intros u v; [|rewrite IH; firstorder].
+  split; [eauto|now intros (x & -> & W)].
 Qed.
+
+Lemma walk_in : forall ns w u v n, walk ns u w v -> In n w -> In n ns.
+Proof. intros ns w. induction w as [|m w IH]; simpl; [easy|]. intros u v n (M & _ & W) [<-|H]; eauto. Qed.
+
+Lemma walk_mono : forall ns ms w u v, (forall n, In n ns -> In n ms) -> walk ns u w v -> walk ms u w v.
+Proof. intros ns ms w. induction w as [|m w IH]; simpl; firstorder. Qed.
 
 Lemma reach_walk : forall ns arcs u v,
   (forall a b, In (a, b) arcs -> In (a, b) (arcs_of ns)) -> reach arcs u v = true -> exists w, walk ns u w v.
 Proof.
-  intros ns arcs. induction arcs as [|[a b] arcs IH]; simpl; intros u v sub H.
-  - apply Nat.eqb_eq in H as ->. exists []. constructor.
-  - apply orb_prop in H as [H|H]; [apply IH; auto|]. apply andb_prop in H as [H K].
-    apply IH in H as (w & H); [|auto]. apply IH in K as (w' & K); [|auto].
-    destruct (proj1 (arcs_of_in ns a b) (sub a b (or_introl eq_refl))) as (n & at_n & at_a & ->).
-    exists (w ++ n :: w'). eapply walk_app; [exact H|]. now constructor.
+  intros ns arcs. induction arcs as [|[a b] arcs IH]; simpl; intros u v sub H; [now exists [];apply Nat.eqb_eq|].
+  apply orb_prop in H as [H|H]; [apply IH; auto|]. apply andb_prop in H as [H K].
+  apply IH in H as (w & H); [|auto]. apply IH in K as (w' & K); [|auto].
+  destruct (proj1 (arcs_of_in ns a b) (sub a b (or_introl eq_refl))) as (n & at_n & at_a & ->).
+  exists (w ++ n :: w'). apply walk_app. exists a. simpl. auto.
 Qed.
 
 (** Neighbours on a walk: who waits at a node is blocked by who leaves it. *)
 Lemma walk_nth : forall ns d w u v, walk ns u w v -> forall i, i < length w ->
-  (i = 0 -> In u (from_nodes (nth i w d))) /\
-  (S i < length w -> In (to_node (nth i w d)) (from_nodes (nth (S i) w d))) /\
+  In (if i =? 0 then u else to_node (nth (i - 1) w d)) (from_nodes (nth i w d)) /\
   (S i = length w -> to_node (nth i w d) = v).
 Proof.
-  intros ns d w u v H. induction H as [|n rest a v at_n at_a K IH]; simpl; intros i L; [lia|].
-  destruct i as [|i].
-  - split; [auto|split].
-    + intros L'. now apply (IH 0); lia.
-    + intros E. destruct rest; [now inversion K|simpl in E; lia].
-  - destruct (IH i ltac:(lia)) as (_ & I2 & I3). split; [lia|split]; intros; [apply I2|apply I3]; lia.
+  intros ns d w. induction w as [|n w IH]; simpl; intros u v W i L; [lia|]. destruct W as (at_n & at_u & W).
+  destruct i as [|i]; [split; [exact at_u|destruct w; simpl in *; [auto|lia]]|].
+  destruct (IH _ _ W i ltac:(lia)) as [I E]. split; [|intros; apply E; lia].
+  destruct i as [|i]; [exact I|]. simpl in *. now rewrite Nat.sub_0_r in *.
 Qed.
 
 Lemma link : forall n n', In (to_node n) (from_nodes n') -> wanted n = held n' /\ blocks (heldAs n') (wantedAs n).
 Proof.
   unfold to_node, from_nodes, blocks. intros n n' H.
-  destruct (heldAs n') eqn:E, (wantedAs n) eqn:W; simpl in H; split; try (left; reflexivity);
-    try (right; discriminate); lia.
+  destruct (heldAs n'), (wantedAs n); simpl in H; split; auto; try (right; discriminate); lia.
 Qed.

@@ -1,277 +1,110 @@
-//! Simulated CPUs: threads of which one runs at a time, and raw locks that ask before they are taken.
+//! The locks of simulated CPUs, under the names of `spin`'s.
 //!
-//! A program runs until it wants a lock; then the policy of the run says who goes on. So a run is decided by the
-//! policy alone, every interleaving of acquisitions can be had, and a state in which nobody can go on is seen as such
-//! instead of hanging. [`Mutex`] and [`RwLock`] have the names and the interface of `spin`'s, so that code which takes
-//! its raw locks from a crate called `spin` runs on them unchanged. Readers are fair: one that asks while a writer
-//! queues waits. Nothing here knows lock orders. Source: the idea of controlled scheduling (CHESS, Musuvathi and
-//! others, OSDI 2008).
+//! They keep nothing: who holds what stands in the state of the run. [`Mutex`] and [`RwLock`] have the interface of
+//! `spin`'s, too, so that code which takes its raw locks from a crate called `spin` runs on them unchanged.
+#![expect(unsafe_code, reason = "raw locks of lock_api are unsafe traits")]
 
-#[path = "scheduler/locks.rs"]
-mod locks;
+use std::marker::PhantomData;
+use std::sync::OnceLock;
 
-use std::cell::Cell;
-use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Condvar, MutexGuard, PoisonError};
-use std::thread;
+use lock_api::{GuardSend, RawMutex, RawRwLock};
 
-pub use locks::{Mutex, Once, RwLock};
+pub use lockdep_analyzer::replay::scheduler::{
+    Blocked, Doing, Mode, Outcome, Policy, Request, State, acquire, release, run,
+};
 
-/// How a lock is wanted or held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Mode {
-    /// By one.
-    Exclusive,
-    /// By readers.
-    Shared,
-}
+/// A raw lock; its address is its identity, and who holds it stands in the state of the run.
+#[derive(Debug)]
+struct Raw(u8);
 
-/// What a CPU asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Request {
-    /// The address of the raw lock: which one it is.
-    pub lock: usize,
-    /// How it is wanted.
-    pub mode: Mode,
-}
+impl Raw {
+    const NEW: Raw = Raw(0);
 
-/// What a CPU does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doing {
-    /// Has not begun.
-    Ready,
-    /// Is about to acquire; `queued` once it was found that it has to wait.
-    Asks {
-        /// What.
-        request: Request,
-        /// Whether it has been found that it has to wait.
-        queued: bool,
-    },
-    /// Is the one that runs.
-    Runs,
-    /// Has come to its end.
-    Finished,
-}
-
-/// How a run ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Every CPU came to its end.
-    Finished,
-    /// The policy chose nobody.
-    Stopped,
-    /// Nobody can go on.
-    Deadlock(Vec<Blocked>),
-}
-
-/// A CPU in a deadlock.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Blocked {
-    /// Which CPU.
-    pub cpu: usize,
-    /// What it holds, oldest first.
-    pub holds: Vec<Request>,
-    /// What it waits for.
-    pub wants: Request,
-    /// The CPUs that hold it.
-    pub held_by: Vec<usize>,
-}
-
-/// What the policy sees, and says who goes on by number; nobody to end the run.
-pub type Policy<'a> = dyn FnMut(&State, &[usize]) -> Option<usize> + 'a;
-
-/// All CPUs and locks of a run.
-#[derive(Debug, Default)]
-pub struct State {
-    /// By CPU.
-    pub doing: Vec<Doing>,
-    /// By lock: who holds it.
-    holders: BTreeMap<usize, Vec<(usize, Mode)>>,
-    /// By CPU: what it holds, oldest first.
-    pub holds: Vec<Vec<Request>>,
-    /// The run is over; whoever still waits unwinds.
-    over: bool,
-}
-
-impl State {
-    /// Whether a CPU would get what it asks for.
-    fn is_free(&self, cpu: usize, request: Request) -> bool {
-        let holders = self.holders.get(&request.lock).map_or(&[][..], Vec::as_slice);
-        match request.mode {
-            Mode::Exclusive => holders.is_empty(),
-            Mode::Shared => {
-                let ahead = |(other, doing): (usize, &Doing)| {
-                    let first = Request { mode: Mode::Exclusive, ..request };
-                    other != cpu && *doing == Doing::Asks { request: first, queued: true }
-                };
-                holders.iter().all(|(_, mode)| *mode == Mode::Shared)
-                    && !self.doing.iter().enumerate().any(ahead)
-            }
-        }
-    }
-
-    /// The CPUs that can do something: begin, find out that they have to wait, or acquire.
-    fn able(&self) -> Vec<usize> {
-        let is_able = |cpu: &usize| match self.doing[*cpu] {
-            Doing::Ready | Doing::Asks { queued: false, .. } => true,
-            Doing::Asks { request, queued: true } => self.is_free(*cpu, request),
-            Doing::Runs | Doing::Finished => false,
-        };
-        (0..self.doing.len()).filter(is_able).collect()
-    }
-
-    fn blocked(&self) -> Vec<Blocked> {
-        let blocked = |(cpu, doing): (usize, &Doing)| {
-            let Doing::Asks { request, .. } = *doing else { return None };
-            let held_by =
-                self.holders.get(&request.lock).into_iter().flatten().map(|(cpu, _)| *cpu).collect();
-            Some(Blocked { cpu, holds: self.holds[cpu].clone(), wants: request, held_by })
-        };
-        self.doing.iter().enumerate().filter_map(blocked).collect()
-    }
-
-    fn take(&mut self, cpu: usize, request: Request) {
-        self.holders.entry(request.lock).or_default().push((cpu, request.mode));
-        self.holds[cpu].push(request);
-    }
-
-    fn give_back(&mut self, cpu: usize, request: Request) {
-        if let Some(holders) = self.holders.get_mut(&request.lock)
-            && let Some(at) = holders.iter().rposition(|holder| *holder == (cpu, request.mode))
-        {
-            holders.remove(at);
-        }
-        self.holders.retain(|_, holders| !holders.is_empty());
-        if let Some(at) = self.holds[cpu].iter().rposition(|held| *held == request) {
-            self.holds[cpu].remove(at);
-        }
+    fn address(&self) -> usize {
+        std::ptr::from_ref(&self.0).addr()
     }
 }
 
-static STATE: std::sync::Mutex<Option<State>> = std::sync::Mutex::new(None);
-static CHANGED: Condvar = Condvar::new();
+/// Stands in for `spin::Mutex`.
+#[derive(Debug)]
+pub struct Mutex<T>(Raw, PhantomData<T>);
 
-thread_local! {
-    /// The simulated CPU that this thread is, while it is one.
-    static CPU: Cell<Option<usize>> = const { Cell::new(None) };
-}
+/// Stands in for `spin::RwLock`.
+#[derive(Debug)]
+pub struct RwLock<T>(Raw, PhantomData<T>);
 
-/// The payload with which a CPU unwinds when the run is over.
-struct Over;
+// SAFETY: 1. a CPU gets the lock only from `control`, which asks `State::is_free` first. 2. outside a run there is one
+// thread, which sets the world up and takes no lock twice.
+unsafe impl RawMutex for Mutex<()> {
+    const INIT: Self = Mutex(Raw::NEW, PhantomData);
+    type GuardMarker = GuardSend;
 
-fn state() -> MutexGuard<'static, Option<State>> {
-    // Unwinding CPUs leave the state as it should be.
-    STATE.lock().unwrap_or_else(PoisonError::into_inner)
-}
+    fn lock(&self) {
+        acquire(self.0.address(), Mode::Exclusive);
+    }
 
-/// Waits until this CPU is the one that runs, or unwinds if the run is over.
-fn wait_for_turn(cpu: usize) {
-    let waits = |state: &mut Option<State>| {
-        state.as_ref().is_some_and(|state| state.doing[cpu] != Doing::Runs && !state.over)
-    };
-    let guard = CHANGED.wait_while(state(), waits).unwrap_or_else(PoisonError::into_inner);
-    let goes_on = guard.as_ref().is_some_and(|state| state.doing[cpu] == Doing::Runs);
-    drop(guard);
-    if !goes_on {
-        resume_unwind(Box::new(Over));
+    fn try_lock(&self) -> bool {
+        unimplemented!("no program that is replayed tries");
+    }
+
+    unsafe fn unlock(&self) {
+        release(self.0.address(), Mode::Exclusive);
     }
 }
 
-fn acquire(lock: usize, mode: Mode) {
-    let Some(cpu) = CPU.get() else { return };
-    let request = Request { lock, mode };
-    if let Some(state) = state().as_mut() {
-        state.doing[cpu] = Doing::Asks { request, queued: false };
-    }
-    CHANGED.notify_all();
-    wait_for_turn(cpu);
-}
+// SAFETY: as above; readers share with readers only.
+unsafe impl RawRwLock for RwLock<()> {
+    const INIT: Self = RwLock(Raw::NEW, PhantomData);
+    type GuardMarker = GuardSend;
 
-fn release(lock: usize, mode: Mode) {
-    let Some(cpu) = CPU.get() else { return };
-    if let Some(state) = state().as_mut() {
-        state.give_back(cpu, Request { lock, mode });
+    fn lock_shared(&self) {
+        acquire(self.0.address(), Mode::Shared);
     }
-}
 
-/// Runs one program per CPU. One run at a time in a process; the caller sees to that.
-///
-/// # Panics
-/// When a program does, or when a run is under way.
-pub fn run<'a>(programs: Vec<Box<dyn FnOnce() + Send + 'a>>, policy: &mut Policy<'_>) -> Outcome {
-    let count = programs.len();
-    let fresh =
-        State { doing: vec![Doing::Ready; count], holds: vec![Vec::new(); count], ..State::default() };
-    assert!(state().replace(fresh).is_none(), "a run is under way");
-    let outcome = thread::scope(|scope| {
-        let cpus: Vec<_> = programs
-            .into_iter()
-            .enumerate()
-            .map(|(cpu, program)| scope.spawn(move || simulate(cpu, program)))
-            .collect();
-        let outcome = control(policy);
-        for cpu in cpus {
-            if let Err(payload) = cpu.join() {
-                *state() = None;
-                resume_unwind(payload);
-            }
-        }
-        outcome
-    });
-    *state() = None;
-    outcome
-}
-
-fn simulate(cpu: usize, program: Box<dyn FnOnce() + Send + '_>) {
-    CPU.set(Some(cpu));
-    let result = catch_unwind(AssertUnwindSafe(|| {
-        wait_for_turn(cpu);
-        program();
-    }));
-    if let Some(state) = state().as_mut() {
-        state.doing[cpu] = Doing::Finished;
+    fn try_lock_shared(&self) -> bool {
+        unimplemented!("no program that is replayed tries");
     }
-    CHANGED.notify_all();
-    if let Err(payload) = result
-        && !payload.is::<Over>()
-    {
-        resume_unwind(payload);
+
+    unsafe fn unlock_shared(&self) {
+        release(self.0.address(), Mode::Shared);
+    }
+
+    fn lock_exclusive(&self) {
+        acquire(self.0.address(), Mode::Exclusive);
+    }
+
+    fn try_lock_exclusive(&self) -> bool {
+        unimplemented!("no program that is replayed tries");
+    }
+
+    unsafe fn unlock_exclusive(&self) {
+        release(self.0.address(), Mode::Exclusive);
     }
 }
 
-/// Lets one CPU at a time go on until nobody can or the policy has enough.
-fn control(policy: &mut Policy<'_>) -> Outcome {
-    loop {
-        let busy = |state: &mut Option<State>| {
-            state.as_ref().is_some_and(|state| state.doing.contains(&Doing::Runs))
-        };
-        let mut guard = CHANGED.wait_while(state(), busy).unwrap_or_else(PoisonError::into_inner);
-        let Some(state) = guard.as_mut() else { return Outcome::Stopped };
-        let able = state.able();
-        let outcome = match able.is_empty() {
-            true if state.doing.iter().all(|doing| *doing == Doing::Finished) => Outcome::Finished,
-            true => Outcome::Deadlock(state.blocked()),
-            false => match policy(state, &able) {
-                None => Outcome::Stopped,
-                Some(cpu) => {
-                    match state.doing[cpu] {
-                        Doing::Asks { request, .. } if !state.is_free(cpu, request) => {
-                            state.doing[cpu] = Doing::Asks { request, queued: true };
-                        }
-                        Doing::Asks { request, .. } => {
-                            state.take(cpu, request);
-                            state.doing[cpu] = Doing::Runs;
-                        }
-                        Doing::Ready | Doing::Runs | Doing::Finished => state.doing[cpu] = Doing::Runs,
-                    }
-                    CHANGED.notify_all();
-                    continue;
-                }
-            },
-        };
-        state.over = true;
-        CHANGED.notify_all();
-        return outcome;
+/// Stands in for `spin::Once`; it never waits in these programs.
+#[derive(Debug)]
+pub struct Once<T>(OnceLock<T>);
+
+impl<T> Once<T> {
+    /// Not yet called.
+    pub const fn new() -> Once<T> {
+        Once(OnceLock::new())
+    }
+
+    /// Calls `make` if it is the first call.
+    pub fn call_once(&self, make: impl FnOnce() -> T) -> &T {
+        self.0.get_or_init(make)
+    }
+
+    /// What was made.
+    pub fn get(&self) -> Option<&T> {
+        self.0.get()
+    }
+}
+
+impl<T> Default for Once<T> {
+    fn default() -> Once<T> {
+        Once::new()
     }
 }

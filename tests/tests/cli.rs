@@ -19,6 +19,7 @@ fn help_of_every_subcommand() {
         ("help-explain", &["explain", "--help"]),
         ("help-list", &["list", "--help"]),
         ("help-verify", &["verify", "--help"]),
+        ("help-replay", &["replay", "--help"]),
     ] {
         let run = run(arguments);
         assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{arguments:?}");

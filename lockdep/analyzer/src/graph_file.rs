@@ -124,11 +124,11 @@ pub(crate) enum Side {
     Wanted,
 }
 
-fn relation_name<S: Serializer>(relation: &Relation, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn relation_name<S: Serializer>(relation: &Relation, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(relation.name())
 }
 
-fn relation_named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Relation, D::Error> {
+pub(crate) fn relation_named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Relation, D::Error> {
     let name = String::deserialize(deserializer)?;
     let known = Relation::ALL.into_iter().find(|relation| relation.name() == name);
     known.ok_or_else(|| serde::de::Error::custom(format_args!("`{name}` is no relation of owners")))

@@ -5,8 +5,9 @@
 //! `instances`, `resolve`) → calls (`apply`, `code`, `foreign`, `callbacks`, `callers`, `lazy`, `destroy`, `instantiate`, [`model`]) →
 //! summaries to a fixpoint (`fixpoint`, `summary`) → graph (`link`, [`graph`]) → prove ([`proof`]), check the
 //! certificate ([`certificate`]), show the deadlock ([`witness`]) → findings ([`judge`], [`finding`]) → text
-//! ([`render`]). [`certificate_file`] and [`graph_file`] let others check the proof again; [`disciplines`] compares policies. Library only: it starts no process, reads no file, never prints and never exits.
+//! ([`render`]). [`certificate_file`] and [`graph_file`] let others check the proof again, [`witness_file`] and [`replay`] the deadlock, [`brute_force`] asks explicit locks; [`disciplines`] compares policies. Library only: it starts no process, reads no file, never prints and never exits.
 
+pub mod brute_force;
 mod cases;
 pub mod certificate;
 pub mod certificate_file;
@@ -27,9 +28,11 @@ pub mod model;
 pub mod path;
 pub mod proof;
 pub mod render;
+pub mod replay;
 pub mod smt;
 pub mod summary;
 pub mod witness;
+pub mod witness_file;
 
 mod acquire;
 mod alias;

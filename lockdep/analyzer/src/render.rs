@@ -10,6 +10,7 @@ mod json;
 mod list;
 mod report;
 mod sequence;
+mod svg;
 mod text;
 mod words;
 
@@ -36,18 +37,21 @@ pub enum Format {
     List,
     /// Each deadlock as a picture in text: CPUs, what they hold, how they block.
     Sequence,
+    /// The same as SVG, for documents.
+    Svg,
     /// The question of the proof as SMT-LIB 2, see `smt.rs`.
     Smt,
 }
 
 impl Format {
     /// Every format, by the name used on the command line.
-    pub const ALL: [(&'static str, Format); 6] = [
+    pub const ALL: [(&'static str, Format); 7] = [
         ("text", Format::Text),
         ("json", Format::Json),
         ("dot", Format::Dot),
         ("list", Format::List),
         ("sequence", Format::Sequence),
+        ("svg", Format::Svg),
         ("smt", Format::Smt),
     ];
 }
@@ -65,6 +69,7 @@ pub fn render(
         Format::Dot => dot::render(judgement, w),
         Format::List => list::render(&judgement.graph, w),
         Format::Sequence => sequence::render(judgement, w),
+        Format::Svg => svg::render(judgement, w),
         Format::Smt => smt::deadlock_exists(&judgement.graph, w),
     }
 }

@@ -103,6 +103,18 @@ impl Witness {
         self.cpus.iter().map(|cpu| cpu.nesting).filter(|nesting| seen.insert(*nesting)).collect()
     }
 
+    /// How many domains control each other in its longest chain.
+    pub fn tiers(&self) -> usize {
+        let mut heights = vec![1; self.domains.len()];
+        // Each round settles one more tier.
+        for _ in 0..heights.len() {
+            for &(upper, lower) in &self.controls {
+                heights[upper] = heights[upper].max(heights[lower] + 1);
+            }
+        }
+        heights.into_iter().max().unwrap_or(0)
+    }
+
     /// Locks that a CPU and the one that waits for it would both hold exclusively: with one of these, the circle cannot
     /// close.
     pub fn gates<'g>(&self, graph: &'g LockGraph) -> BTreeSet<&'g Gate> {

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU8;
 
 use lockdep::order::{Discipline, Relation};
+use lockdep_analyzer::brute_force::{Lock, World, blocks};
 use lockdep_analyzer::certificate::{self, Certificate, Direction, Gated, Position};
 use lockdep_analyzer::finding::{Level, Verdict};
 use lockdep_analyzer::graph::{
@@ -18,14 +19,8 @@ use lockdep_analyzer::{certificate_file, graph_file};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
-#[path = "board/depth.rs"]
-mod depth;
 #[path = "board/notation.rs"]
 mod notation;
-#[path = "board/oracle.rs"]
-mod oracle;
-
-use oracle::{Lock, World, blocks};
 
 const CLASSES: usize = 3;
 
@@ -102,7 +97,7 @@ fn instances<'a>(gates: &'a Gates, held: Lock, wanted: Lock) -> BTreeSet<(&'a Ga
 /// Every hierarchy of up to three domains that the graph allows.
 fn worlds(graph: &LockGraph) -> impl Iterator<Item = World> {
     let most = graph.tiers.map_or(usize::MAX, |tiers| tiers.get().into());
-    (0..=3).flat_map(World::all).filter(move |world| depth::tiers(world) <= most)
+    (0..=3).flat_map(World::all).filter(move |world| world.tiers() <= most)
 }
 
 /// Whether CPUs can wait for each other in a circle.

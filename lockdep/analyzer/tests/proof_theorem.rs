@@ -7,20 +7,18 @@
 //! *other* order of domains deadlocks where these do not is tested on all orders of up to four domains.
 
 use lockdep::order::Relation;
+use lockdep_analyzer::brute_force::World;
 use lockdep_analyzer::certificate::{self, Certificate, Direction, Position};
 use lockdep_analyzer::graph::{LockGraph, Ownership};
 use lockdep_analyzer::proof::{Decision, decide};
 use lockdep_analyzer::witness::Witness;
 use proptest::prelude::*;
 
-#[path = "board/oracle.rs"]
-mod oracle;
 #[path = "board/random.rs"]
 mod random;
 #[path = "board/referee.rs"]
 mod referee;
 
-use oracle::World;
 use random::{any_certificate, graph};
 
 fn config() -> ProptestConfig {

@@ -7,6 +7,7 @@
 use std::num::NonZeroU8;
 
 use lockdep::order::Relation;
+use lockdep_analyzer::brute_force::{World, search};
 use lockdep_analyzer::certificate::{self, Certificate, Fault, Position};
 use lockdep_analyzer::certificate_file::{self, VerifyError};
 use lockdep_analyzer::graph::{Held, Instances, LockGraph, Nesting, Ownership, Wanted};
@@ -17,18 +18,13 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
-#[path = "board/depth.rs"]
-mod depth;
 #[path = "board/notation.rs"]
 mod notation;
-#[path = "board/oracle.rs"]
-mod oracle;
 #[path = "board/random.rs"]
 mod random;
 #[path = "board/referee.rs"]
 mod referee;
 
-use oracle::World;
 use random::any_certificate;
 
 fn config() -> ProptestConfig {
@@ -116,7 +112,7 @@ proptest! {
     #[test]
     fn proved_means_no_order_within_the_bound_deadlocks(graph in graph()) {
         if !is_refuted(&graph) {
-            for world in (0..=4).flat_map(World::all).filter(|world| depth::tiers(world) <= tiers(&graph)) {
+            for world in (0..=4).flat_map(World::all).filter(|world| world.tiers() <= tiers(&graph)) {
                 prop_assert!(!world.is_deadlocked(&graph), "{:?}", world);
             }
         }
@@ -136,7 +132,9 @@ proptest! {
             prop_assert_eq!(further, 0);
             for witness in witnesses {
                 prop_assert_eq!(referee::check(&graph, &witness), Ok(()), "{:?}", witness);
-                prop_assert!(depth::tiers(&hierarchy(&witness)) <= tiers(&graph), "{:?}", witness);
+                let deep = hierarchy(&witness).tiers();
+                prop_assert!(deep <= tiers(&graph), "{:?}", witness);
+                prop_assert_eq!(deep, witness.tiers());
             }
         }
     }
@@ -147,7 +145,7 @@ proptest! {
         if let Some(first) = witnesses(&graph).first() {
             let (cpus, domains) = (first.cpus.len(), first.domains.len());
             let known = graph.classes.iter().all(|class| class.ownership != Ownership::Unknown);
-            let within = (0..=4).flat_map(World::all).filter(|world| depth::tiers(world) <= tiers(&graph));
+            let within = (0..=4).flat_map(World::all).filter(|world| world.tiers() <= tiers(&graph));
             for world in within.chain([deepest(&graph)]) {
                 let fewer = known && world.controls.len() < domains;
                 let least = world.deadlock(&graph).unwrap_or(usize::MAX);
@@ -253,13 +251,40 @@ fn board(tiers: Option<u8>) -> LockGraph {
 fn two_tiers_prove_what_three_refute() {
     for tiers in [None, Some(3), Some(4)] {
         let [witness] = &witnesses(&board(tiers))[..] else { panic!("one circle") };
-        assert_eq!((witness.cpus.len(), witness.domains.len(), depth::tiers(&hierarchy(witness))), (4, 3, 3));
+        assert_eq!((witness.cpus.len(), witness.domains.len(), hierarchy(witness).tiers()), (4, 3, 3));
     }
     for tiers in [1, 2] {
         let graph = board(Some(tiers));
         let Decision::Proved(certificate) = decide(&graph) else { panic!("refuted with {tiers}") };
         assert_eq!(certificate.tiers, graph.tiers);
     }
+}
+
+/// Explicit locks say the same, in as many domains as it takes.
+#[test]
+fn a_search_finds_what_it_takes() {
+    assert_eq!(search(&board(None), 3), Err(4));
+    assert_eq!(search(&board(Some(3)), 4), Err(4));
+    // None, one, two apart or one above the other; of three no chain.
+    assert_eq!(search(&board(None), 2), Ok(1 + 1 + 2));
+    assert_eq!(search(&board(Some(2)), 3), Ok(1 + 1 + 2 + 6));
+}
+
+/// Three steps lead back to the first lock, and with two tiers to the other tier of it: so it takes three more.
+#[test]
+fn a_walk_returns_to_the_tier_where_it_began() {
+    let mut board = "class pawn\n class rook\n class queen\n".to_owned();
+    for (held, wanted) in [("pawn", "rook"), ("rook", "queen"), ("queen", "pawn")] {
+        board += &format!("{held} E -> {wanted} E  Up\n {held} E -> {wanted} E  Down\n");
+    }
+    let cpus = |tiers: Option<u8>| {
+        let graph = LockGraph { tiers: tiers.and_then(NonZeroU8::new), ..notation::graph(&board) };
+        let first = witnesses(&graph)[0].clone();
+        assert_eq!(referee::check(&graph, &first), Ok(()));
+        assert!(hierarchy(&first).tiers() <= tiers.map_or(usize::MAX, usize::from));
+        first.cpus.len()
+    };
+    assert_eq!([None, Some(3), Some(2)].map(cpus), [3, 3, 6]);
 }
 
 #[test]

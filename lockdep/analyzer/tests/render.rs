@@ -43,6 +43,56 @@ fn pictures_of_deadlocks() {
 }
 
 #[test]
+fn svg_of_a_deadlock_between_domains() {
+    insta::assert_snapshot!(hierarchy(game::graph("Other"), Format::Svg));
+}
+
+/// As an XML parser sees it: every lock and site is there, every arrow leads from one line to another, all is on the page.
+#[test]
+fn svg_is_a_picture_of_each_witness() {
+    let recursion = notation::graph("class a<b>&\"c\"\n a<b>&\"c\" E -> a<b>&\"c\" E  Same, same lock");
+    let graphs = ["Other", "Same", "Up", "Down"].map(game::graph);
+    for graph in graphs.into_iter().chain([recursion, LockGraph::default()]) {
+        let judgement = judge(graph, &Discipline::HIERARCHY);
+        let options = Options { sources: &game::source, color: false, width: 120 };
+        let text = shown(&judgement, Format::Svg, &options);
+        let document = roxmltree::Document::parse(&text).expect("well-formed XML");
+        let svg = document.root_element();
+        assert!(svg.has_tag_name(("http://www.w3.org/2000/svg", "svg")));
+        let number = |name: &str| svg.attribute(name).and_then(|n| n.parse::<usize>().ok()).expect("a size");
+        let (width, height) = (number("width"), number("height"));
+        let of_class = |class: &'static str| {
+            document.descendants().filter(move |node| node.attribute("class") == Some(class))
+        };
+        let witnesses: Vec<_> = judgement.findings.iter().filter_map(|f| f.witness.as_ref()).collect();
+        let cpus: usize = witnesses.iter().map(|witness| witness.cpus.len()).sum();
+        assert_eq!(of_class("hold").count(), cpus);
+        assert_eq!(of_class("wait").count(), cpus);
+        assert_eq!(of_class("life").count(), cpus);
+        let texts: Vec<_> = document.descendants().filter(|node| node.has_tag_name("text")).collect();
+        for node in &texts {
+            let at =
+                |name: &str| node.attribute(name).and_then(|n| n.parse::<usize>().ok()).expect("a place");
+            let letters = node.text().unwrap_or_default().chars().count();
+            assert!(at("x") + 8 * letters <= width && at("y") < height, "{node:?}");
+        }
+        let said: Vec<&str> = texts.iter().filter_map(|node| node.text()).collect();
+        for witness in witnesses {
+            for (cpu, step) in witness.cpus.iter().enumerate() {
+                let held = format!("CPU {cpu} holds `{}`", judgement.graph.name(step.nesting.held));
+                let wanted = format!("CPU {cpu} waits for `{}`", judgement.graph.name(step.nesting.wanted));
+                for words in [held, wanted] {
+                    assert!(said.iter().any(|text| text.starts_with(&words)), "{words}: {said:?}");
+                }
+            }
+        }
+        let verdict = format!("verdict: {}", judgement.verdict);
+        assert_eq!(said.last(), Some(&verdict.as_str()));
+        assert!(text.contains("prefers-color-scheme: dark") && !text.contains("http://www.w3.org/1999"));
+    }
+}
+
+#[test]
 fn text_of_a_cycle_in_one_domain() {
     insta::assert_snapshot!(hierarchy(game::graph("Same"), Format::Text));
 }

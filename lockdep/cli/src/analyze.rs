@@ -8,11 +8,12 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use lockdep_analyzer::facts::Facts;
-use lockdep_analyzer::finding::Verdict;
+use lockdep_analyzer::finding::{Level, Verdict};
 use lockdep_analyzer::judge::{self, Judgement};
 use lockdep_analyzer::model::Models;
 use lockdep_analyzer::proof::Decision;
-use lockdep_analyzer::{AnalyzeError, Options, certificate_file, graph_file, render};
+use lockdep_analyzer::witness::Witness;
+use lockdep_analyzer::{AnalyzeError, Options, certificate_file, graph_file, render, witness_file};
 use thiserror::Error;
 
 use crate::args::{Analyze, Terminal};
@@ -162,11 +163,22 @@ fn judge(
     Ok(shell.while_busy("judging", || judge::judge(graph, settings.discipline)))
 }
 
-/// The files that `verify` reads, where they were asked for.
+/// The files that `verify` and `replay` read, where they were asked for.
 fn write_proof(settings: &Settings, shell: &Shell, judgement: &Judgement) -> Result<(), Failure> {
     let graph = &judgement.graph;
     if let Some(file) = &settings.analyze.graph {
         output::write(&graph_file::write(graph)?, Some(file))?;
+    }
+    if let Some(file) = &settings.analyze.witness {
+        let found = judgement.findings.iter().filter(|finding| finding.level != Level::Note);
+        let witnesses: Vec<&Witness> = found.filter_map(|finding| finding.witness.as_ref()).collect();
+        match witnesses.is_empty() {
+            true => {
+                let file = file.display();
+                shell.note(format_args!("there is no deadlock with a schedule, so `{file}` was not written"));
+            }
+            false => output::write(&witness_file::write(graph, witnesses)?, Some(file))?,
+        }
     }
     let Some(file) = &settings.analyze.certificate else { return Ok(()) };
     match (&judgement.decision, &judgement.verdict) {

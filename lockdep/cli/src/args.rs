@@ -36,12 +36,21 @@ Examples:
   cargo lockdep analyze --format dot --output locks.dot && dot -Tsvg -O locks.dot
   cargo lockdep analyze --include-dep spin --include-dep lock_api
   cargo lockdep analyze --target x86_64-unknown-none --release
-  cargo lockdep analyze --certificate proof.json --graph locks.json";
+  cargo lockdep analyze --certificate proof.json --graph locks.json
+  cargo lockdep analyze --witness deadlocks.json --graph locks.json";
 
 const VERIFY_EXIT_CODES: &str = "\
 Exit codes:
   0  the certificate proves that no circular wait exists in the graph
   1  it does not, or one of the files is damaged
+  2  usage: wrong arguments, or a file cannot be read";
+
+const REPLAY_EXIT_CODES: &str = "\
+The locks are stand-ins that let in and keep out as those of the graph do; none of the program's code is run.
+
+Exit codes:
+  0  every schedule ended with each CPU waiting for the next
+  1  one did not, or does not fit the graph, or one of the files is damaged
   2  usage: wrong arguments, or a file cannot be read";
 
 /// Prove that no execution can deadlock on the workspace's locks, or show how one can
@@ -78,6 +87,8 @@ pub enum Command {
     List(List),
     /// Check a certificate against a graph, independently of how it was found
     Verify(Verify),
+    /// Run the schedules of a refutation on stand-ins of its locks, until every CPU waits
+    Replay(Replay),
 }
 
 /// Options of every subcommand.
@@ -119,7 +130,10 @@ pub struct Analyze {
     /// Where the proof goes, if there is one, for `cargo lockdep verify`
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub certificate: Option<PathBuf>,
-    /// Where the lock graph goes, without places in the code, for `cargo lockdep verify`
+    /// Where the schedules of the deadlocks go, if there are any, for `cargo lockdep replay`
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub witness: Option<PathBuf>,
+    /// Where the lock graph goes, without places in the code, for `cargo lockdep verify` and `replay`
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub graph: Option<PathBuf>,
     /// Succeed if there are only possible findings: those that rest on calls not resolved to one function
@@ -286,6 +300,21 @@ pub struct Verify {
     /// What `analyze --graph` wrote
     #[arg(value_hint = ValueHint::FilePath)]
     pub graph: PathBuf,
+    /// Also search every hierarchy of up to so many domains for a circular wait among explicit locks
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub domains: Option<u8>,
+}
+
+/// `cargo lockdep replay WITNESS GRAPH`.
+#[derive(Debug, Args)]
+#[command(after_help = REPLAY_EXIT_CODES)]
+pub struct Replay {
+    /// What `analyze --witness` wrote
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub witness: PathBuf,
+    /// What `analyze --graph` wrote
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub graph: PathBuf,
 }
 
 fn described(name: &'static str, format: Format) -> PossibleValue {
@@ -297,6 +326,7 @@ fn described(name: &'static str, format: Format) -> PossibleValue {
             "The lock graph, a line for each class and nesting: made to be committed and compared"
         }
         Format::Sequence => "Each deadlock as a picture in text: what the CPUs hold, and how they block",
+        Format::Svg => "The same pictures as an SVG document, for light and dark surroundings",
         Format::Smt => "Whether a deadlock exists, as a question for an SMT solver such as z3",
     })
 }

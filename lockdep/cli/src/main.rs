@@ -15,6 +15,7 @@ mod output;
 mod packages;
 mod paths;
 mod reading;
+mod replay;
 mod settings;
 mod shell;
 mod unit;
@@ -30,7 +31,7 @@ use args::{Command, CommandLine};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// A certificate does not prove a graph.
+/// A certificate does not prove a graph, or a schedule does not end in a circular wait.
 const REFUSED: u8 = 1;
 /// Wrong arguments, or nothing to prove.
 const USAGE: u8 = 2;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         Command::Explain(explain) => explain::explain(&explain.code, &shell),
         Command::List(list) => explain::list(&list),
         Command::Verify(verify) => verify::verify(&verify, &shell),
+        Command::Replay(replay) => replay::replay(&replay, &shell),
     };
     ExitCode::from(result.unwrap_or_else(|failure| {
         if !failure.is_said() {

@@ -89,6 +89,14 @@ impl Phrases<'_> {
         }
         notes.extend(self.behind_writers(witness));
         notes.extend(self.gates(level, witness));
+        let tiers = witness.tiers();
+        if tiers > 2 {
+            notes.push(format!(
+                "{tiers} domains control each other in a chain here: if there are never so many, say so in the roles of \
+                 the order (`tiers = {}`)",
+                tiers - 1
+            ));
+        }
         if level == Level::Warning {
             notes.push("merely possible: a call on the way could not be resolved to one function".to_owned());
         }

@@ -1,13 +1,14 @@
-//! The slow truth: explicit domains and locks, and a search for a circular wait among them.
+//! A second opinion on small hierarchies: explicit domains and locks, and a search for a circular wait among them.
 //!
-//! Shares nothing with the decision but the data types: no split nodes, no components, no relation of classes. A
-//! waiter is (lock, how it is wanted); it waits for whoever holds the lock in a mode that blocks it, and that one
-//! waits in turn. A circular wait is a cycle of waiters.
+//! It shares nothing with the decision (`proof.rs`) but the data types: no split nodes, no components, no relation of
+//! classes. A waiter is a lock and how it is wanted; it waits for whoever holds the lock in a mode that blocks it, and that
+//! one waits in turn. A circular wait is a cycle of waiters. What it finds in one hierarchy says nothing of others, and it
+//! knows no gates. Slow; for the tests of the decision, and for `cargo lockdep verify --domains`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::graph::{Held, Instances, LockGraph, Nesting, Ownership, Wanted};
 use lockdep::order::Relation;
-use lockdep_analyzer::graph::{Held, Instances, LockGraph, Nesting, Ownership, Wanted};
 
 /// Domains and who controls whom.
 #[derive(Clone, Debug)]
@@ -36,6 +37,19 @@ impl World {
             World { controls }
         };
         (0..1 << pairs.len()).map(order).filter(World::is_transitive).collect()
+    }
+
+    /// How many domains its longest chain has.
+    pub fn tiers(&self) -> usize {
+        let domains = self.controls.len();
+        let mut heights = vec![1; domains];
+        for _ in 0..domains {
+            for (upper, row) in self.controls.iter().enumerate() {
+                let below = row.iter().zip(&heights).filter(|(controlled, _)| **controlled);
+                heights[upper] = 1 + below.map(|(_, height)| *height).max().unwrap_or(0);
+            }
+        }
+        heights.into_iter().max().unwrap_or(0)
     }
 
     fn is_transitive(&self) -> bool {
@@ -137,6 +151,21 @@ type Waiter = (Lock, Wanted);
 /// Whether a holder makes a waiter wait; a fair reader waits for a reader, since a writer may wait in between.
 pub fn blocks(held: Held, wanted: Wanted) -> bool {
     held == Held::Exclusive || wanted != Wanted::SharedRecursive
+}
+
+/// How many hierarchies of up to `domains` domains the graph allows, or the number of CPUs in the smallest circular wait in
+/// one of them. Gates are not known here.
+///
+/// # Errors
+/// That number.
+pub fn search(graph: &LockGraph, domains: usize) -> Result<usize, usize> {
+    let most = graph.tiers.map_or(usize::MAX, |tiers| tiers.get().into());
+    let worlds: Vec<World> =
+        (0..=domains).flat_map(World::all).filter(|world| world.tiers() <= most).collect();
+    match worlds.iter().filter_map(|world| world.deadlock(graph)).min() {
+        Some(cpus) => Err(cpus),
+        None => Ok(worlds.len()),
+    }
 }
 
 fn shortest_way_back(waits: &BTreeMap<Waiter, BTreeSet<Waiter>>, start: Waiter) -> Option<usize> {
