@@ -15,6 +15,7 @@ mod impl_headers;
 mod items;
 mod lex;
 mod operands;
+mod raw;
 mod rvalues;
 mod statements;
 pub(crate) mod text;

@@ -200,13 +200,20 @@ pub fn check(settings: &Settings, project: &Project, shell: &Shell) -> Result<Ve
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
     command.env(STAGE, reading::name(project.stage));
+    let readings = project.target_dir.join("readings");
     if settings.terminal.iter().any(|option| option == "--verbose") {
-        command.env(VERBOSE, "1");
+        command.env(VERBOSE, &readings);
     }
     let start = |error| CargoError::Start { program: settings.cargo.clone(), error };
     let mut child = command.spawn().map_err(start)?;
     let read = child.stdout.take().map_or(Ok(Vec::new()), |output| artifacts(output, shell));
-    if !child.wait().map_err(start)?.success() {
+    let status = child.wait().map_err(start)?;
+    if let Ok(said) = std::fs::read_to_string(&readings) {
+        said.lines().for_each(|reading| shell.verbose("Read", reading));
+        std::fs::remove_file(&readings)
+            .map_err(|error| CargoError::Remove { path: readings.clone(), error })?;
+    }
+    if !status.success() {
         return Err(CargoError::Failed);
     }
     let mut artifacts = read.map_err(|error| CargoError::Answer(error.to_string()))?;

@@ -3,7 +3,8 @@
 //! Files are read one by one and let go; names of files are shortened on the way. It starts no process: a text that may
 //! be needed besides is had from whoever calls. `wrapper.rs` is its only user, but for the names of the stages.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -11,9 +12,7 @@ use std::time::{Duration, Instant};
 use lockdep_analyzer::facts::{Extraction, FORMAT, Header};
 use lockdep_analyzer::mir::{self, Stage};
 
-use crate::args::Terminal;
 use crate::paths::Names;
-use crate::settings;
 use crate::unit::Unit;
 use crate::wrapper::{DUMP, FLAGS, PRINT, VARIABLE, VERBOSE, WrapperError};
 
@@ -91,22 +90,22 @@ pub fn facts(
     }
     let volume = extraction.volume();
     let bytes = extraction.finish().map_err(failed)?;
-    if std::env::var_os(VERBOSE).is_some() {
+    if let Some(path) = std::env::var_os(VERBOSE).map(PathBuf::from) {
         let seconds = begin.elapsed().as_secs_f64();
-        let terminal = Terminal { verbose: 1, ..Terminal::default() };
-        settings::shell(&terminal).verbose(
-            "Read",
-            format_args!(
-                "{}: {} bodies, {} lines, {} unread, {:.1} MB in {seconds:.3} s{}{}",
-                unit.crate_name,
-                volume.bodies,
-                volume.lines,
-                volume.unread,
-                megabytes(bytes_read.into_inner()),
-                busy().map_or(String::new(), |busy| format!(", {busy:.3} s of a core")),
-                peak().map_or(String::new(), |peak| format!(", {peak} MB of memory")),
-            ),
+        let line = format!(
+            "{}: {} bodies, {} lines, {} unread, {:.1} MB in {seconds:.3} s{}{}\n",
+            unit.crate_name,
+            volume.bodies,
+            volume.lines,
+            volume.unread,
+            megabytes(bytes_read.into_inner()),
+            busy().map_or(String::new(), |busy| format!(", {busy:.3} s of a core")),
+            peak().map_or(String::new(), |peak| format!(", {peak} MB of memory")),
         );
+        // One write, as others are at it.
+        let said = OpenOptions::new().append(true).create(true).open(&path);
+        said.and_then(|mut file| file.write_all(line.as_bytes()))
+            .map_err(WrapperError::file("write", &path))?;
     }
     Ok(bytes)
 }

@@ -27,7 +27,8 @@ pub const DEPENDENCIES: &str = "CARGO_LOCKDEP_DEPENDENCIES";
 /// The text that is read, by its name on the command line.
 pub const STAGE: &str = "CARGO_LOCKDEP_MIR";
 
-/// Set if it is to be said how much was read.
+/// Set if it is to be said how much was read: the file to add that to. What went to the standard error would be repeated
+/// by cargo whenever it finds the unit fresh, to those as well who did not ask.
 pub const VERBOSE: &str = "CARGO_LOCKDEP_VERBOSE";
 
 /// The options that the reader depends on, in what is dumped and in what is printed.

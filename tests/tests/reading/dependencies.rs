@@ -91,6 +91,9 @@ fn a_crate_of_a_registry_is_read_completely_and_named_alike_everywhere() {
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     let read = run.stderr.lines().find(|line| line.trim_start().starts_with("Read spin: "));
     assert!(read.is_some_and(|line| line.contains(" 0 unread, ")), "{}", run.stderr);
+    // What one has asked for, others are not told again.
+    let quiet = project.analyze(&["--include-dep", "spin", "-q"]);
+    assert_eq!((quiet.code, quiet.stderr.as_str()), (Some(0), ""));
     let facts = facts("spin");
     assert_eq!(facts.len(), 1, "{}", run.stderr);
     assert_eq!(facts[0].problems, [""; 0]);

@@ -4,6 +4,7 @@
 //! What a macro makes stands in no text and is left out, as is what cannot be parsed: less is known then.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Generics, ItemImpl, ItemTrait, Token, TraitItem, Type, TypeParamBound, WherePredicate};
 
@@ -48,7 +49,9 @@ fn find(tokens: TokenStream, found: &mut Vec<Trait>) {
 
 fn declared(item: &ItemTrait) -> Trait {
     let types = item.items.iter().filter_map(|item| match item {
-        TraitItem::Type(ty) => Some(Bound { subject: ty.ident.to_string(), traits: named(&ty.bounds) }),
+        TraitItem::Type(ty) => {
+            Some(Bound { subject: ty.ident.unraw().to_string(), traits: named(&ty.bounds) })
+        }
         _ => None,
     });
     let demands = |item: &TraitItem| match item {
@@ -56,7 +59,7 @@ fn declared(item: &ItemTrait) -> Trait {
         _ => false,
     };
     Trait {
-        name: item.ident.to_string(),
+        name: item.ident.unraw().to_string(),
         above: named(&item.supertraits),
         types: types.collect(),
         demands: item.items.iter().any(demands),
@@ -68,9 +71,10 @@ fn is_conditional(attributes: &[Attribute]) -> bool {
 }
 
 fn of_generics(generics: &Generics) -> Vec<Bound> {
-    let parameters = generics
-        .type_params()
-        .map(|parameter| Bound { subject: parameter.ident.to_string(), traits: named(&parameter.bounds) });
+    let parameters = generics.type_params().map(|parameter| Bound {
+        subject: parameter.ident.unraw().to_string(),
+        traits: named(&parameter.bounds),
+    });
     let predicates = generics.where_clause.iter().flat_map(|clause| &clause.predicates);
     let predicates = predicates.filter_map(|predicate| match predicate {
         WherePredicate::Type(of) => {
@@ -84,11 +88,12 @@ fn of_generics(generics: &Generics) -> Vec<Bound> {
 /// `T`, and `T::Target` of that and of `<T as Deref>::Target`.
 fn subject(ty: &Type) -> Option<String> {
     let Type::Path(of) = ty else { return None };
-    let name = of.path.segments.last()?.ident.to_string();
+    let name = of.path.segments.last()?.ident.unraw().to_string();
     match &of.qself {
         Some(this) => Some(format!("{}::{name}", subject(&this.ty)?)),
         None => {
-            let names: Vec<String> = of.path.segments.iter().map(|one| one.ident.to_string()).collect();
+            let names: Vec<String> =
+                of.path.segments.iter().map(|one| one.ident.unraw().to_string()).collect();
             Some(names.join("::"))
         }
     }
@@ -98,7 +103,7 @@ fn subject(ty: &Type) -> Option<String> {
 fn named(bounds: &Punctuated<TypeParamBound, Token![+]>) -> Vec<String> {
     let surely = bounds.iter().filter_map(|bound| match bound {
         TypeParamBound::Trait(of) if of.maybe.is_none() && of.modifiers.require_empty().is_ok() => {
-            Some(of.path.segments.last()?.ident.to_string())
+            Some(of.path.segments.last()?.ident.unraw().to_string())
         }
         _ => None,
     });
@@ -116,8 +121,8 @@ mod tests {
     #[test]
     fn bounds_of_an_impl_stand_in_its_parameters_and_after_where() {
         let found = of_impl(
-            "unsafe impl<'a, T: a::Tr<X> + ?Sized, U, const N: usize> Tr for S<T, U> \
-             where U::Target: One + Two, <U as Deref>::Error: Three, [T; N]: Four",
+            "unsafe impl<'a, T: a::r#Tr<X> + ?Sized, U, const N: usize> Tr for S<T, U> \
+             where U::r#Target: One + Two, <U as Deref>::Error: Three, [T; N]: Four",
         );
         let expected =
             [bound("T", &["Tr"]), bound("U::Target", &["One", "Two"]), bound("U::Error", &["Three"])];
@@ -127,7 +132,7 @@ mod tests {
 
     #[test]
     fn traits_are_found_wherever_they_stand() {
-        let source = "mod a { // trait No {\n pub unsafe trait A<T>: B + c::C where Self: Sized { type X: D; fn f(); } }
+        let source = "mod a { // trait No {\n pub unsafe trait r#A<T>: B + c::C where Self: Sized { type X: D; fn f(); } }
             fn f() { trait E { #[cfg(any())] fn g(); fn h() {} } } const S: &str = \"trait F {}\";";
         let found = traits(source);
         let a = Trait {

@@ -317,6 +317,7 @@ fn identifiers(source: &str) -> (usize, usize) {
     let lengths = |word: &'static str| {
         source.match_indices(word).map(move |(at, _)| {
             let rest = source.get(at + word.len()..).unwrap_or_default();
+            let rest = rest.strip_prefix("r#").unwrap_or(rest);
             let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
             (end, rest.get(end..).is_some_and(|rest| rest.trim_start().starts_with('{')))
         })

@@ -99,9 +99,8 @@ fn path<'a>(cursor: &mut Cursor<'a>, types: &mut Types<'a>) -> Option<Callee> {
 
 /// Whether an item can be called so. An operand whose blank was lost is not a path.
 fn is_name(name: &str) -> bool {
-    let plain = name.strip_prefix("r#").unwrap_or(name);
-    !plain.is_empty()
-        && plain.chars().all(|c| c.is_alphanumeric() || c == '_')
+    !name.is_empty()
+        && name.chars().all(|c| c.is_alphanumeric() || c == '_')
         && !matches!(name, "move" | "const")
 }
 

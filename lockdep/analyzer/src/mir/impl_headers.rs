@@ -3,8 +3,10 @@
 //! It finds the text and does not parse it. Called through `mir.rs` by whoever has the sources.
 
 use super::ir::Span;
+use super::raw::without_raw;
 
-/// The text from an impl's position up to its `{` or ` where`, comments left out, white space made single blanks.
+/// The text from an impl's position up to its `{` or ` where`, comments left out, white space made single blanks,
+/// names plain.
 ///
 /// For an impl that a derive made, this is the name in the attribute (`Debug`). None if `source` has no such
 /// position.
@@ -13,7 +15,7 @@ pub fn impl_header(source: &str, span: &Span) -> Option<String> {
     let end = offset(source, span.end_line, span.end_column).filter(|end| *end > start);
     let text = source.get(start..end.unwrap_or(source.len()))?;
     let header = header(text, false);
-    (!header.is_empty()).then_some(header)
+    (!header.is_empty()).then(|| without_raw(&header).into_owned())
 }
 
 /// The same of an impl that the source spells out, with what follows its ` where`.

@@ -11,6 +11,7 @@ use super::captures::Hints;
 use super::ir::{Body, BodyKind, Span, Ty};
 use super::lex::{Cursor, Files, split_list};
 use super::operands::{Allocation, Names};
+use super::raw::without_raw;
 
 /// A text that could not be read: the body it stands in is incomplete.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,6 +60,7 @@ impl Header<'_> {
 
 /// Reads a file; the first item gets the definition path `id`.
 pub(super) fn read_file(id: &str, text: &str, hints: &Hints) -> (Vec<Body>, Vec<Problem>) {
+    let text = &*without_raw(text);
     let mut reader = FileReader {
         id,
         hints,

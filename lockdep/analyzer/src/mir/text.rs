@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use super::captures::Hints;
 use super::ir::{Aggregate, AggregateKind, Body, BodyKind, Operand, Place, Rvalue, Statement, StatementKind};
 use super::items::{path_of, read_file};
+use super::raw::without_raw;
 use super::{Problem, Stage, trimmed};
 
 const IMPL: &str = "<impl at ";
@@ -22,6 +23,7 @@ pub(crate) fn read(
     stage: Stage,
     impls: &BTreeMap<String, String>,
 ) -> (Vec<Body>, Vec<Problem>) {
+    let text = &*without_raw(text);
     let mut seen: HashMap<&str, usize> = HashMap::new();
     let items: Vec<(String, Item<'_>)> = items(text)
         .into_iter()
