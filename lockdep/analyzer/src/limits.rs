@@ -46,6 +46,8 @@ pub struct Coarse {
     result: bool,
     /// Guards from code, by the code.
     codes: bool,
+    /// Places for which the callers say what is put there.
+    pub(crate) stores: bool,
 }
 
 impl Coarse {
@@ -57,6 +59,7 @@ impl Coarse {
         self.ways |= earlier.ways;
         self.result |= earlier.result;
         self.codes |= earlier.codes;
+        self.stores |= earlier.stores;
     }
 
     fn lock(&self, lock: &mut Lock) {
@@ -277,5 +280,19 @@ mod tests {
         summary.limit(&Span::default(), 0);
         let expected = [taken(7, Path::unknown()), taken(8, parameter(0))];
         assert!(summary.elsewhere.keys().map(|taken| &**taken).eq(&expected), "{:?}", summary.elsewhere);
+    }
+
+    #[test]
+    fn what_was_given_up_stays_so() {
+        use crate::stored::Origin;
+        let given = |field| (Origin::Given(parameter(field)), Origin::Given(parameter(field)));
+        let mut summary = Summary { stores: (0..100).map(given).collect(), ..Summary::default() };
+        summary.limit(&Span::default(), 0);
+        let coarse = summary.stores.clone();
+        assert_eq!(coarse.len(), 1);
+        let mut again = Summary { stores: [given(7)].into(), ..Summary::default() };
+        again.widen(&summary);
+        again.limit(&Span::default(), 0);
+        assert_eq!(again.stores, coarse);
     }
 }

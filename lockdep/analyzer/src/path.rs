@@ -42,7 +42,7 @@ pub enum Step {
 }
 
 /// Longer paths are cut to [`Root::Unknown`], so that recursion over a linked structure ends.
-const MAX_STEPS: usize = 16;
+pub const MAX_STEPS: usize = 16;
 
 /// An access path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -38,7 +38,9 @@ impl Summary {
     /// Keeps what callers have to say within bounds.
     pub(crate) fn limit_stores(&mut self, span: &Span) {
         let given = |origin: &Origin| matches!(origin, Origin::Given(_));
-        if self.stores.iter().filter(|(into, origin)| given(into) || given(origin)).count() <= MAX_GIVEN {
+        let open = self.stores.iter().filter(|(into, origin)| given(into) || given(origin)).count();
+        self.coarse.stores |= open > MAX_GIVEN;
+        if !self.coarse.stores {
             return;
         }
         self.stores = std::mem::take(&mut self.stores)

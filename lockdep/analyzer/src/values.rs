@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::home::HomeId;
-use crate::path::{Slot, Step, Value};
+use crate::path::{MAX_STEPS, Slot, Step, Value};
 use crate::shared::Shared;
 
 /// The home that is one of two.
@@ -15,6 +15,12 @@ pub type Either<'e> = dyn Fn(HomeId, HomeId) -> Option<HomeId> + 'e;
 
 /// The values of one local's parts.
 type Parts = BTreeMap<Vec<Step>, Value>;
+
+/// Of what is further inside a part than this nothing is known: a loop that puts a value into itself has no end.
+const MAX_DEPTH: usize = MAX_STEPS;
+
+/// Of a local with more known parts than this nothing is known.
+const MAX_PARTS: usize = 512;
 
 /// Values by slot.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,8 +33,14 @@ impl Values {
     }
 
     /// Sets a slot, and nothing of its parts.
-    pub fn insert(&mut self, (local, steps): Slot, value: Value) {
-        self.0.entry(local).or_default().insert(steps, value);
+    pub fn insert(&mut self, (local, mut steps): Slot, mut value: Value) {
+        if steps.len() > MAX_DEPTH {
+            steps.truncate(MAX_DEPTH);
+            value = Value::Unknown;
+        }
+        let parts = self.0.entry(local).or_default();
+        parts.insert(steps, value);
+        limit(parts);
     }
 
     /// What is known of a slot and of its parts, with the steps to the slot cut off.
@@ -120,10 +132,39 @@ fn joined(here: &Parts, there: &Parts, either: &Either<'_>) -> Option<Parts> {
     (!changes.is_empty()).then(|| {
         let mut parts = here.clone();
         parts.extend(changes.into_iter().map(|(steps, value)| (steps.clone(), value)));
+        limit(&mut parts);
         parts
     })
 }
 
+/// Gives up what is too much.
+fn limit(parts: &mut Parts) {
+    if parts.len() > MAX_PARTS {
+        *parts = BTreeMap::from([(Vec::new(), Value::Unknown)]);
+    }
+}
+
 fn knows_whole(parts: &Parts, steps: &[Step]) -> bool {
     (0..steps.len()).any(|end| parts.contains_key(&steps[..end]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::path::Path;
+
+    #[test]
+    fn what_is_too_far_inside_or_too_much_is_unknown() {
+        let deep = |depth: usize| vec![Step::Deref; depth];
+        let mut values = Values::default();
+        values.insert((1, deep(MAX_DEPTH - 1)), Value::At(Path::unknown()));
+        values.insert((1, deep(MAX_DEPTH + 1)), Value::At(Path::unknown()));
+        let known: Vec<_> = values.below(1, &[]).map(|(steps, value)| (steps.len(), value.clone())).collect();
+        assert_eq!(known, [(MAX_DEPTH - 1, Value::At(Path::unknown())), (MAX_DEPTH, Value::Unknown)]);
+
+        let field = |number: usize| (1, vec![Step::Field(number as u32)]);
+        (0..MAX_PARTS - 1).for_each(|number| values.insert(field(number), Value::At(Path::unknown())));
+        let known: Vec<_> = values.below(1, &[]).collect();
+        assert_eq!(known, [(&[][..], &Value::Unknown)]);
+    }
 }
