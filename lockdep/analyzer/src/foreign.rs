@@ -16,6 +16,7 @@ use crate::mir::ir::{Call, Operand, Place, Span, Ty};
 use crate::model::{Effect, How, canonical};
 use crate::path::{Path, Root, Step, Value};
 use crate::place::slot_of;
+use crate::sources::{future_object, futures};
 use crate::state::{Holding, State, Tree};
 use crate::summary::{Acquire, ClassId, HeldLock, Lock, Note};
 
@@ -114,7 +115,8 @@ impl Flow<'_, '_> {
         }
     }
 
-    /// Whether code in an argument is kept: its type is part of the result's, or of what another argument points to.
+    /// Whether code in an argument is kept: its type is part of the result's, or of what another argument points to, or
+    /// the result is an object of it.
     fn is_kept(&self, call: &Call, operand: &Operand) -> bool {
         let result = self.type_of(&call.dest);
         let Some(place) = operand.place() else {
@@ -132,6 +134,7 @@ impl Flow<'_, '_> {
         let holds = |whole: &Ty| ty.any(&mut |part| is_code(part) && whole.any(&mut |there| there == part));
         let others = call.args.iter().filter_map(Operand::place).filter(|other| *other != place);
         holds(&result)
+            || (future_object(&result).is_some() && !futures(&ty).is_empty())
             || others
                 .into_iter()
                 .any(|other| matches!(self.type_of(other), Ty::Ref(true, inner) if holds(&inner)))

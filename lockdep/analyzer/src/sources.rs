@@ -191,6 +191,36 @@ fn kind(ty: &Ty) -> Option<String> {
     found
 }
 
+/// The types of async blocks, and of what async functions return, in a type.
+pub(crate) fn futures(ty: &Ty) -> Vec<Ty> {
+    let mut found = Vec::new();
+    ty.any(&mut |part| {
+        let is_one = match part {
+            Ty::Closure(text) => text.starts_with("async "),
+            Ty::Opaque(bounds) => is_future(bounds),
+            _ => false,
+        };
+        found.extend(is_one.then(|| part.clone()));
+        false
+    });
+    found
+}
+
+/// The trait object of a future in a type. A foreign function that is given futures and returns one makes it of them, as
+/// `FutureExt::boxed` does.
+pub(crate) fn future_object(ty: &Ty) -> Option<Ty> {
+    let mut found = None;
+    ty.any(&mut |part| {
+        found = matches!(part, Ty::Dyn(bounds) if is_future(bounds)).then(|| part.clone());
+        found.is_some()
+    });
+    found
+}
+
+fn is_future(bounds: &str) -> bool {
+    matches!(principal(bounds).as_str(), "Future" | "Stream")
+}
+
 /// `Shape` of `shapes::Shape<u32> + Send`, without the binder in front.
 pub(crate) fn principal(bounds: &str) -> String {
     let text = match bounds.strip_prefix("for<").and_then(|rest| rest.split_once("> ")) {

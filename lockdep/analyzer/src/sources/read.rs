@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Scope, Source, Sources, Spot, kind, spot};
+use super::{Scope, Source, Sources, Spot, future_object, futures, kind, spot};
 use crate::context::Context;
 use crate::index::{BodyId, Entry, Index};
 use crate::mir::ir::{
@@ -212,10 +212,22 @@ impl<'a> Reader<'_, 'a> {
             self.enter(body, &given, &call.args, dest.clone(), false);
         }
         if bodies.is_empty() {
+            self.made_object(call, dest.as_ref());
             let mut last = dest;
             for spot in given.into_iter().flatten() {
                 self.sources.unite(Some(spot.clone()), last);
                 last = Some(spot);
+            }
+        }
+    }
+
+    /// What a function that was not read makes an object of.
+    fn made_object(&mut self, call: &Call, dest: Option<&Spot<'a>>) {
+        let result = self.type_of(&call.dest);
+        let Some(object) = future_object(&result) else { return };
+        for place in call.args.iter().filter_map(Operand::place) {
+            for future in futures(&self.type_of(place)) {
+                self.turned(&future, &object, dest.cloned());
             }
         }
     }
