@@ -4,7 +4,7 @@
 //! must say beforehand what all interleavings may do. Then: 1. a program that can deadlock (`explore.rs`) is reported;
 //! 2. a program is reported if and only if its nestings allow a circular wait for some domains and some CPUs
 //! (`oracle.rs`), so an alarm on a program that cannot deadlock is due to what keeps its nestings apart in this program:
-//! a gate, a lack of tasks, domains or writers; 3. the schedule of every report ends in a deadlock (`replay.rs`). `LOCKDEP_PROGRAMS=20000` tries more of them.
+//! a gate, a lack of tasks, domains or writers; 3. the schedule of every report ends in a deadlock (`replay.rs`). `LOCKDEP_PROGRAMS` tries more of them, or fewer.
 #![expect(unsafe_code, reason = "lockdep has to be told how to find the current CPU")]
 
 mod explore;
@@ -105,7 +105,7 @@ fn no_deadlock_is_missed_and_alarms_are_explained() {
         MOST_CPUS.fetch_max(replay::deadlock(report), Ordering::Relaxed);
     });
     let programs = std::env::var("LOCKDEP_PROGRAMS").ok();
-    let programs = programs.map_or(2000, |text| text.parse().expect("LOCKDEP_PROGRAMS is a number"));
+    let programs = programs.map_or(20_000, |text| text.parse().expect("LOCKDEP_PROGRAMS is a number"));
     let (mut deadlocking, mut alarms) = (0, 0);
     for seed in 0..programs {
         let program = program::program(&mut Dice(seed));
