@@ -2,23 +2,30 @@
 //!
 //! Nobody waits for such a lock and its holder waits for nobody, so it nests in nothing; only its holder itself can
 //! take it twice. The borrow checker is what makes this sound. Functions that start scoped threads or join closures are
-//! left out, since what they hold exclusively is shared among those. Part of the transfer functions.
+//! left out, since what they hold exclusively is shared among those, and so are those that call such functions. Part of
+//! the transfer functions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use petgraph::Direction;
+use petgraph::graph::{DiGraph, NodeIndex};
+
 use crate::context::Context;
 use crate::flow::Flow;
-use crate::index::{BodyId, last};
-use crate::mir::ir::{Body, Callee, Operand, Place, Projection, Rvalue, StatementKind, Terminator, Ty};
+use crate::index::{BodyId, Entry, last};
+use crate::mir::ir::{Body, Call, Callee, Operand, Place, Projection, Rvalue, StatementKind, Terminator, Ty};
 use crate::model::Effect;
 use crate::path::{Path, Root, Step};
+use crate::resolve::is_code_trait;
 use crate::summary::ClassId;
 
 impl Flow<'_, '_> {
     /// Whether only this function can reach the lock at `path`.
     pub(crate) fn is_alone(&self, path: &Path) -> bool {
         let lent = &*self.context.lent_locals(self.id);
-        let Some(lent) = lent else { return false };
+        let Some(lent) = lent.as_ref().filter(|_| !self.context.crowded.contains(&self.id)) else {
+            return false;
+        };
         let inline = |steps: &[Step]| !steps.contains(&Step::Deref);
         match &path.root {
             Root::Local(local) => inline(&path.steps) && !lent.contains(local),
@@ -37,6 +44,41 @@ impl Context<'_> {
     /// Whether no other thread can ever reach a lock of the class.
     pub(crate) fn is_solitary(&self, class: ClassId) -> bool {
         self.placed.is_solitary(class)
+    }
+
+    /// The functions during which threads that they, or those that they call, have started may run code that borrows from
+    /// them; `calls` leads from each function to those that it runs.
+    pub(crate) fn find_crowded(&self, calls: &DiGraph<(), ()>) -> BTreeSet<BodyId> {
+        let mut pending: Vec<BodyId> =
+            (0..self.index.bodies.len()).filter(|id| self.starts_beside(*id)).collect();
+        let mut found: BTreeSet<BodyId> = pending.iter().copied().collect();
+        while let Some(callee) = pending.pop() {
+            for caller in calls.neighbors_directed(NodeIndex::new(callee), Direction::Incoming) {
+                if found.insert(caller.index()) {
+                    pending.push(caller.index());
+                }
+            }
+        }
+        found
+    }
+
+    /// Whether a function starts, or wakes with a message, code that may borrow from it, or runs code of which nothing is
+    /// known.
+    fn starts_beside(&self, id: BodyId) -> bool {
+        let Entry { krate, body } = self.index.bodies[id];
+        let starts = |call: &Call| {
+            let effect = self.effect(krate, &call.callee);
+            let unknown = match &call.callee {
+                Callee::Place(_) => true,
+                Callee::Qualified { of: Some(Ty::Path(of, _)), .. } => is_code_trait(of),
+                _ => false,
+            };
+            starts_others(&call.callee)
+                || matches!(effect, Some(Effect::Spawn | Effect::Channel(_)))
+                || self.callee_key(krate, &call.callee).is_some_and(|key| key.starts_with("rayon::"))
+                || unknown && self.codes_called(id, call).is_empty()
+        };
+        body.blocks.iter().any(|block| matches!(&block.terminator, Terminator::Call(call) if starts(call)))
     }
 
     /// The locals of a body whose address goes anywhere but into a lock's own functions; none if the body starts code

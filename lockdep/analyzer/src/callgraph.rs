@@ -34,6 +34,8 @@ pub struct Sequence {
     pub order: Vec<usize>,
     /// Number of the group of functions that call each other which each function is in, callees first.
     pub component: Vec<usize>,
+    /// Functions during which other threads may run code that borrows from them.
+    pub crowded: BTreeSet<BodyId>,
 }
 
 impl Plan {
@@ -56,7 +58,7 @@ impl Plan {
             order[member.index()] = position;
             component[member.index()] = number;
         }
-        Sequence { order, component }
+        Sequence { order, component, crowded: context.find_crowded(&graph) }
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Context<'a> {
     pub destructors: BTreeSet<BodyId>,
     /// Which functions only one thread runs.
     pub roots: Roots,
+    /// Functions during which other threads may run code that borrows from them.
+    pub crowded: BTreeSet<BodyId>,
     /// Whether code of the callers that runs while something is held is looked for.
     pub callbacks: bool,
     /// Traits whose objects functions that nobody calls are given, if it is.
@@ -134,6 +136,7 @@ impl<'a> Context<'a> {
             summaries,
             destructors,
             roots: Roots::default(),
+            crowded: BTreeSet::new(),
             callbacks: false,
             from_outside: BTreeSet::new(),
             sources: Sources::default(),

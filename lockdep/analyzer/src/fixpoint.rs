@@ -91,7 +91,9 @@ fn run_within(context: &mut Context<'_>, plan: Plan, most: usize) -> Outcome {
     let mut uses: Vec<Option<Box<[BodyId]>>> = vec![None; count];
     let mut rounds = vec![0_usize; count];
     let mut unsettled: BTreeSet<BodyId> = BTreeSet::new();
-    let mut turns = Turns::new(plan.sequence(context));
+    let mut sequence = plan.sequence(context);
+    context.crowded = std::mem::take(&mut sequence.crowded);
+    let mut turns = Turns::new(sequence);
     // Of what has copies, the rest is judged where it is called.
     plan.relevant
         .iter()

@@ -110,7 +110,7 @@ impl Flow<'_, '_> {
         let translate = |this: &Self, held: &HeldLock, chain: &Chain| -> Vec<(HeldLock, Chain)> {
             match held {
                 HeldLock::Known(lock, how) => {
-                    let path = arguments.path(state, &lock.path);
+                    let path = this.given_path(state, arguments, &lock.path);
                     let lock = Lock { class: context.reclassed(lock.class, &path), path };
                     vec![(HeldLock::Known(lock, *how), chain.through(call))]
                 }
@@ -290,12 +290,19 @@ impl Flow<'_, '_> {
         }
     }
 
+    /// The caller's path for that of a lock: what the callee was lent may be nobody else's here.
+    fn given_path(&self, state: &State, arguments: &Arguments, lock: &Path) -> Path {
+        let mut path = arguments.path(state, lock);
+        path.alone |= self.is_alone(&path);
+        path
+    }
+
     fn translated(&self, state: &State, arguments: &Arguments, acquire: &Acquire) -> Acquire {
         let handle = |path: &Path| arguments.value(state, &Value::At(path.clone()));
         if let Some(joined) = self.context.joined(acquire, &handle) {
             return joined;
         }
-        let path = arguments.path(state, &acquire.lock.path);
+        let path = self.given_path(state, arguments, &acquire.lock.path);
         let class = self.context.reclassed(acquire.lock.class, &path);
         Acquire { lock: Lock { class, path }, wanted: acquire.wanted }
     }
