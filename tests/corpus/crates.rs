@@ -48,6 +48,10 @@ pub struct Bug {
     pub through: Vec<Place>,
     /// The version without it.
     pub fixed: Option<String>,
+    /// Places in that version that a finding would go through if it were there; said where the functions of `through` do
+    /// not tell.
+    #[serde(default)]
+    pub gone: Vec<Place>,
     /// Why it is not found: the precision that it would take.
     pub missed: Option<String>,
 }
@@ -108,6 +112,10 @@ impl Bug {
     /// Whether `finding`, which is this bug, is among those of the other version: lines are others there, but the
     /// functions are called alike.
     pub fn is_still_in(&self, findings: &[Finding], finding: &Finding) -> bool {
+        if !self.gone.is_empty() {
+            let mut steps = findings.iter().flat_map(|other| &other.steps);
+            return steps.any(|step| self.gone.iter().any(|place| place.is_at(step)));
+        }
         let steps = finding.steps.iter().filter(|step| self.through.iter().any(|place| place.is_at(step)));
         let functions: BTreeSet<&str> = steps.map(|step| step.function.as_str()).collect();
         findings.iter().any(|other| other.is_of(finding, &functions))

@@ -93,7 +93,7 @@ impl Finding {
                 .collect::<Option<_>>()?,
             other,
             steps: (steps.filter_map(Value::as_array).flatten().filter_map(read))
-                .chain(notes.filter_map(|note| noted(note, root)))
+                .chain(notes.flat_map(|note| noted(note, root)))
                 .collect(),
         })
     }
@@ -109,13 +109,19 @@ impl Finding {
     }
 }
 
-/// The step of a note `FUNCTION runs WHAT (FILE:LINE:COLUMN)`; other notes have none.
-fn noted(note: &str, root: &str) -> Option<Step> {
-    let (text, place) = note.strip_suffix(')')?.rsplit_once(" (")?;
-    let (function, _) = text.split_once(" runs ")?;
-    let (file, line) = place.rsplit_once(':')?.0.rsplit_once(':')?;
-    let file = file.strip_prefix(root).unwrap_or(file).to_owned();
-    Some(Step { file, line: line.parse().ok()?, function: function.to_owned() })
+/// The steps of a note `FUNCTION ACTION (PLACE) with it held from PLACE`, which may go on with `, and FUNCTION ACTION
+/// (PLACE)`; other notes have none.
+fn noted(note: &str, root: &str) -> Vec<Step> {
+    let Some((first, held)) = note.split_once(" with it held from ") else { return Vec::new() };
+    let (held, last) = held.split_once(", and ").unwrap_or((held, ""));
+    let step = |text: &str, place: &str| {
+        let (file, line) = place.rsplit_once(':')?.0.rsplit_once(':')?;
+        let file = file.strip_prefix(root).unwrap_or(file).to_owned();
+        let function = text.split(' ').next()?.to_owned();
+        Some(Step { file, line: line.parse().ok()?, function })
+    };
+    let at_end = |text: &str| step(text, text.strip_suffix(')')?.rsplit_once(" (")?.1);
+    [at_end(first), step(first, held), at_end(last)].into_iter().flatten().collect()
 }
 
 impl fmt::Display for Finding {

@@ -23,6 +23,22 @@ use crate::summary::{Acquire, Lock};
 /// What code of the callers is called where a lock's name would stand.
 pub const NAME: &str = "code of the caller";
 
+/// What of the callers' code runs, as chains say it: what they give for nothing else but to be run comes first, and what
+/// few think of last. Methods are between.
+pub(crate) const GIVEN: &str = "the code it was given";
+const FORMATTING: &str = "the formatting of ";
+pub(crate) const DESTRUCTOR: &str = "the destructor of ";
+
+/// How far down a list of such places one with this action belongs.
+pub(crate) fn rank(action: &str) -> usize {
+    match action {
+        _ if action.contains(GIVEN) => 0,
+        _ if action.contains(FORMATTING) => 2,
+        _ if action.contains(DESTRUCTOR) => 3,
+        _ => 1,
+    }
+}
+
 /// Methods that print a value for which nothing else is asked of its type.
 const PRINTS: &str = "::fmt";
 
@@ -209,7 +225,7 @@ impl Flow<'_, '_> {
         }
         call.args.iter().filter_map(Operand::place).for_each(|place| look(&self.type_of(place), Some(place)));
         for ty in printed {
-            self.call_back(state, &format!("the formatting of `{ty}`"), false, span);
+            self.call_back(state, &format!("{FORMATTING}`{ty}`"), false, span);
         }
     }
 

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apply::describe;
+use crate::callers::GIVEN;
 use crate::chain::{Chain, keep};
 use crate::flow::Flow;
 use crate::index::BodyId;
@@ -327,7 +328,7 @@ impl Flow<'_, '_> {
             }
             let span = occurrence.chain.end().cloned().unwrap_or_default();
             if call.outside || (call.called && call.others.is_empty()) {
-                self.call_back(&state, "the code it was given", false, &span);
+                self.call_back(&state, GIVEN, false, &span);
             }
             let (calling, others) = (Calling::Perhaps, call.others.as_slice());
             let site = CodeSite { calling, what: "", span: &span, others, outside: false };

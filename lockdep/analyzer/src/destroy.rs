@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::asleep;
-use crate::callers::owns_arguments;
+use crate::callers::{DESTRUCTOR, owns_arguments};
 use crate::context::Context;
 use crate::flow::Flow;
 use crate::index::{BodyId, Entry, Name, type_of};
@@ -375,7 +375,7 @@ impl Flow<'_, '_> {
                 }
                 Destruction::Callers(of) => {
                     if !ours && self.context.is_callers(self.id, of) {
-                        self.call_back(state, &format!("the destructor of `{of}`"), perhaps, span);
+                        self.call_back(state, &format!("{DESTRUCTOR}`{of}`"), perhaps, span);
                     }
                 }
                 Destruction::Hidden(of) => self.destroy_hidden(state, of, target, destroying, span),

@@ -213,6 +213,14 @@ pub struct Evidence {
     pub gates: Gates,
 }
 
+impl Evidence {
+    /// Where the way to the wanted lock leaves that to the held one: in the function that does both.
+    pub fn parting(&self) -> Option<&Step> {
+        let shared = self.held.iter().zip(&self.wanted).take_while(|(held, wanted)| held == wanted).count();
+        self.wanted.get(shared).or(self.wanted.last())
+    }
+}
+
 /// What the proof rests on and the analysis could not check.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Assumption {
@@ -306,7 +314,7 @@ impl LockGraph {
 
     /// Adds code of the callers that runs while something is held, keeping the better evidence of a place.
     pub fn add_called_back(&mut self, nesting: Nesting, evidence: Evidence) {
-        let Some(at) = evidence.wanted.last().map(|step| step.span.clone()) else { return };
+        let Some(at) = evidence.parting().map(|step| step.span.clone()) else { return };
         let weight = |e: &Evidence| (e.possible, e.held.len() + e.wanted.len(), e.clone());
         let known = self.called_back.entry((nesting.held, at)).or_insert_with(|| (nesting, evidence.clone()));
         if weight(&evidence) < weight(&known.1) {

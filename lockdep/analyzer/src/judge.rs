@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lockdep::order::{Discipline, Level as OrderLevel, Rank, Relation, permits};
 
+use crate::callers::rank;
 use crate::certificate::{self, Certificate};
 use crate::finding::{Code, Finding, Level, Link, Refusal, Verdict};
 use crate::graph::{Evidence, Instances, LockGraph, Nesting, Ownership};
@@ -250,11 +251,12 @@ impl Judge<'_> {
         let phrases = phrases::Phrases { graph: self.graph, discipline: self.discipline };
         let found = places.into_values().map(|mut places| {
             places.sort_by_key(|(_, evidence)| {
-                (evidence.possible, evidence.held.len() + evidence.wanted.len(), *evidence)
+                let what = evidence.wanted.last().map(|step| rank(&step.action));
+                (evidence.possible, what, evidence.held.len() + evidence.wanted.len(), *evidence)
             });
             let (nesting, evidence) = places[0];
             let link = Link { nesting: *nesting, evidence: evidence.clone(), refused: None, variants: 0 };
-            phrases.called_back(link, places[1..].iter().filter_map(|(_, more)| more.wanted.last()))
+            phrases.called_back(link, places[1..].iter().map(|(_, more)| *more))
         });
         found.collect()
     }

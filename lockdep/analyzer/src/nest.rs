@@ -12,7 +12,7 @@ use crate::chain::{Chain, keep};
 use crate::flow::Flow;
 use crate::graph::{Gates, Held, Instances, Nesting};
 use crate::home::Key;
-use crate::mir::ir::Ty;
+use crate::mir::ir::{Span, Ty};
 use crate::path::{Path, Root};
 use crate::state::State;
 use crate::summary::{Acquire, ClosedNesting, Grounds, HeldLock, Lock, Note, OpenNesting, Ways};
@@ -75,6 +75,8 @@ impl Flow<'_, '_> {
             {
                 None
             }
+            // Code of the callers is nobody's, whoever calls this.
+            HeldLock::Known(..) if self.is_of_callers(acquire) => Some((Relation::Other, Instances::Any)),
             HeldLock::Known(lock, _) => decide(state, lock, &acquire.lock).or_else(|| {
                 // Two elements that one function goes through: what it does with them is decided here.
                 let here = again(lock) && self.context.placed_key(lock.class).is_some();
@@ -84,6 +86,7 @@ impl Flow<'_, '_> {
         match (held, decided) {
             (HeldLock::Known(lock, how), Some((relation, instances))) => {
                 let closed = close(lock, *how, acquire, relation, instances);
+                let closed = ClosedNesting { place: self.place(acquire, &ways), ..closed };
                 let grounds = self.grounds(lock, acquire, ways);
                 if let Some(output) = &mut self.output {
                     output.add_closed(closed, grounds);
@@ -114,6 +117,15 @@ impl Flow<'_, '_> {
         if let Some(output) = &mut self.output {
             output.pairs.entry((lock.class, from.bare(), to.bare())).or_insert((nesting, grounds));
         }
+    }
+
+    fn is_of_callers(&self, acquire: &Acquire) -> bool {
+        self.context.callbacks && acquire.lock.class == self.context.class_of_callers()
+    }
+
+    /// Where what is held and code of the callers meet: each such place is to be looked at.
+    fn place(&self, acquire: &Acquire, ways: &Ways) -> Option<Span> {
+        ways.wanted.start().filter(|_| self.is_of_callers(acquire)).cloned()
     }
 
     fn grounds(&self, held: &Lock, acquire: &Acquire, ways: Ways) -> Grounds {
@@ -169,6 +181,7 @@ impl Flow<'_, '_> {
             }
             for (lock, how) in locks {
                 let closed = close(&lock, how, &open.acquire, Relation::Other, Instances::Any);
+                let closed = ClosedNesting { place: self.place(&open.acquire, &ways), ..closed };
                 let grounds = self.grounds(&lock, &open.acquire, ways.clone());
                 output.add_closed(closed, grounds);
             }
@@ -194,7 +207,7 @@ fn close(
     };
     let ownerless = (held.path.owner.is_none(), acquire.lock.path.owner.is_none());
     let unknown = acquire.lock.path.root == Root::Unknown;
-    ClosedNesting { nesting, ownerless, unknown }
+    ClosedNesting { nesting, ownerless, unknown, place: None }
 }
 
 /// The relation of two owners and of the two instances, unless a caller may know more.

@@ -296,6 +296,8 @@ pub struct ClosedNesting {
     pub ownerless: (bool, bool),
     /// Of the lock that is wanted nothing is known but its class.
     pub unknown: bool,
+    /// Where it is, if that tells it from others.
+    pub place: Option<Span>,
 }
 
 /// Something that was not followed and becomes an assumption.

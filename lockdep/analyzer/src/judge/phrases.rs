@@ -8,7 +8,7 @@ use std::num::NonZeroU8;
 use lockdep::order::{Discipline, Relation};
 
 use crate::finding::{Code, Finding, Level, Link, Refusal};
-use crate::graph::{Assumption, Gate, Held, LockGraph, Nesting, Step, Wanted, Which};
+use crate::graph::{Assumption, Evidence, Gate, Held, LockGraph, Nesting, Step, Wanted, Which};
 use crate::mir::ir::Span;
 use crate::witness::Witness;
 
@@ -255,13 +255,20 @@ impl Phrases<'_> {
 
     /// The finding of a lock that is held while code of the callers runs: `link` the best of the places, `more` the
     /// others.
-    pub fn called_back<'s>(&self, link: Link, more: impl Iterator<Item = &'s Step>) -> Finding {
+    pub fn called_back<'s>(&self, link: Link, more: impl Iterator<Item = &'s Evidence>) -> Finding {
         let held = self.held(&link.nesting);
         let mut notes: Vec<String> =
             link.evidence.wanted.last().map(|step| step.action.to_string()).into_iter().collect();
-        notes.extend(
-            more.map(|step| format!("{} {} under it, too ({})", step.function, step.action, step.span)),
-        );
+        notes.extend(more.filter_map(|more| {
+            let (first, last) = (more.parting()?, more.wanted.last()?);
+            let Step { function, action, span } = first;
+            let mut note =
+                format!("{function} {action} ({span}) with it held from {}", more.held.last()?.span);
+            if first != last {
+                note.push_str(&format!(", and {} {} ({})", last.function, last.action, last.span));
+            }
+            Some(note)
+        }));
         Finding {
             code: Code::CallsBackUnderLock,
             level: Code::CallsBackUnderLock.level(),

@@ -114,7 +114,7 @@ impl Messages {
                     instances: Instances::Any,
                 };
                 let ways = Ways { held: way, wanted: chain.clone(), gates: Gates::default(), apart: false };
-                let closed = ClosedNesting { nesting, ownerless: (true, true), unknown: false };
+                let closed = ClosedNesting { nesting, ownerless: (true, true), unknown: false, place: None };
                 messages.found.push((waited, closed, Grounds { ways, owners: Default::default() }));
             }
         }
