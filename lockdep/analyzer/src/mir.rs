@@ -15,6 +15,7 @@ mod impl_headers;
 mod items;
 mod lex;
 mod operands;
+mod promoted;
 mod raw;
 mod rvalues;
 mod statements;
@@ -48,6 +49,9 @@ pub enum Stage {
 /// How the names of the files end that hold the stage this reads.
 const SUFFIX: &str = ".analysis.after.mir";
 
+/// How those end that hold promoted constants: these skip that stage, and what follows it does not change them.
+const PROMOTED_SUFFIX: &str = ".analysis-post-cleanup.after.mir";
+
 /// Reads one dump file; its first body gets the definition path `id`.
 ///
 /// What is in a body can be relied on: every local and every block that is mentioned exists. A body whose parts do
@@ -59,7 +63,21 @@ pub fn read_body(id: &str, text: &str) -> (Vec<ir::Body>, Vec<Problem>) {
 /// The crate and the definition path in the name of a dump file: `probe.ld-{impl#0}-lock.2-1-000.analysis.after.mir`
 /// → `probe`, `ld::{impl#0}::lock`. None for files of other stages.
 pub fn id_of_file(name: &str) -> Option<(String, String)> {
-    let name = name.strip_suffix(SUFFIX)?;
+    id_in(name.strip_suffix(SUFFIX)?)
+}
+
+/// The same of a promoted constant: `probe.ld-promoted[0].2-2-000.analysis-post-cleanup.after.mir` → `probe`,
+/// `ld::promoted[0]`.
+pub fn promoted_of_file(name: &str) -> Option<(String, String)> {
+    id_in(name.strip_suffix(PROMOTED_SUFFIX)?).filter(|(_, id)| is_promoted(id))
+}
+
+/// Whether a path is that of a promoted constant.
+pub(crate) fn is_promoted(path: &str) -> bool {
+    path.rsplit("::").next().is_some_and(|last| last.starts_with("promoted["))
+}
+
+fn id_in(name: &str) -> Option<(String, String)> {
     let (krate, mut path) = name.split_once('.')?;
     // `.2-1-000` is the number of the pass; it can be left out.
     if let Some((before, pass)) = path.rsplit_once('.')
@@ -77,7 +95,7 @@ pub(crate) fn read_dump_file(
     text: &str,
     hints: &Hints,
 ) -> (Vec<ir::Body>, Vec<Problem>) {
-    let (owner, id) = id_of_file(name).unwrap_or_default();
+    let (owner, id) = id_of_file(name).or_else(|| promoted_of_file(name)).unwrap_or_default();
     let (bodies, mut problems) = items::read_file(&id, text, hints);
     if owner != krate {
         let text = format!("the file belongs to the crate `{owner}`, not `{krate}`");

@@ -145,7 +145,8 @@ fn files(directory: &Path) -> Result<Vec<String>, WrapperError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory).map_err(WrapperError::file("read", directory))? {
         let name = entry.map_err(WrapperError::file("read", directory))?.file_name();
-        let name = name.to_str().filter(|name| mir::id_of_file(name).is_some());
+        let is_read = |name: &&str| mir::id_of_file(name).or_else(|| mir::promoted_of_file(name)).is_some();
+        let name = name.to_str().filter(is_read);
         files.extend(name.map(str::to_owned));
     }
     files.sort_unstable();

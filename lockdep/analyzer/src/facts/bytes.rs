@@ -19,7 +19,7 @@ use super::{Facts, FactsError, Header, each_span, short_path};
 use crate::mir::ir::{Body, Bound, Program, Trait};
 
 /// The version of the format; files of any other are refused.
-pub const FORMAT: u32 = 6;
+pub const FORMAT: u32 = 7;
 
 const MAGIC: [u8; 8] = *b"LDFACTS\n";
 

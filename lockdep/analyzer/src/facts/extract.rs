@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::headers::Headers;
 use super::{FactsError, Header, bounds, bytes, harness, macros, short_path};
 use crate::mir::captures::{Hints, NOT_PRINTED};
-use crate::mir::ir::{AggregateKind, Body, Bound, Rvalue, Span, StatementKind, Trait};
+use crate::mir::ir::{AggregateKind, Body, Bound, Operand, Rvalue, Span, StatementKind, Trait, Ty};
 use crate::mir::{self, Problem, Stage, text};
 
 /// The compiler silently writes no file whose name is longer than this.
@@ -64,6 +64,8 @@ struct Kept {
     closures: Vec<(String, Span)>,
     /// The structs that it builds, with the names of their fields.
     structs: Vec<(String, Vec<String>)>,
+    /// The promoted constants that it uses and that may hold code.
+    promoted: Vec<String>,
     bytes: Vec<u8>,
 }
 
@@ -76,7 +78,7 @@ struct ReadFile {
 }
 
 /// What the files say of the captures that some of them lack.
-fn hints(files: &[ReadFile], names: &[String], texts: Texts<'_>) -> Hints {
+fn hints(files: &[ReadFile], names: &[&String], texts: Texts<'_>) -> Hints {
     let mut hints = Hints::default();
     let lacking = files.iter().filter(|file| file.lacks_captures).flat_map(|file| &file.bodies);
     let wanted: BTreeSet<&str> = lacking.flat_map(|body| &body.closures).map(|(id, _)| id.as_str()).collect();
@@ -126,24 +128,33 @@ impl Extraction {
                 bodies.into_iter().map(|body| keep(body, &headers, test)).collect();
             Ok(ReadFile { bodies: kept?, problems, volume, lacks_captures })
         };
-        let files: Result<Vec<ReadFile>, _> =
-            names.par_iter().map(|name| read(name, &Hints::default())).collect();
-        let mut files = files?;
+        let read_all = |names: &[&String]| -> Result<Vec<ReadFile>, FactsError> {
+            names.par_iter().map(|name| read(name, &Hints::default())).collect()
+        };
+        let (promoted, names): (Vec<&String>, Vec<&String>) =
+            names.iter().partition(|name| mir::promoted_of_file(name).is_some());
+        let mut files = read_all(&names)?;
         if files.iter().any(|file| file.lacks_captures) {
-            let hints = hints(&files, names, texts);
+            let hints = hints(&files, &names, texts);
             for (name, file) in names.iter().zip(&mut files).filter(|(_, file)| file.lacks_captures) {
                 *file = read(name, &hints)?;
             }
         }
+        let used = files.iter().flat_map(|file| &file.bodies).flat_map(|body| &body.promoted);
+        let used: BTreeSet<&str> = used.map(String::as_str).collect();
+        let is_used =
+            |name: &&&String| mir::promoted_of_file(name).is_some_and(|(_, id)| used.contains(id.as_str()));
+        let promoted: Vec<&String> = promoted.iter().filter(is_used).copied().collect();
+        let promoted = read_all(&promoted)?;
         let mut extraction = Extraction::empty(header);
-        for file in files {
+        for file in files.into_iter().chain(promoted) {
             extraction.bodies.extend(file.bodies);
             extraction.problems.extend(file.problems.iter().map(ToString::to_string));
             extraction.volume += file.volume;
         }
         extraction.problems.sort();
         extraction.longest_name =
-            names.iter().max_by_key(|name| (name.len(), *name)).cloned().unwrap_or_default();
+            names.into_iter().max_by_key(|name| (name.len(), *name)).cloned().unwrap_or_default();
         Ok(extraction)
     }
 
@@ -343,9 +354,17 @@ fn keep(mut body: Body, headers: &Headers<'_>, test: bool) -> Result<Kept, Facts
     let lost_impl = body.impl_at.clone().filter(|_| body.impl_header.is_none());
     let mut closures: Vec<(String, Span)> = Vec::new();
     let mut structs: Vec<(String, Vec<String>)> = Vec::new();
+    let mut promoted: Vec<String> = Vec::new();
     let blocks = body.blocks.iter().zip(&body.statement_spans);
     for (statement, span) in blocks.flat_map(|(block, spans)| block.statements.iter().zip(spans)) {
-        let StatementKind::Assign(_, Rvalue::Aggregate(aggregate)) = &statement.kind else { continue };
+        let StatementKind::Assign(dest, rvalue) = &statement.kind else { continue };
+        if let Rvalue::Use(Operand::Const(text)) = rvalue
+            && mir::is_promoted(text)
+            && body.locals.get(dest.local).is_some_and(may_hold_code)
+        {
+            promoted.extend(text.rsplit("::").next().map(|last| format!("{}::{last}", body.id)));
+        }
+        let Rvalue::Aggregate(aggregate) = rvalue else { continue };
         match &aggregate.kind {
             AggregateKind::Closure(id, _) if !id.is_empty() => {
                 closures.push((id.clone(), span.clone()));
@@ -359,5 +378,21 @@ fn keep(mut body: Body, headers: &Headers<'_>, test: bool) -> Result<Kept, Facts
         }
     }
     let (id, path, file) = (body.id.clone(), body.path.clone(), Arc::clone(&body.span.file));
-    Ok(Kept { id, path, lost_impl, bounds, file, closures, structs, bytes: bytes::of_body(body)? })
+    Ok(Kept { id, path, lost_impl, bounds, file, closures, structs, promoted, bytes: bytes::of_body(body)? })
+}
+
+/// Whether a value of the type may be, or have in it, something that can be called.
+fn may_hold_code(ty: &Ty) -> bool {
+    ty.any(&mut |part| match part {
+        Ty::Closure(_) | Ty::FnItem(_) | Ty::FnPtr(..) | Ty::Dyn(_) | Ty::Opaque(_) | Ty::Projection(_) => {
+            true
+        }
+        Ty::Path(path, _) => {
+            let of_std = ["std::", "core::", "alloc::"].iter().any(|krate| path.starts_with(krate));
+            // A primitive or a parameter; of those, only the second may be anything.
+            let is_plain = !path.contains("::") && path.starts_with(char::is_lowercase);
+            !(of_std || is_plain) || path.ends_with("RawWakerVTable")
+        }
+        _ => false,
+    })
 }
