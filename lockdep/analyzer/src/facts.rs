@@ -17,6 +17,9 @@ mod macros;
 mod missing;
 mod paths;
 mod sharing;
+mod unprinted;
+
+use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -25,7 +28,7 @@ use crate::mir::Stage;
 use crate::mir::ir::{Body, Program, Span};
 
 pub use bytes::FORMAT;
-pub use extract::{Extraction, Volume};
+pub use extract::Extraction;
 pub use missing::missing_bodies;
 pub use paths::short_path;
 
@@ -70,6 +73,25 @@ pub struct Facts {
     pub program: Program,
     /// What could not be read, one sentence each.
     pub problems: Vec<String>,
+}
+
+/// How much was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Volume {
+    /// Bodies.
+    pub bodies: usize,
+    /// Lines of text.
+    pub lines: usize,
+    /// Lines that could not be read.
+    pub unread: usize,
+}
+
+impl AddAssign for Volume {
+    fn add_assign(&mut self, other: Volume) {
+        self.bodies += other.bodies;
+        self.lines += other.lines;
+        self.unread += other.unread;
+    }
 }
 
 /// Why a facts file cannot be used, or could not be made.

@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 
 use captures::Hints;
 
+pub(crate) use impl_headers::source_at;
 pub use impl_headers::{impl_head, impl_header};
 pub use items::Problem;
 

@@ -6,13 +6,14 @@
 //! or a lock. Where a class knows nothing, all that was ever turned into the same type answers. Used by `resolve.rs`.
 
 mod read;
+mod unprinted;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 
 use crate::index::{BodyId, Index, Name, element, last, pointee};
-use crate::mir::ir::{Place, Projection, Ty};
+use crate::mir::ir::{Place, Projection, Span, Ty};
 
 /// A body, constants included: the crate and the definition path.
 type Scope<'a> = (usize, &'a str);
@@ -46,6 +47,8 @@ pub struct Sources<'a> {
     found: Vec<BTreeSet<(String, Source)>>,
     /// What was turned into each kind of trait object or function pointer anywhere.
     everywhere: BTreeMap<String, BTreeSet<Source>>,
+    /// Where constants are that may hold code and were not printed.
+    pub unprinted: BTreeSet<Span>,
 }
 
 impl<'a> Sources<'a> {

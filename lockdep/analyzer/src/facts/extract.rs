@@ -4,15 +4,15 @@
 //! files: who has them hands them out. The command line calls it from inside a compilation.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::AddAssign;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::headers::Headers;
-use super::{FactsError, Header, bounds, bytes, harness, macros, short_path};
+use super::unprinted::{Layouts, Use, note_layouts};
+use super::{FactsError, Header, Volume, bounds, bytes, harness, macros, short_path};
 use crate::mir::captures::{Hints, NOT_PRINTED};
-use crate::mir::ir::{AggregateKind, Body, Bound, Operand, Rvalue, Span, StatementKind, Trait, Ty};
+use crate::mir::ir::{AggregateKind, Body, Bound, Rvalue, Span, StatementKind, Trait};
 use crate::mir::{self, Problem, Stage, text};
 
 /// The compiler silently writes no file whose name is longer than this.
@@ -30,25 +30,6 @@ const BESIDES: usize = "-{impl#1000}-{closure#100}.analysis.after.mir".len();
 /// How a source or a text is had.
 pub type Texts<'t> = &'t (dyn Fn(&str) -> Option<String> + Sync);
 
-/// How much was read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Volume {
-    /// Bodies.
-    pub bodies: usize,
-    /// Lines of text.
-    pub lines: usize,
-    /// Lines that could not be read.
-    pub unread: usize,
-}
-
-impl AddAssign for Volume {
-    fn add_assign(&mut self, other: Volume) {
-        self.bodies += other.bodies;
-        self.lines += other.lines;
-        self.unread += other.unread;
-    }
-}
-
 /// What is kept of a body that is bytes already.
 #[derive(Debug)]
 struct Kept {
@@ -65,7 +46,7 @@ struct Kept {
     /// The structs that it builds, with the names of their fields.
     structs: Vec<(String, Vec<String>)>,
     /// The promoted constants that it uses and that may hold code.
-    promoted: Vec<String>,
+    promoted: Vec<Use>,
     bytes: Vec<u8>,
 }
 
@@ -101,6 +82,8 @@ pub struct Extraction {
     bodies: Vec<Kept>,
     problems: Vec<String>,
     traits: Vec<Trait>,
+    /// Of the structs that constants are which were not printed.
+    layouts: Layouts,
     volume: Volume,
     longest_name: String,
     /// The length that a name may have, by the sources.
@@ -141,7 +124,7 @@ impl Extraction {
             }
         }
         let used = files.iter().flat_map(|file| &file.bodies).flat_map(|body| &body.promoted);
-        let used: BTreeSet<&str> = used.map(String::as_str).collect();
+        let used: BTreeSet<&str> = used.map(|used| used.id.as_str()).collect();
         let is_used =
             |name: &&&String| mir::promoted_of_file(name).is_some_and(|(_, id)| used.contains(id.as_str()));
         let promoted: Vec<&String> = promoted.iter().filter(is_used).copied().collect();
@@ -178,6 +161,7 @@ impl Extraction {
             bodies: Vec::new(),
             problems: Vec::new(),
             traits: Vec::new(),
+            layouts: Layouts::new(),
             volume: Volume::default(),
             longest_name: String::new(),
             expected_name: 0,
@@ -192,6 +176,8 @@ impl Extraction {
     /// Notes what a source file of the crate declares: its traits, and how long names of files may be for it.
     pub fn note_source(&mut self, file: &str, source: &str) {
         self.traits.extend(bounds::traits(source));
+        let tables = self.bodies.iter().flat_map(|body| &body.promoted).filter_map(Use::table);
+        note_layouts(source, &tables.map(str::to_owned).collect(), &mut self.layouts);
         let module = file.rsplit_once("src/").map_or(file, |(_, module)| module);
         let (function, modules) = identifiers(source);
         let length = self.header.krate.len() + 1 + module.len() + modules + 1 + function + BESIDES;
@@ -234,6 +220,7 @@ impl Extraction {
 
     /// The bytes of a facts file.
     pub fn finish(mut self) -> Result<Vec<u8>, FactsError> {
+        self.stand_for_unprinted()?;
         self.bodies.sort_by(|a, b| a.id.cmp(&b.id));
         self.show_creations()?;
         for pair in self.bodies.windows(2) {
@@ -258,6 +245,21 @@ impl Extraction {
         let stated = impls.filter_map(|body| Some((impl_of_method(&body.id)?, body.bounds.to_vec())));
         let stated = (stated.collect(), std::mem::take(&mut self.traits));
         bytes::encode(&self.header, &krate, &self.problems, &stated, &bodies)
+    }
+
+    /// Gives each promoted constant that is used and was not read a body that stands for it.
+    fn stand_for_unprinted(&mut self) -> Result<(), FactsError> {
+        let known: BTreeSet<&str> = self.bodies.iter().map(|body| body.id.as_str()).collect();
+        let functions: Vec<(&str, &str)> =
+            self.bodies.iter().map(|body| (body.id.as_str(), body.path.as_str())).collect();
+        let uses = self.bodies.iter().flat_map(|body| &body.promoted);
+        let unprinted: BTreeMap<&str, Body> = uses
+            .filter(|used| !known.contains(used.id.as_str()))
+            .map(|used| (used.id.as_str(), used.body(&functions, &self.layouts)))
+            .collect();
+        let made: Result<Vec<Kept>, FactsError> = unprinted.into_values().map(kept).collect();
+        self.bodies.extend(made?);
+        Ok(())
     }
 
     /// A closure that a macro of another file made as a whole is shown where it is created: there the macro is used.
@@ -354,16 +356,11 @@ fn keep(mut body: Body, headers: &Headers<'_>, test: bool) -> Result<Kept, Facts
     let lost_impl = body.impl_at.clone().filter(|_| body.impl_header.is_none());
     let mut closures: Vec<(String, Span)> = Vec::new();
     let mut structs: Vec<(String, Vec<String>)> = Vec::new();
-    let mut promoted: Vec<String> = Vec::new();
+    let mut promoted: Vec<Use> = Vec::new();
     let blocks = body.blocks.iter().zip(&body.statement_spans);
     for (statement, span) in blocks.flat_map(|(block, spans)| block.statements.iter().zip(spans)) {
         let StatementKind::Assign(dest, rvalue) = &statement.kind else { continue };
-        if let Rvalue::Use(Operand::Const(text)) = rvalue
-            && mir::is_promoted(text)
-            && body.locals.get(dest.local).is_some_and(may_hold_code)
-        {
-            promoted.extend(text.rsplit("::").next().map(|last| format!("{}::{last}", body.id)));
-        }
+        promoted.extend(Use::of(&body, dest, rvalue, span, || headers.text(&span.file)));
         let Rvalue::Aggregate(aggregate) = rvalue else { continue };
         match &aggregate.kind {
             AggregateKind::Closure(id, _) if !id.is_empty() => {
@@ -377,22 +374,20 @@ fn keep(mut body: Body, headers: &Headers<'_>, test: bool) -> Result<Kept, Facts
             _ => {}
         }
     }
-    let (id, path, file) = (body.id.clone(), body.path.clone(), Arc::clone(&body.span.file));
-    Ok(Kept { id, path, lost_impl, bounds, file, closures, structs, promoted, bytes: bytes::of_body(body)? })
+    Ok(Kept { lost_impl, bounds, closures, structs, promoted, ..kept(body)? })
 }
 
-/// Whether a value of the type may be, or have in it, something that can be called.
-fn may_hold_code(ty: &Ty) -> bool {
-    ty.any(&mut |part| match part {
-        Ty::Closure(_) | Ty::FnItem(_) | Ty::FnPtr(..) | Ty::Dyn(_) | Ty::Opaque(_) | Ty::Projection(_) => {
-            true
-        }
-        Ty::Path(path, _) => {
-            let of_std = ["std::", "core::", "alloc::"].iter().any(|krate| path.starts_with(krate));
-            // A primitive or a parameter; of those, only the second may be anything.
-            let is_plain = !path.contains("::") && path.starts_with(char::is_lowercase);
-            !(of_std || is_plain) || path.ends_with("RawWakerVTable")
-        }
-        _ => false,
+/// A body of which nothing else is asked.
+fn kept(body: Body) -> Result<Kept, FactsError> {
+    Ok(Kept {
+        id: body.id.clone(),
+        path: body.path.clone(),
+        lost_impl: None,
+        bounds: Arc::default(),
+        file: Arc::clone(&body.span.file),
+        closures: Vec::new(),
+        structs: Vec::new(),
+        promoted: Vec::new(),
+        bytes: bytes::of_body(body)?,
     })
 }

@@ -54,7 +54,8 @@ impl<'s> Headers<'s> {
         found
     }
 
-    fn text(&self, file: &Arc<str>) -> Option<Arc<str>> {
+    /// The text of a file, if it can be had.
+    pub(super) fn text(&self, file: &Arc<str>) -> Option<Arc<str>> {
         let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
         texts.entry(Arc::clone(file)).or_insert_with(|| (self.sources)(file).map(Arc::from)).clone()
     }

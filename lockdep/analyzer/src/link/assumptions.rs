@@ -182,6 +182,15 @@ pub(super) fn all(
         );
         add("deferred-code", text, deferred);
     }
+    let unprinted = &context.sources.unprinted;
+    if !unprinted.is_empty() {
+        let text = format!(
+            "{} constants, which the compiler does not print where it only checks, hold no code but the functions that \
+             their source names",
+            unprinted.len()
+        );
+        add("unprinted-constant", text, unprinted.iter().cloned().collect());
+    }
     if !outcome.unsettled.is_empty() {
         let text = format!(
             "{} functions of those that call each other were given up while they were still changing; they do no more \

@@ -24,6 +24,12 @@ pub fn impl_head(source: &str, span: &Span) -> Option<String> {
     head.trim_start_matches("unsafe ").starts_with("impl").then_some(head)
 }
 
+/// What a source says at a place.
+pub(crate) fn source_at<'s>(source: &'s str, span: &Span) -> Option<&'s str> {
+    let start = offset(source, span.line, span.column)?;
+    source.get(start..offset(source, span.end_line, span.end_column)?)
+}
+
 /// The byte at a line and column, both from 1, columns in characters.
 fn offset(source: &str, line: u32, column: u32) -> Option<usize> {
     let line = usize::try_from(line).ok()?.checked_sub(1)?;

@@ -61,6 +61,8 @@ pub enum BodyKind {
     Const,
     /// A `static`.
     Static,
+    /// A promoted constant that the compiler did not print: it names the functions that its source names.
+    Unprinted,
 }
 
 /// One body.

@@ -14,11 +14,11 @@ use crate::mir::ir::{
 /// A call of what is in a spot: the spot, what it is given, where the result goes.
 type CodeCall<'a> = (Option<Spot<'a>>, Vec<Option<Spot<'a>>>, Option<Spot<'a>>);
 
-struct Reader<'c, 'a> {
-    context: &'c Context<'a>,
-    sources: Sources<'a>,
+pub(super) struct Reader<'c, 'a> {
+    pub(super) context: &'c Context<'a>,
+    pub(super) sources: Sources<'a>,
     calls: Vec<CodeCall<'a>>,
-    krate: usize,
+    pub(super) krate: usize,
     scope: Scope<'a>,
     locals: &'a [Ty],
 }
@@ -47,6 +47,9 @@ impl<'a> Reader<'_, 'a> {
             let result = self.spot(&Place::local(0));
             self.sources.unite(result, Some(itself));
         }
+        if body.kind == BodyKind::Unprinted {
+            self.unprinted(body);
+        }
         for block in body.blocks.iter().filter(|block| !block.cleanup) {
             for statement in &block.statements {
                 if let StatementKind::Assign(dest, rvalue) = &statement.kind {
@@ -67,7 +70,7 @@ impl<'a> Reader<'_, 'a> {
         spot(self.index(), self.scope, self.locals, place)
     }
 
-    fn static_name(&self, path: &str) -> String {
+    pub(super) fn static_name(&self, path: &str) -> String {
         // Promoted constants belong to the body that uses them.
         match path.rsplit_once("::promoted[") {
             Some((_, number)) => {
