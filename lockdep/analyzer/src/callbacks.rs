@@ -167,6 +167,14 @@ impl Flow<'_, '_> {
             wanted = inner;
         }
         let Some(wanted) = last(wanted) else { return true };
+        if let Some(Operand::Const(text)) = call.args.first() {
+            return match text.rsplit_once('_') {
+                _ if text.starts_with('"') => wanted == "str",
+                // The type of a number is printed with it.
+                Some((number, ty)) if number.parse::<f64>().is_ok() => wanted == ty,
+                _ => true,
+            };
+        }
         call.args.iter().filter_map(Operand::place).any(|place| {
             self.type_of(place).any(&mut |part| match (part, last(part)) {
                 (Ty::Path(path, _), _) if self.context.index.is_parameter(self.krate, path) => true,

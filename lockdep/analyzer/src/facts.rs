@@ -13,6 +13,7 @@ mod extract;
 mod fits;
 mod harness;
 mod headers;
+mod lent;
 mod macros;
 mod missing;
 mod paths;

@@ -15,7 +15,6 @@ mod impl_headers;
 mod items;
 mod lex;
 mod operands;
-mod promoted;
 mod raw;
 mod rvalues;
 mod statements;

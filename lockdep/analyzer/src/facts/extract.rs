@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::headers::Headers;
 use super::unprinted::{Layouts, Use, note_layouts};
-use super::{FactsError, Header, Volume, bounds, bytes, harness, macros, short_path};
+use super::{FactsError, Header, Volume, bounds, bytes, harness, lent, macros, short_path};
 use crate::mir::captures::{Hints, NOT_PRINTED};
 use crate::mir::ir::{AggregateKind, Body, Bound, Rvalue, Span, StatementKind, Trait};
 use crate::mir::{self, Problem, Stage, text};
@@ -345,6 +345,7 @@ fn volume(text: &str, bodies: usize, unread: usize) -> Volume {
 
 /// Makes a body of a unit that is its own test, or is not, bytes.
 fn keep(mut body: Body, headers: &Headers<'_>, test: bool) -> Result<Kept, FactsError> {
+    lent::make_closures(&mut body);
     if test {
         harness::show_crate(&mut body);
     }

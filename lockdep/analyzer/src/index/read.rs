@@ -103,10 +103,10 @@ impl<'a> Index<'a> {
         let mut mentioned: BTreeMap<(usize, &'a str), BTreeSet<&'a str>> = BTreeMap::new();
         for &Entry { krate, body } in &self.bodies {
             let Some(group) = impl_group(&body.id) else { continue };
-            if let Some(this) = receiver(body) {
+            let written = Header::read(body.impl_header.as_deref().unwrap_or_default()).name();
+            if let Some(this) = receiver(body, written) {
                 selves.entry((krate, group)).or_insert(this);
             }
-            let written = Header::read(body.impl_header.as_deref().unwrap_or_default()).name();
             let mentioned = mentioned.entry((krate, group)).or_default();
             // What a derive made does not say its type, but is not for any type either.
             let shown = if written.is_empty() { 1 } else { body.locals.len() };
@@ -245,8 +245,9 @@ pub(super) fn impl_group(id: &str) -> Option<&str> {
     (id[end..].starts_with("::")).then(|| &id[..end])
 }
 
-/// The self type of a method with a receiver, without references.
-fn receiver(body: &Body) -> Option<Ty> {
+/// The self type of a method with a receiver, without references; `written` is what the header calls it, which tells
+/// `self: Arc<Self>` from a method of `Arc<S>`.
+fn receiver(body: &Body, written: &str) -> Option<Ty> {
     let named = body.names.get(&1).is_some_and(|name| name == "self");
     if !named || body.params == 0 {
         return None;
@@ -257,6 +258,12 @@ fn receiver(body: &Body) -> Option<Ty> {
             Ty::Ref(_, inner) => ty = Ty::clone(inner),
             Ty::Path(path, args)
                 if args.len() == 1 && matches!(&**path, "core::pin::Pin" | "std::pin::Pin") =>
+            {
+                ty = args[0].clone();
+            }
+            Ty::Path(path, args)
+                if POINTERS.contains(&&**path)
+                    && matches!(args.first(), Some(Ty::Path(inner, _)) if last(inner) == written) =>
             {
                 ty = args[0].clone();
             }

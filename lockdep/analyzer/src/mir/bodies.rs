@@ -9,7 +9,6 @@ use super::captures::{Hints, Incomplete, NOT_PRINTED, capture_types, complete};
 use super::ir::{AggregateKind, Block, Body, Rvalue, Span, Statement, StatementKind, Terminator, Ty};
 use super::lex::{Cursor, Files, split_comment};
 use super::operands::Names;
-use super::promoted::make_closures;
 use super::statements::{Line, Surroundings, line};
 
 /// Lines with numbers.
@@ -311,7 +310,6 @@ impl<'r, 'a> BodyReader<'r, 'a> {
         } else if !complete(self.body, &self.incomplete, hints) {
             self.unread(number, NOT_PRINTED);
         }
-        make_closures(self.body);
         self.unread
     }
 }

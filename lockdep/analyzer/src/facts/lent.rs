@@ -1,11 +1,11 @@
-//! What constants make that the text names and does not print: closures that capture nothing and are lent.
+//! Closures that capture nothing and are lent: constants make them, which the text names and does not print.
 //!
 //! Of `f(&|| …)` the compiler makes a promoted constant, and the dump of a function shows its name alone. The type says
 //! which closure it is, so that it is made in the body here, as if it were a local. It reads no text; other constants
-//! stay as they are. Called by `bodies.rs` when a body is read.
+//! stay as they are. Called by `extract.rs`.
 
-use super::ir::{Aggregate, AggregateKind, Body, Operand, Place, Rvalue, Statement, StatementKind, Ty};
-use super::is_promoted;
+use crate::mir::ir::{Aggregate, AggregateKind, Body, Operand, Place, Rvalue, Statement, StatementKind, Ty};
+use crate::mir::is_promoted;
 
 /// Makes the closures of a body that promoted constants of it hold.
 pub(super) fn make_closures(body: &mut Body) {
