@@ -114,7 +114,7 @@ impl Flow<'_, '_> {
             return true;
         }
         let value = self.value(state, first);
-        let future = state.load(value.pointee());
+        let future = self.future_at(state, state.load(value.pointee()));
         match future {
             Value::Pending(pending) => {
                 let (wanted, held) = match pending.shared {
@@ -152,7 +152,10 @@ impl Flow<'_, '_> {
                 self.set_unknown(state, &call.dest, block);
                 true
             }
-            _ => false,
+            _ => {
+                self.poll_parts(state, call, span);
+                false
+            }
         }
     }
 

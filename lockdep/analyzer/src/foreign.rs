@@ -79,6 +79,9 @@ impl Flow<'_, '_> {
         } else {
             for Given { code, outside, .. } in codes {
                 produced.extend(self.apply_code(state, code, items.clone(), &site(*outside)));
+                if let Value::Code(body, _) = self.future_at(state, code.clone()) {
+                    self.run_made(state, body, true, &call.dest, span);
+                }
             }
         }
         let home = self.made_home(state, call, block);
@@ -131,13 +134,15 @@ impl Flow<'_, '_> {
             Ty::Path(path, _) => self.context.index.is_parameter(self.krate, path),
             _ => false,
         };
+        let is_async = !futures(&ty).is_empty();
         let holds = |whole: &Ty| ty.any(&mut |part| is_code(part) && whole.any(&mut |there| there == part));
         let others = call.args.iter().filter_map(Operand::place).filter(|other| *other != place);
         holds(&result)
             || (future_object(&result).is_some() && !futures(&ty).is_empty())
             || others
                 .into_iter()
-                .any(|other| matches!(self.type_of(other), Ty::Ref(true, inner) if holds(&inner)))
+                // What takes futures in is mostly shared.
+                .any(|other| matches!(self.type_of(other), Ty::Ref(mutable, inner) if (mutable || is_async) && holds(&inner)))
     }
 
     /// Moved arguments that find no room anywhere are destroyed. What a foreign function destroys behind a mutable

@@ -70,6 +70,7 @@ mod numbers;
 mod order;
 mod parts;
 mod place;
+mod polled;
 mod resolve;
 mod roots;
 mod seen;

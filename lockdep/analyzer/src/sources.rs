@@ -52,8 +52,15 @@ pub struct Sources<'a> {
 }
 
 impl<'a> Sources<'a> {
-    /// What may be in `place` of a body: of those kinds if the type says one, else any code.
+    /// What may be in `place` of a body: of those kinds if the type says one, else any code. Of a place where nothing was
+    /// seen to be put, it is all that was ever turned into the type.
     pub fn at(&self, index: &Index<'a>, body: BodyId, place: &Place, ty: &Ty) -> Vec<Source> {
+        let here = self.here(index, body, place, ty);
+        if here.is_empty() { self.anywhere(ty).cloned().collect() } else { here.into_iter().collect() }
+    }
+
+    /// The same, as far as it was seen to be put there.
+    pub fn here(&self, index: &Index<'a>, body: BodyId, place: &Place, ty: &Ty) -> BTreeSet<Source> {
         let entry = index.bodies[body];
         let wanted = kind(ty);
         let spot = spot(index, (entry.krate, &entry.body.id), &entry.body.locals, place);
@@ -63,13 +70,12 @@ impl<'a> Sources<'a> {
             (Some(wanted), _) => known == wanted,
             (None, _) => false,
         };
-        let here: BTreeSet<Source> = class
+        class
             .iter()
             .flat_map(|class| &self.found[*class])
             .filter(|(known, source)| fits(known, source))
             .map(|(_, source)| source.clone())
-            .collect();
-        if here.is_empty() { self.anywhere(ty).cloned().collect() } else { here.into_iter().collect() }
+            .collect()
     }
 
     /// What was ever turned into the trait object or function pointer that `ty` is or contains.
@@ -220,7 +226,8 @@ pub(crate) fn future_object(ty: &Ty) -> Option<Ty> {
     found
 }
 
-fn is_future(bounds: &str) -> bool {
+/// Whether the bounds of an object or opaque type are those of what can be awaited.
+pub(crate) fn is_future(bounds: &str) -> bool {
     matches!(principal(bounds).as_str(), "Future" | "Stream")
 }
 

@@ -39,11 +39,17 @@ impl<'a> Reader<'_, 'a> {
     fn rooms(&self, ty: &Ty, spot: Spot<'a>, depth: usize, found: &mut Vec<(Spot<'a>, Option<String>)>) {
         let index = self.context.index;
         match ty {
-            Ty::Path(path, _) if is_ours(index, self.krate, path) => {
+            Ty::Path(path, args) if is_ours(index, self.krate, path) => {
                 let name: Name = index.name(self.krate, path);
                 for field in index.fields(self.krate, path).filter(|_| depth > 0) {
                     let within = Spot::Field(name.clone(), field.variant.clone(), field.position);
-                    self.rooms(&field.ty, within, depth - 1, found);
+                    match &field.ty {
+                        // What it stands for here is one of the arguments.
+                        Ty::Path(of, _) if index.is_parameter(field.krate, of) => {
+                            args.iter().for_each(|ty| self.rooms(ty, within.clone(), depth - 1, found));
+                        }
+                        of => self.rooms(of, within, depth - 1, found),
+                    }
                 }
             }
             Ty::Ref(_, inner) | Ty::Ptr(_, inner) | Ty::Slice(inner) | Ty::Array(inner, _) => {
