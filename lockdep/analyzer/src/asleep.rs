@@ -1,7 +1,7 @@
 //! What a future holds while it sleeps: locals that have something in them where it yields.
 //!
 //! Forward over one body, on the set of locals that may be filled. Whoever destroys a future that is not finished destroys
-//! these (`destroy.rs`).
+//! these (`destroy.rs`). Called through `context.rs`, which remembers.
 
 use std::collections::BTreeSet;
 

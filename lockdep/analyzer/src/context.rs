@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::asleep;
 use crate::channels::Channels;
 use crate::declared::DeclaredClasses;
 use crate::destroy::Destruction;
@@ -67,6 +68,8 @@ pub struct Context<'a> {
     known_naming: RefCell<FxHashMap<(usize, Arc<str>), bool>>,
     /// Locals of a body whose address is given away, likewise.
     pub known_lent: RefCell<FxHashMap<BodyId, Option<BTreeSet<usize>>>>,
+    /// What futures hold while they sleep, likewise.
+    known_asleep: RefCell<FxHashMap<BodyId, Rc<Option<BTreeSet<usize>>>>>,
     /// All acquisitions that are in summaries.
     pub acquisitions: Interned<Acquire>,
     /// All notes that are.
@@ -148,6 +151,7 @@ impl<'a> Context<'a> {
             known_destructions,
             known_naming: RefCell::default(),
             known_lent: RefCell::default(),
+            known_asleep: RefCell::default(),
             acquisitions: Interned::default(),
             notes: Interned::default(),
         };
@@ -337,6 +341,13 @@ impl<'a> Context<'a> {
                 });
             }
         }
+    }
+
+    /// The locals in which a future may have something while it sleeps; none if the body is no future's.
+    pub(crate) fn asleep(&self, body: BodyId) -> Rc<Option<BTreeSet<usize>>> {
+        let mut known = self.known_asleep.borrow_mut();
+        let found = known.entry(body).or_insert_with(|| asleep::locals(self.index.bodies[body].body).into());
+        Rc::clone(found)
     }
 
     /// A body as a person would name it.

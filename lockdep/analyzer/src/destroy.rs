@@ -9,7 +9,6 @@ mod owned;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use crate::asleep;
 use crate::callers::{DESTRUCTOR, owns_arguments};
 use crate::context::Context;
 use crate::flow::Flow;
@@ -206,7 +205,7 @@ impl Search<'_, '_> {
     fn captured(&mut self, krate: usize, closure: BodyId, at: Option<Vec<Step>>) {
         let index = self.context.index;
         let body = index.bodies[closure].body;
-        let asleep = asleep::locals(body);
+        let asleep = self.context.asleep(closure);
         let before = self.unfinished;
         self.unfinished |= asleep.is_some();
         for (position, ty) in index.captures(closure).iter().enumerate() {
@@ -214,8 +213,8 @@ impl Search<'_, '_> {
                 at.as_ref().map(|at| at.iter().cloned().chain([Step::Field(position as u32)]).collect());
             self.visit(krate, ty, place);
         }
-        for local in asleep.into_iter().flatten() {
-            let ty = &body.locals[local];
+        for local in asleep.iter().flatten() {
+            let ty = &body.locals[*local];
             match ty {
                 Ty::Opaque(_) => {
                     for (krate, ty) in self.context.returned_as(closure, ty) {
