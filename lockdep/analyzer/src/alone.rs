@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::{Dfs, Reversed, Visitable};
 
 use crate::context::Context;
 use crate::flow::Flow;
@@ -49,17 +49,10 @@ impl Context<'_> {
     /// The functions during which threads that they, or those that they call, have started may run code that borrows from
     /// them; `calls` leads from each function to those that it runs.
     pub(crate) fn find_crowded(&self, calls: &DiGraph<(), ()>) -> BTreeSet<BodyId> {
-        let mut pending: Vec<BodyId> =
-            (0..self.index.bodies.len()).filter(|id| self.starts_beside(*id)).collect();
-        let mut found: BTreeSet<BodyId> = pending.iter().copied().collect();
-        while let Some(callee) = pending.pop() {
-            for caller in calls.neighbors_directed(NodeIndex::new(callee), Direction::Incoming) {
-                if found.insert(caller.index()) {
-                    pending.push(caller.index());
-                }
-            }
-        }
-        found
+        let start = (0..self.index.bodies.len()).filter(|id| self.starts_beside(*id)).map(NodeIndex::new);
+        let callers = Reversed(calls);
+        let mut walk = Dfs::from_parts(start.collect(), callers.visit_map());
+        std::iter::from_fn(|| walk.next(callers)).map(NodeIndex::index).collect()
     }
 
     /// Whether a function starts, or wakes with a message, code that may borrow from it, or runs code of which nothing is

@@ -14,7 +14,9 @@ use crate::mir::ir::{Bound, Trait};
 pub(super) fn traits(source: &str) -> Vec<Trait> {
     let mut found = Vec::new();
     if source.contains("trait ") {
-        find(source.parse().unwrap_or_default(), &mut found);
+        each_item(source.parse().unwrap_or_default(), "trait", &mut |item| {
+            found.extend(syn::parse2(item).ok().map(|item| declared(&item)));
+        });
     }
     found
 }
@@ -25,22 +27,28 @@ pub(super) fn of_impl(head: &str) -> Vec<Bound> {
     parsed.map(|parsed| of_generics(&parsed.generics)).unwrap_or_default()
 }
 
-fn find(tokens: TokenStream, found: &mut Vec<Trait>) {
+/// Calls `found` with the tokens of every item that begins with the word `keyword`, wherever it stands: up to its body, or
+/// its semicolon.
+pub(super) fn each_item(tokens: TokenStream, keyword: &str, found: &mut dyn FnMut(TokenStream)) {
+    let ends = |token: &TokenTree| match token {
+        TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
+        TokenTree::Punct(mark) => mark.as_char() == ';',
+        _ => false,
+    };
     let mut rest = tokens.into_iter();
     while let Some(token) = rest.next() {
         match token {
-            TokenTree::Group(group) => find(group.stream(), found),
-            TokenTree::Ident(word) if word == "trait" => {
+            TokenTree::Group(group) => each_item(group.stream(), keyword, found),
+            TokenTree::Ident(word) if word == keyword => {
                 let mut item = TokenStream::from(TokenTree::Ident(word));
                 for token in rest.by_ref() {
-                    let is_body =
-                        matches!(&token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace);
+                    let is_end = ends(&token);
                     item.extend([token]);
-                    if is_body {
+                    if is_end {
                         break;
                     }
                 }
-                found.extend(syn::parse2(item).ok().map(|item| declared(&item)));
+                found(item);
             }
             _ => {}
         }
@@ -66,7 +74,8 @@ fn declared(item: &ItemTrait) -> Trait {
     }
 }
 
-fn is_conditional(attributes: &[Attribute]) -> bool {
+/// Whether a condition decides if what has these attributes is there.
+pub(super) fn is_conditional(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| attribute.path().is_ident("cfg"))
 }
 

@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use proc_macro2::{TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::{Expr, ItemStruct, Member};
 
+use super::bounds;
 use crate::mir::ir::{
     Aggregate, AggregateKind, Block, Body, BodyKind, Callee, Operand, Place, Rvalue, Span, Statement,
     StatementKind, Terminator, Ty,
@@ -106,44 +106,20 @@ impl Use {
 /// Notes the layouts of the structs called `wanted` that a source declares.
 pub(super) fn note_layouts(source: &str, wanted: &BTreeSet<String>, layouts: &mut Layouts) {
     if wanted.iter().any(|name| source.contains(&format!("struct {name}"))) {
-        declared(source.parse().unwrap_or_default(), wanted, layouts);
-    }
-}
-
-fn declared(tokens: TokenStream, wanted: &BTreeSet<String>, layouts: &mut Layouts) {
-    let mut rest = tokens.into_iter().peekable();
-    while let Some(token) = rest.next() {
-        match token {
-            TokenTree::Group(group) => declared(group.stream(), wanted, layouts),
-            TokenTree::Ident(word) if word == "struct" => {
-                let mut item = TokenStream::from(TokenTree::Ident(word));
-                let ends = |token: &TokenTree| match token {
-                    TokenTree::Group(group) => group.delimiter() == proc_macro2::Delimiter::Brace,
-                    TokenTree::Punct(mark) => mark.as_char() == ';',
-                    _ => false,
-                };
-                for token in rest.by_ref() {
-                    let is_end = ends(&token);
-                    item.extend([token]);
-                    if is_end {
-                        break;
-                    }
-                }
-                let Ok(item) = syn::parse2::<ItemStruct>(item) else { continue };
-                let name = item.ident.unraw().to_string();
-                if wanted.contains(&name) {
-                    let once = !layouts.contains_key(&name);
-                    layouts.insert(name, layout(&item).filter(|_| once));
-                }
+        bounds::each_item(source.parse().unwrap_or_default(), "struct", &mut |item| {
+            let Ok(item) = syn::parse2::<ItemStruct>(item) else { return };
+            let name = item.ident.unraw().to_string();
+            if wanted.contains(&name) {
+                let once = !layouts.contains_key(&name);
+                layouts.insert(name, layout(&item).filter(|_| once));
             }
-            _ => {}
-        }
+        });
     }
 }
 
 fn layout(item: &ItemStruct) -> Option<Vec<String>> {
     let fields = item.fields.iter().map(|field| {
-        let plain = !field.attrs.iter().any(|attribute| attribute.path().is_ident("cfg"));
+        let plain = !bounds::is_conditional(&field.attrs);
         field.ident.as_ref().filter(|_| plain).map(|name| name.unraw().to_string())
     });
     fields.collect()
