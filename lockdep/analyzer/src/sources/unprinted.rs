@@ -16,12 +16,14 @@ impl<'a> Reader<'_, 'a> {
         let Some(ty) = body.locals.first() else { return };
         let mut rooms = Vec::new();
         self.rooms(ty, Spot::Static(self.static_name(&body.path)), MAX_DEPTH, &mut rooms);
-        self.sources.unprinted.extend((!rooms.is_empty()).then(|| body.span.clone()));
+        let mut may_hold_code = !rooms.is_empty();
         for statement in body.blocks.iter().flat_map(|block| &block.statements) {
             let StatementKind::Assign(_, Rvalue::Cast(Operand::Fn(callee), _)) = &statement.kind else {
                 continue;
             };
             for function in self.context.resolve(self.krate, callee).bodies {
+                // There may be room for it where types are not shown.
+                may_hold_code = true;
                 let taken = format!("fn/{}", self.context.index.bodies[function].body.params);
                 for (spot, of) in &rooms {
                     if of.as_ref().is_none_or(|kind| *kind == taken) {
@@ -33,6 +35,7 @@ impl<'a> Reader<'_, 'a> {
                 }
             }
         }
+        self.sources.unprinted.extend(may_hold_code.then(|| body.span.clone()));
     }
 
     /// The spots in a value of the type at `spot` in which code may be, with its kind if the type says one.
